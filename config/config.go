@@ -1,0 +1,169 @@
+// Package config reads sealgate.yaml: one struct whose field comments are the manual, loaded, checked whole and then
+// never changed. Begin with Config, then Load.
+//
+// The tags say what the walk over the YAML nodes enforces: default (as it would be written), one (the only values),
+// min, need (compulsory; its text is the example) and eg (an example for the manual).
+package config
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is the whole configuration, checked. Paths are absolute.
+type Config struct {
+	// File is the main file as it was given to Load.
+	File string `yaml:"-"`
+	// Files are all files that were read: File and the included ones.
+	Files []string `yaml:"-"`
+	// DataDir holds everything the gateway keeps: databases, sealed copies, uploads under way (sealed). It is made at
+	// the first start, with mode 0700.
+	DataDir string `yaml:"data_dir" need:"./data"`
+	// UnlockKeyFile opens the databases: 32 random bytes as text, from outside, mode 0600, never inside data_dir.
+	// credential:NAME reads $CREDENTIALS_DIRECTORY/NAME (systemd).
+	UnlockKeyFile string `yaml:"unlock_key_file" need:"credential:unlock.key"`
+	// DiskFloor: uploads are refused while less than this is free under data_dir.
+	DiskFloor int64 `yaml:"disk_floor" default:"1GiB"`
+	// Log is the form of the log on stderr: lines of key=value, or one JSON object a line.
+	Log string `yaml:"log" default:"text" one:"text json"`
+	// SFTP is the door that customers push files to.
+	SFTP SFTP `yaml:"sftp" need:"{listen: 127.0.0.1:2022, host_keys: [./host_ed25519]}"`
+	// Accounts are the customers, a list. An account without users cannot be logged in to.
+	Accounts []*Account `yaml:"accounts"`
+	// Include: globs of further files, each with nothing but a list `accounts:`. Wildcards stand in the last part of the
+	// path only; names that begin with a dot are passed over.
+	Include []string `yaml:"include" eg:"[accounts.d/*.yaml]"`
+
+	// Warnings are doubts that keep nothing from starting: print each with Mistake.Warning.
+	Warnings []Mistake `yaml:"-"`
+}
+
+// SFTP is the SFTP door: where it listens, how it shows who it is, and what it takes at once.
+type SFTP struct {
+	// Listen is the address and port of the door. An address left out means all of the machine's.
+	Listen string `yaml:"listen" need:"127.0.0.1:2022"`
+	// HostKeys are files with OpenSSH private keys, mode 0600, by which customers know the gateway.
+	HostKeys []string `yaml:"host_keys" need:"[./host_ed25519]"`
+	// Algorithms: default, or compat for old clients (adds ecdh-nistp256 and ECDSA host keys).
+	Algorithms string `yaml:"algorithms" default:"default" one:"default compat"`
+	// StopWithin is how long running uploads may go on after SIGTERM.
+	StopWithin time.Duration `yaml:"stop_within" default:"30s"`
+	// Park is how long an upload whose connection dropped is kept in memory, so that the client can go on with it.
+	Park time.Duration `yaml:"park" default:"10m"`
+	// Limits bound what all customers together can take.
+	Limits Limits `yaml:"limits"`
+}
+
+// Limits bound what all customers together, one account and one address can take. What is over them is refused with
+// a clear error; what was accepted stays accepted.
+type Limits struct {
+	// Sessions is how many are logged in at once, in total.
+	Sessions int `yaml:"sessions" default:"1000" min:"1"`
+	// SessionsPerAccount is how many are logged in at once to one account.
+	SessionsPerAccount int `yaml:"sessions_per_account" default:"200" min:"1"`
+	// SessionsPerAddress is how many are logged in at once from one address (IPv6: from one /64).
+	SessionsPerAddress int `yaml:"sessions_per_address" default:"200" min:"1"`
+	// Handshakes is how many connections may be not yet logged in, in total.
+	Handshakes int `yaml:"handshakes" default:"200" min:"1"`
+	// Handles is how many files and folders one session may have open.
+	Handles int `yaml:"handles" default:"64" min:"1"`
+	// Memory is what uploads may hold in memory, in total: bytes out of order, and parked uploads.
+	Memory int64 `yaml:"memory" default:"512MiB" min:"16MiB"`
+}
+
+// Account is a customer.
+type Account struct {
+	// ID names the account in commands, logs and reports, and is its folder's name: a-z A-Z 0-9 . _ -, at most 64,
+	// beginning with a letter or digit. Two ids may not differ in case only.
+	ID string `yaml:"id" need:"acme"`
+	// Name is what people read; the id if left out.
+	Name string `yaml:"name" eg:"Acme AB"`
+	// AfterIndexing: whether an accepted file is deleted, or sealed with the certificate, once it is indexed.
+	AfterIndexing string `yaml:"after_indexing" need:"seal" one:"delete seal"`
+	// Certificate is a PEM file with the X.509 certificate that seals. Compulsory for seal and wherever policy says
+	// hold, since a held file is always sealed.
+	Certificate string `yaml:"certificate" eg:"./acme.crt"`
+	// AccessKeys are PEM files with the public halves of access keys; with them, opening a file takes the certificate's
+	// key and an access key.
+	AccessKeys []string `yaml:"access_keys" eg:"[./acme.access.crt]"`
+	// MaxFileSize: a longer file is refused as too-large, while it arrives.
+	MaxFileSize int64 `yaml:"max_file_size" default:"512MiB" min:"1KiB"`
+	// Duplicates says what counts as sent before.
+	Duplicates Duplicates `yaml:"duplicates"`
+	// Policy says, for each reason, whether a file is taken.
+	Policy Policy `yaml:"policy" eg:"{unrecognised: hold}"`
+	// Linger is how long an accepted file is still shown to the customer; it cannot be read back.
+	Linger time.Duration `yaml:"linger" default:"10m" min:"1m"`
+	// PartialNames are globs of names under which clients upload before they rename: the rename ends the upload.
+	PartialNames []string `yaml:"partial_names" default:"[*.filepart, *.part, *.tmp, *.partial, .in.*]"`
+	// Say: what the customer is told on the channel's stderr; refusals only, or a line on acceptance too (all).
+	Say string `yaml:"say" default:"refusals" one:"refusals all"`
+}
+
+// Duplicates is how far back the same bytes or the same business (message id and payer; sender, date, count and sum)
+// count as a duplicate.
+type Duplicates struct {
+	// Window is how far back is looked.
+	Window time.Duration `yaml:"window" default:"30d" min:"1m"`
+}
+
+// Policy says what is done for each reason: accept, hold (kept sealed until `sealgate release` or `refuse`) or reject.
+// Keys are the codes that Reasons lists.
+type Policy map[string]string
+
+// Reasons are the codes of what can be wrong with a file: the keys of Policy. They never change their meaning.
+func Reasons() []string {
+	return []string{"incomplete", "malformed", "totals-mismatch", "duplicate-content", "duplicate-business-key",
+		"unrecognised", "too-large", "empty", "expired-certificate"}
+}
+
+// defaultPolicy is what is done for a reason of which an account's policy says nothing.
+func defaultPolicy(reason string) string {
+	switch reason {
+	case "duplicate-content", "duplicate-business-key", "unrecognised":
+		return "hold"
+	}
+	return "reject"
+}
+
+// Account gives the account with this id, in exactly this case; nil if there is none.
+func (c *Config) Account(id string) *Account {
+	for _, a := range c.Accounts {
+		if a.ID == id {
+			return a
+		}
+	}
+	return nil
+}
+
+// ControlSocket is where the daemon listens for the operators' command.
+func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
+
+// PolicyFor says what is done with a file for a reason: accept, hold or reject. Where nothing is configured: hold
+// duplicates and what is unrecognised, reject the rest. An account without a certificate cannot hold and rejects.
+func (a *Account) PolicyFor(reason string) string {
+	p := a.Policy[reason]
+	if p == "" {
+		p = defaultPolicy(reason)
+	}
+	if p == "hold" && a.Certificate == "" {
+		return "reject"
+	}
+	return p
+}
+
+// IsPartial reports whether a client that uploads under this plain name is going to rename it when it is done.
+func (a *Account) IsPartial(name string) bool {
+	// path.Match stops at a slash; a name has none, but the client chose it.
+	if strings.Contains(name, "/") {
+		return false
+	}
+	for _, glob := range a.PartialNames {
+		if ok, _ := path.Match(glob, name); ok { // Load refused bad globs
+			return true
+		}
+	}
+	return false
+}
