@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// account is a customer of the present configuration: its rules, its index and what seals its files. A change of the
+// configuration makes a new one around the same index; uploads under way keep the old.
+type account struct {
+	*config.Account
+	dir         string // data_dir/accounts/ID
+	index       *indexer.Index
+	certificate *vault.Certificate // nil if the account has none
+	seal        *vault.Seal        // nil without a certificate
+	small       int                // up to this size a file's sealed copy fits into the index
+}
+
+func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }
+
+// openAccounts makes the accounts of a configuration. An index is opened once and stays open until the gateway closes,
+// even if its account leaves the configuration: uploads under way may still need it.
+func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
+	accounts := make(map[string]*account, len(cfg.Accounts))
+	for _, c := range cfg.Accounts {
+		a, err := g.openAccount(ctx, cfg, c)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", c.ID, err)
+		}
+		accounts[c.ID] = a
+	}
+	g.accounts.Store(&accounts)
+	return nil
+}
+
+func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config.Account) (*account, error) {
+	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", c.ID), index: g.indexes[c.ID]}
+	if err := a.readCertificates(); err != nil {
+		return nil, err
+	}
+	if a.index != nil {
+		return a, nil
+	}
+	for _, dir := range []string{"incoming", "sealed"} {
+		if err := makeDirs(cfg.DataDir, filepath.Join("accounts", c.ID, dir)); err != nil {
+			return nil, err
+		}
+	}
+	index, err := indexer.Open(ctx, filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+c.ID), g.log)
+	if err != nil {
+		return nil, err
+	}
+	a.index, g.indexes[c.ID] = index, index
+	return a, nil
+}
+
+// readCertificates makes the account's seal. Only public halves are read here: the gateway cannot open what it seals.
+func (a *account) readCertificates() (err error) {
+	a.small = indexer.MaxCopy
+	if a.Certificate == "" {
+		return nil
+	}
+	if a.certificate, err = vault.ReadCertificate(a.Certificate); err != nil {
+		return err
+	}
+	access := make([]*vault.Certificate, len(a.AccessKeys))
+	for i, path := range a.AccessKeys {
+		if access[i], err = vault.ReadCertificate(path); err != nil {
+			return err
+		}
+	}
+	if a.seal, err = vault.NewSeal(a.certificate, access); err != nil {
+		return err
+	}
+	empty, err := a.sealBytes(nil)
+	if err != nil {
+		return err
+	}
+	a.small = max(0, a.small-len(empty.bytes)-64) // 64: what longer lengths add to the envelopes' framing
+	return nil
+}
+
+// smallCopy is a sealed copy in memory.
+type smallCopy struct {
+	bytes   []byte
+	witness vault.Witness
+}
+
+func (a *account) sealBytes(content []byte) (smallCopy, error) {
+	var b bytes.Buffer
+	sealer, err := a.seal.New(&b)
+	if err != nil {
+		return smallCopy{}, err
+	}
+	if _, err := sealer.Write(content); err != nil {
+		return smallCopy{}, err
+	}
+	if err := sealer.Close(); err != nil {
+		return smallCopy{}, err
+	}
+	return smallCopy{b.Bytes(), sealer.Witness()}, nil
+}
+
+// sweep removes what a crash left behind: uploads under way, sealed copies and payments that no row knows.
+func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
+	uploads, err := os.ReadDir(a.incoming())
+	if err != nil {
+		return err
+	}
+	for _, u := range uploads {
+		if err := os.Remove(filepath.Join(a.incoming(), u.Name())); err != nil {
+			return err
+		}
+	}
+	payments, err := a.index.Sweep(ctx)
+	if err != nil {
+		return err
+	}
+	orphans, err := a.orphans(ctx)
+	if err != nil {
+		return err
+	}
+	for _, path := range orphans {
+		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
+			return err
+		}
+	}
+	if len(uploads)+payments+len(orphans) > 0 {
+		log.Info("swept", "account", a.ID, "uploads", len(uploads), "payments", payments, "copies", len(orphans))
+	}
+	return nil
+}
+
+// orphans lists the sealed copies, relative to the account's folder, that no row of the index knows.
+func (a *account) orphans(ctx context.Context) ([]string, error) {
+	known := map[string]bool{}
+	for c, err := range a.index.Copies(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Path != "" {
+			known[c.Path] = true
+		}
+	}
+	var orphans []string
+	err := filepath.WalkDir(filepath.Join(a.dir, "sealed"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(a.dir, path)
+		if err == nil && !known[filepath.ToSlash(rel)] {
+			orphans = append(orphans, rel)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return orphans, err
+}

@@ -1,0 +1,247 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Client asks the desk: of the running daemon, or of one that it opened itself because none runs.
+type Client struct {
+	http  *http.Client
+	close func() error
+}
+
+// Connect reaches the daemon that runs on cfg's data_dir. If none runs, it opens the data directory itself, for which
+// unlock must give the unlock key; nobody else can start on it until Close.
+func Connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger) (*Client, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, cfg.ControlSocket()) }
+	conn, err := dial(ctx, "", "")
+	if err == nil {
+		conn.Close()
+		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, close: func() error { return nil }}, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("control socket %s: %w", cfg.ControlSocket(), err)
+	}
+	key, err := unlock()
+	if err != nil {
+		return nil, err
+	}
+	g, err := Open(ctx, cfg, key, log)
+	if err != nil {
+		return nil, err
+	}
+	return g.Client(ctx), nil
+}
+
+// Client is the gateway's own desk, asked from the same process. Closing it closes the gateway.
+func (g *Gateway) Client(ctx context.Context) *Client {
+	pipe := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	ended := make(chan struct{})
+	var serving sync.WaitGroup
+	serving.Go(func() { g.serveControl(ctx, pipe, ended) })
+	return &Client{
+		http: &http.Client{Transport: &http.Transport{DialContext: pipe.dial}},
+		close: sync.OnceValue(func() error {
+			close(ended)
+			serving.Wait()
+			return g.Close()
+		}),
+	}
+}
+
+func dialControl(ctx context.Context, path string) (net.Conn, error) {
+	short, closeDir, err := shortPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer closeDir()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", short)
+}
+
+// Close ends the asking.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return c.close()
+}
+
+// Files lists files, newest first.
+func (c *Client) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, error] {
+	return ask[FileLine](ctx, c, "/files", q)
+}
+
+// Payments lists payments.
+func (c *Client) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[PaymentLine, error] {
+	return ask[PaymentLine](ctx, c, "/payments", q)
+}
+
+// Verify lists what is wrong; nothing if all is well. An empty account means all.
+func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
+	return ask[ProblemLine](ctx, c, "/verify", account)
+}
+
+// Show tells all of one file.
+func (c *Client) Show(ctx context.Context, id string) (Detail, error) {
+	return first(ask[Detail](ctx, c, "/show", id))
+}
+
+// Decide releases or refuses a held file.
+func (c *Client) Decide(ctx context.Context, d Decision) (FileLine, error) {
+	return first(ask[FileLine](ctx, c, "/decide", d))
+}
+
+// Status tells whether all is well.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return first(ask[Status](ctx, c, "/status", struct{}{}))
+}
+
+// AddUser makes a login.
+func (c *Client) AddUser(ctx context.Context, n NewUser) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/add", n))
+}
+
+// RemoveUser takes a login away.
+func (c *Client) RemoveUser(ctx context.Context, account, login string) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/remove", NewUser{Account: account, Login: login}))
+}
+
+// Users lists users; an empty account means all.
+func (c *Client) Users(ctx context.Context, account string) ([]UserLine, error) {
+	return first(ask[[]UserLine](ctx, c, "/users/list", account))
+}
+
+// Copy gives a file's sealed copy and what the index knows of the file.
+func (c *Client) Copy(ctx context.Context, id string) (FileLine, io.ReadCloser, error) {
+	resp, err := c.post(ctx, "/copy", id)
+	if err != nil {
+		return FileLine{}, nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		_, err := first(answers[FileLine](resp))
+		return FileLine{}, nil, err
+	}
+	var line FileLine
+	if err := json.Unmarshal([]byte(resp.Header.Get("Sealgate-File")), &line); err != nil {
+		resp.Body.Close()
+		return FileLine{}, nil, fmt.Errorf("control socket: %w", err)
+	}
+	return line, resp.Body, nil
+}
+
+func (c *Client) post(ctx context.Context, path string, q any) (*http.Response, error) {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", "http://sealgate"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return resp, nil
+}
+
+func ask[T any](ctx context.Context, c *Client, path string, q any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		resp, err := c.post(ctx, path, q)
+		if err != nil {
+			var none T
+			yield(none, err)
+			return
+		}
+		answers[T](resp)(yield)
+	}
+}
+
+// answers reads the lines of an answer to their end.
+func answers[T any](resp *http.Response) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		defer resp.Body.Close()
+		var none T
+		if resp.StatusCode == http.StatusBadRequest {
+			text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+			yield(none, fmt.Errorf("control socket: %s", bytes.TrimSpace(text)))
+			return
+		}
+		for in := json.NewDecoder(resp.Body); ; {
+			var line answer[T]
+			err := in.Decode(&line)
+			switch {
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil:
+				yield(none, fmt.Errorf("control socket: %w", err))
+				return
+			case line.No != nil:
+				yield(none, line.No)
+				return
+			case line.Item == nil:
+				yield(none, errors.New(line.Fault))
+				return
+			case !yield(*line.Item, nil):
+				return
+			}
+		}
+	}
+}
+
+func first[T any](list iter.Seq2[T, error]) (T, error) {
+	for item, err := range list {
+		return item, err
+	}
+	var none T
+	return none, errors.New("control socket: no answer")
+}
+
+// pipeListener lets the desk serve the process it runs in.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case l.conns <- there:
+		return here, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

@@ -1,0 +1,360 @@
+package gateway
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// The desk: what operators ask and decide. One method a question; control.go carries them over the local socket.
+
+// No is the answer no: no such file, not held, damaged. Hint is the next command to type.
+type No struct {
+	Text string `json:"error"`
+	Hint string `json:"hint,omitempty"`
+}
+
+func (n *No) Error() string { return n.Text }
+
+var errNoSuchFile = &No{Text: "no such file"}
+
+// FilesQuery asks for files; an empty Account means all accounts.
+type FilesQuery struct {
+	Account string
+	Filter  indexer.FileFilter
+}
+
+// FileLine is a line of `files --json`. Absent facts are left out; amounts are decimal strings.
+type FileLine struct {
+	ID             string            `json:"id"`
+	Account        string            `json:"account"`
+	Name           string            `json:"name"`
+	Door           string            `json:"door"`
+	ReceivedAt     string            `json:"received_at"` // RFC 3339, UTC, milliseconds
+	Size           int64             `json:"size"`
+	SHA256         string            `json:"sha256,omitempty"`
+	Format         string            `json:"format,omitempty"`
+	MessageID      string            `json:"message_id,omitempty"`
+	CreatedAt      string            `json:"created_at,omitempty"`
+	Payments       int64             `json:"payments"`
+	Totals         map[string]string `json:"totals,omitempty"`
+	FirstExecution string            `json:"first_execution,omitempty"`
+	LastExecution  string            `json:"last_execution,omitempty"`
+	Payers         []formats.Party   `json:"payers,omitempty"`
+	Verdict        indexer.Verdict   `json:"verdict"`
+	Reasons        []indexer.Reason  `json:"reasons,omitempty"`
+	Findings       int64             `json:"findings"`
+	Fate           indexer.Fate      `json:"fate,omitempty"`
+	Certificate    string            `json:"certificate,omitempty"`
+	DuplicateOf    string            `json:"duplicate_of,omitempty"`
+}
+
+func newFileLine(f *indexer.File) FileLine {
+	line := FileLine{
+		ID: f.ID, Account: f.Account, Name: f.Name, Door: f.Door, ReceivedAt: utc(f.ReceivedAt), Size: f.Size,
+		SHA256: f.SHA256, Format: f.Facts.Format, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
+		Payments: f.Facts.Payments, FirstExecution: f.Facts.FirstExecution, LastExecution: f.Facts.LastExecution,
+		Payers: f.Facts.Payers, Verdict: f.Verdict, Reasons: f.Reasons, Findings: f.Facts.FindingsAll, Fate: f.Fate,
+		Certificate: f.Certificate, DuplicateOf: f.DuplicateOf,
+	}
+	for _, t := range f.Facts.Totals {
+		if line.Totals == nil {
+			line.Totals = map[string]string{}
+		}
+		line.Totals[t.Currency] = t.Amount.String()
+	}
+	return line
+}
+
+func utc(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// Detail is everything that the index knows of one file: `show`.
+type Detail struct {
+	FileLine
+	User           string            `json:"user"`
+	Version        string            `json:"version,omitempty"`
+	Initiator      string            `json:"initiator,omitempty"`
+	Declared       string            `json:"declared,omitempty"`
+	Encoding       string            `json:"encoding,omitempty"`
+	Sentence       string            `json:"sentence,omitempty"` // as it was sent
+	FindingsKept   []formats.Finding `json:"findings_kept,omitempty"`
+	CopySize       int64             `json:"copy_size,omitempty"` // of the sealed copy
+	CopyPath       string            `json:"copy_path,omitempty"` // below data_dir; empty when it lies in the index
+	LedgerSequence int64             `json:"ledger_sequence"`
+	LedgerHash     string            `json:"ledger_hash"`
+}
+
+// PaymentsQuery asks for payments; an empty Account means all accounts. File is a ULID or an ending of one.
+type PaymentsQuery struct {
+	Account string
+	File    string
+	Filter  indexer.PaymentFilter
+}
+
+// PaymentLine is a line of `payments --json`.
+type PaymentLine struct {
+	FileID        string `json:"file_id"`
+	Index         int64  `json:"index"`
+	EndToEndID    string `json:"end_to_end_id,omitempty"`
+	Amount        string `json:"amount"`
+	Currency      string `json:"currency,omitempty"`
+	PayerAccount  string `json:"payer_account,omitempty"`
+	PayeeName     string `json:"payee_name,omitempty"`
+	PayeeAccount  string `json:"payee_account,omitempty"`
+	ExecutionDate string `json:"execution_date,omitempty"`
+	Remittance    string `json:"remittance,omitempty"`
+}
+
+// asked gives one account, or all in the order of the configuration.
+func (g *Gateway) asked(id string) ([]*account, error) {
+	var list []*account
+	for _, c := range g.cfg.Load().Accounts {
+		if a := g.account(c.ID); a != nil && (id == "" || c.ID == id) {
+			list = append(list, a)
+		}
+	}
+	if len(list) == 0 && id != "" {
+		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+	}
+	return list, nil
+}
+
+// Files lists files, newest first, over all the accounts asked for.
+func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, error] {
+	return func(yield func(FileLine, error) bool) {
+		accounts, err := g.asked(q.Account)
+		if err != nil {
+			yield(FileLine{}, err)
+			return
+		}
+		lists := make([]iter.Seq2[*indexer.File, error], len(accounts))
+		for i, a := range accounts {
+			lists[i] = a.index.Files(ctx, q.Filter)
+		}
+		n := 0
+		for f, err := range newestFirst(lists) {
+			if err != nil {
+				yield(FileLine{}, err)
+				return
+			}
+			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(newFileLine(f), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Show tells all of one file.
+func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
+	_, f, err := g.find(ctx, id)
+	if err != nil {
+		return Detail{}, err
+	}
+	d := Detail{
+		FileLine: newFileLine(f), User: f.User, Version: f.Facts.Version, Initiator: f.Facts.Initiator,
+		Declared: f.Facts.Declared, Encoding: f.Facts.Encoding, Sentence: f.Sentence, FindingsKept: f.Facts.Findings,
+		CopySize: f.CopySize, LedgerSequence: f.Ledger.Seq, LedgerHash: f.Ledger.Hash,
+	}
+	if f.CopyPath != "" {
+		d.CopyPath = filepath.Join("accounts", f.Account, f.CopyPath)
+	}
+	return d, nil
+}
+
+// Payments lists payments, of one file or of all.
+func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[PaymentLine, error] {
+	return func(yield func(PaymentLine, error) bool) {
+		accounts, err := g.asked(q.Account)
+		if err == nil && q.File != "" {
+			var a *account
+			var f *indexer.File
+			if a, f, err = g.find(ctx, q.File); err == nil {
+				accounts, q.Filter.FileID = []*account{a}, f.ID
+			}
+		}
+		if err != nil {
+			yield(PaymentLine{}, err)
+			return
+		}
+		n := 0
+		for _, a := range accounts {
+			for p, err := range a.index.FindPayments(ctx, q.Filter) {
+				if err != nil {
+					yield(PaymentLine{}, err)
+					return
+				}
+				if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(newPaymentLine(p), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func newPaymentLine(p *indexer.PaymentRow) PaymentLine {
+	return PaymentLine{
+		FileID: p.FileID, Index: p.Index, EndToEndID: p.EndToEndID, Amount: p.Amount.String(), Currency: p.Currency,
+		PayerAccount: p.PayerAccount, PayeeName: p.PayeeName, PayeeAccount: p.PayeeAccount,
+		ExecutionDate: p.ExecutionDate, Remittance: p.Remittance,
+	}
+}
+
+// Copy gives a file's sealed copy, the bytes of its .p7m.
+func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io.ReadCloser, err error) {
+	a, f, err := g.find(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.Fate != indexer.Sealed {
+		return nil, nil, &No{Text: fmt.Sprintf("%s has no sealed copy: it was %s", f.ID, gone(f))}
+	}
+	copy, err = a.copyOf(ctx, f.ID, f.CopyPath)
+	return f, copy, err
+}
+
+func gone(f *indexer.File) string {
+	if f.Fate == indexer.Deleted {
+		return "deleted after indexing"
+	}
+	return string(f.Verdict)
+}
+
+// Decision releases or refuses a held file.
+type Decision struct {
+	ID      string
+	Release bool
+	Reason  string
+}
+
+// Decide ends a held file's waiting. The row is changed first and the copy removed after it: if we die between the two,
+// the next start sweeps the copy.
+func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine, error) {
+	a, f, err := g.find(ctx, d.ID)
+	if err != nil {
+		return FileLine{}, err
+	}
+	if f.Verdict != indexer.Held {
+		return FileLine{}, &No{Text: fmt.Sprintf("%s is not held, it is %s", f.ID, f.Verdict), Hint: "sealgate files --verdict held"}
+	}
+	verdict, fate, word := indexer.Rejected, indexer.NoFate, "refused"
+	if d.Release {
+		verdict, fate, word = indexer.Accepted, indexer.Sealed, "released"
+		if a.AfterIndexing == "delete" {
+			fate = indexer.Deleted
+		}
+	}
+	path := f.CopyPath
+	if f, err = a.index.Decide(ctx, f.ID, verdict, fate, d.Reason, who); err != nil {
+		return FileLine{}, err
+	}
+	if fate != indexer.Sealed && path != "" {
+		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
+			g.log.Warn("sealed copy left behind, the next start sweeps it", "account", a.ID, "file", f.ID, "err", err)
+		}
+	}
+	g.log.Info(word, "account", a.ID, "file", f.ID, "user", who)
+	return newFileLine(f), nil
+}
+
+// find gives the one file that an id or a unique ending of one means.
+func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File, error) {
+	accounts, err := g.asked("")
+	if err != nil {
+		return nil, nil, err
+	}
+	var owner *account
+	var found []*indexer.File
+	for _, a := range accounts {
+		list, err := a.index.Find(ctx, id)
+		if err != nil {
+			return nil, nil, &No{Text: err.Error()}
+		}
+		if len(list) > 0 {
+			owner, found = a, append(found, list...)
+		}
+	}
+	return pick(id, owner, found)
+}
+
+// one is find within one account.
+func (g *Gateway) one(ctx context.Context, a *account, id string) (*indexer.File, error) {
+	list, err := a.index.Find(ctx, id)
+	if err != nil {
+		return nil, &No{Text: err.Error()}
+	}
+	_, f, err := pick(id, a, list)
+	return f, err
+}
+
+func pick(id string, owner *account, found []*indexer.File) (*account, *indexer.File, error) {
+	switch len(found) {
+	case 1:
+		return owner, found[0], nil
+	case 0:
+		return nil, nil, &No{Text: fmt.Sprintf("no file %s", plain(id)), Hint: "sealgate files"}
+	}
+	text := fmt.Sprintf("%d files end in %s:", len(found), plain(id))
+	for _, f := range found {
+		text += "\n  " + f.ID + "  " + f.Account + "  " + plain(f.Name)
+	}
+	return nil, nil, &No{Text: text, Hint: "type more of the id"}
+}
+
+// newestFirst merges lists that are each newest first: a ULID begins with its time.
+func newestFirst(lists []iter.Seq2[*indexer.File, error]) iter.Seq2[*indexer.File, error] {
+	return func(yield func(*indexer.File, error) bool) {
+		var q fileQueue
+		for _, list := range lists {
+			next, stop := iter.Pull2(list)
+			defer stop()
+			if f, err, ok := next(); err != nil {
+				yield(nil, err)
+				return
+			} else if ok {
+				q = append(q, fileSource{f, next})
+			}
+		}
+		heap.Init(&q)
+		for len(q) > 0 {
+			if !yield(q[0].file, nil) {
+				return
+			}
+			f, err, ok := q[0].next()
+			switch {
+			case err != nil:
+				yield(nil, err)
+				return
+			case ok:
+				q[0].file = f
+				heap.Fix(&q, 0)
+			default:
+				heap.Pop(&q)
+			}
+		}
+	}
+}
+
+type fileSource struct {
+	file *indexer.File
+	next func() (*indexer.File, error, bool)
+}
+
+type fileQueue []fileSource
+
+func (q fileQueue) Len() int           { return len(q) }
+func (q fileQueue) Less(i, j int) bool { return q[i].file.ID > q[j].file.ID }
+func (q fileQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *fileQueue) Push(x any)        { *q = append(*q, x.(fileSource)) }
+func (q *fileQueue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}

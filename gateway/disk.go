@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// diskWatch knows whether uploads are refused for want of disk, so that it is told once and again when it ends.
+type diskWatch struct {
+	sync.Mutex
+	low     bool
+	since   time.Time
+	refused int64
+}
+
+// Room says whether a new upload may begin now.
+func (g *Gateway) Room(guest transport.Guest) error {
+	if g.closing.Load() {
+		return notTaken("the file", "the gateway is closing down. Send it again in a minute", "closing", "")
+	}
+	cfg := g.cfg.Load()
+	free, err := freeBytes(cfg.DataDir)
+	if err != nil {
+		g.log.Error("disk unknown: refusing uploads", "path", cfg.DataDir, "err", err)
+		return noRoom("the file")
+	}
+	g.disk.Lock()
+	defer g.disk.Unlock()
+	switch low := free < cfg.DiskFloor; {
+	case low && !g.disk.low:
+		g.disk.low, g.disk.since, g.disk.refused = true, g.now(), 0
+		g.log.Error("disk low: refusing uploads", "free", sizeText(free), "floor", sizeText(cfg.DiskFloor), "path", cfg.DataDir)
+	case !low && g.disk.low:
+		g.disk.low = false
+		g.log.Info("disk ok: taking uploads again", "refused", g.disk.refused, "lasted", g.now().Sub(g.disk.since).Round(time.Second))
+	}
+	if g.disk.low {
+		g.disk.refused++
+		return noRoom("the file")
+	}
+	return nil
+}
+
+func noRoom(name string) *transport.Refusal {
+	return notTaken(name, "the gateway cannot store files now. Nothing is lost here; send it again later", "disk", "")
+}
+
+// apologise is what a sender reads when the fault is ours.
+func (g *Gateway) apologise(name, id string, err error) *transport.Refusal {
+	if diskFull(err) {
+		return notTaken(name, "the gateway cannot store files now. Nothing is lost here; send it again later", "disk", id)
+	}
+	return notTaken(name, "the gateway has a fault of its own. Nothing was taken; send it again later", "internal", id)
+}
+
+func diskFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, indexer.ErrFull)
+}
+
+// freeBytes is what an unprivileged process may still write below path.
+func freeBytes(path string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}

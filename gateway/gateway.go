@@ -1,0 +1,226 @@
+// Package gateway is the life of a file: from a door's first byte to the row, the sealed copy and the answer.
+//
+// Begin with intake.go, the story of one file from top to bottom; order.go, pass.go and copy.go are what it stands on,
+// verdict.go is how it is judged. gateway.go builds the house from its configuration and runs it; admit.go lets people
+// in; desk.go answers the operators.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// ErrRunning means that another process holds the data directory: ask it over its control socket.
+var ErrRunning = errors.New("another sealgate is running on this data_dir")
+
+// Gateway is the house behind the doors: accounts with their indexes, users, and what all uploads share.
+type Gateway struct {
+	log      *slog.Logger
+	unlock   *vault.UnlockKey
+	registry *indexer.Registry
+	logins   logins
+	lock     *os.File // flock on data_dir/lock: one gateway a directory
+	started  time.Time
+
+	cfg       atomic.Pointer[config.Config]
+	accounts  atomic.Pointer[map[string]*account]
+	memory    atomic.Int64 // bytes of uploads held in memory
+	disk      diskWatch
+	placing   sync.Map                  // paths of sealed copies in their place whose transaction is still under way
+	indexes   map[string]*indexer.Index // all that were opened since the start, by account
+	listening atomic.Pointer[string]
+	closing   atomic.Bool
+	now       func() time.Time
+
+	ids struct {
+		sync.Mutex
+		entropy *ulid.MonotonicEntropy
+	}
+}
+
+// Open opens everything that lies in data_dir and sweeps what a crash left behind. It serves nobody yet.
+func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) (*Gateway, error) {
+	g := &Gateway{log: log, unlock: unlock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}}
+	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
+	g.logins.init(g.now)
+	g.cfg.Store(cfg)
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if err := g.takeLock(); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.registry, err = indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), unlock.Database("gateway"), log); err != nil {
+		g.Close()
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if err := g.openAccounts(ctx, cfg); err != nil {
+		g.Close()
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	for _, a := range *g.accounts.Load() {
+		if err := a.sweep(ctx, log); err != nil {
+			g.Close()
+			return nil, fmt.Errorf("gateway: account %s: %w", a.ID, err)
+		}
+	}
+	return g, nil
+}
+
+// takeLock makes sure that one process at a time works on a data directory. The kernel lets go of it however we die.
+func (g *Gateway) takeLock() error {
+	file, err := os.OpenFile(filepath.Join(g.cfg.Load().DataDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return ErrRunning
+		}
+		return fmt.Errorf("gateway: lock %s: %w", file.Name(), err)
+	}
+	g.lock = file
+	return nil
+}
+
+// Close closes the databases and lets go of the data directory. Doors must have ended before.
+func (g *Gateway) Close() error {
+	var faults []error
+	for _, index := range g.indexes {
+		faults = append(faults, index.Close())
+	}
+	if g.registry != nil {
+		faults = append(faults, g.registry.Close())
+	}
+	faults = append(faults, g.lock.Close())
+	return errors.Join(faults...)
+}
+
+// Run opens the doors and serves until ctx ends: first the doors stop accepting and let running uploads end within
+// their bound, then the control socket closes. ready is called once with the address that the SFTP door listens on.
+func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
+	cfg := g.cfg.Load()
+	door, err := transport.NewSFTP(cfg, g, g.log)
+	if err != nil {
+		return err
+	}
+	if err := door.Listen(); err != nil {
+		return err
+	}
+	control, err := listenControl(cfg.ControlSocket())
+	if err != nil {
+		return err
+	}
+	group, inside := errgroup.WithContext(ctx)
+	doorsEnded := make(chan struct{})
+	group.Go(func() error {
+		defer close(doorsEnded)
+		return door.Run(inside)
+	})
+	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
+	group.Go(func() error { return g.follow(inside, door) })
+	group.Go(func() error {
+		<-inside.Done()
+		g.closing.Store(true)
+		return nil
+	})
+	addr := door.Addr().String()
+	g.listening.Store(&addr)
+	ready(addr)
+	return group.Wait()
+}
+
+// follow loads the configuration anew whenever its files change. A bad one is refused aloud and the old one stays.
+func (g *Gateway) follow(ctx context.Context, door *transport.SFTP) error {
+	return transport.Watch(ctx, []string{g.cfg.Load().File}, func() {
+		if err := g.Reload(ctx); err == nil {
+			door.Reload(g.cfg.Load())
+		}
+	})
+}
+
+// Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
+// the rules under which it began.
+func (g *Gateway) Reload(ctx context.Context) error {
+	old := g.cfg.Load()
+	cfg, err := LoadConfig(old.File)
+	if err == nil && cfg.DataDir != old.DataDir {
+		err = errors.New("data_dir cannot change while the gateway runs; stop it first")
+	}
+	if err == nil {
+		err = g.openAccounts(ctx, cfg)
+	}
+	if err != nil {
+		g.log.Error("config refused", "err", err)
+		return err
+	}
+	g.cfg.Store(cfg)
+	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
+	return nil
+}
+
+// LoadConfig loads and checks a configuration file, certificates and keys included.
+func LoadConfig(path string) (*config.Config, error) {
+	return config.Load(path, config.Examine{
+		Certificate: func(path string) (string, error) {
+			c, err := vault.ReadCertificate(path)
+			if err != nil {
+				return "", err
+			}
+			return certificateAge(c, time.Now())
+		},
+		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
+		HostKey:   transport.HostKeyFingerprint,
+	})
+}
+
+// certificateAge tells an expired certificate from one that soon will be.
+func certificateAge(c *vault.Certificate, now time.Time) (warning string, err error) {
+	left := c.NotAfter().Sub(now)
+	switch {
+	case c.Expired(now):
+		return "", fmt.Errorf("expired on %s; make a new one with: sealgate cert new", c.NotAfter().Format(time.DateOnly))
+	case left < 30*24*time.Hour:
+		return fmt.Sprintf("expires on %s", c.NotAfter().Format(time.DateOnly)), nil
+	}
+	return "", nil
+}
+
+// newID gives the next ULID: ordered by time, unique, its random part from the system's source.
+func (g *Gateway) newID() string {
+	g.ids.Lock()
+	defer g.ids.Unlock()
+	return ulid.MustNew(ulid.Timestamp(g.now()), g.ids.entropy).String()
+}
+
+// account gives an account by its id, nil if the configuration does not know it.
+func (g *Gateway) account(id string) *account { return (*g.accounts.Load())[id] }
+
+// Account gives an account's present configuration to a door.
+func (g *Gateway) Account(id string) *config.Account {
+	if a := g.account(id); a != nil {
+		return a.Account
+	}
+	return nil
+}
+
+var _ transport.House = (*Gateway)(nil)

@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// This is the story of one file, top to bottom.
+//
+//	Receive   an account and a name; nothing is on disk
+//	WriteAt   bytes arrive -> in order -> inspected -> up to about 60 KiB they wait in memory;
+//	          above it they are hashed and sealed as they arrive, and only sealed bytes are written
+//	Commit    whole? totals right? -> the sealed copy is made durable and put in its place
+//	          a duplicate? -> one transaction: file, payments, ledger row, small sealed copy -> only now OK
+//
+// Whatever dies before that transaction leaves nothing that counts: the next start sweeps it (sweep.go).
+
+// Upload is one delivery on its way in.
+type Upload struct {
+	gateway *Gateway
+	account *account
+	guest   transport.Guest
+	door    string
+	ctx     context.Context // the delivery's, never cancelled: a lost connection must not cut a commit in half
+
+	mu        sync.Mutex
+	id        string
+	name      string
+	order     order
+	inspector *formats.Inspector
+	payments  *indexer.Payments
+	small     []byte // the file so far, until it outgrows account.small
+	pass      *pass  // from then on
+	declared  int64  // the size that the client announced, -1 if none
+	reserved  int64  // of the memory that all uploads share
+	verdict   indexer.Verdict
+	reasons   []indexer.Reason // why the verdict is not a plain accepted
+	storing   error            // payments could not be stored
+	sticky    error            // the first error; every later call gives it again
+	ended     bool
+}
+
+// Receive begins one delivery.
+func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name string) (transport.Incoming, error) {
+	account := g.account(guest.Account)
+	if account == nil {
+		return nil, notTaken(name, "this account takes no files now. Ask your contact", "account", "")
+	}
+	u := &Upload{
+		gateway: g, account: account, guest: guest, door: door, ctx: context.WithoutCancel(ctx),
+		id: g.newID(), name: name, declared: -1, verdict: indexer.Accepted,
+	}
+	u.payments = account.index.NewPayments(u.id)
+	u.inspector = formats.New(u.found, g.now)
+	if account.certificate != nil && account.certificate.Expired(g.now()) {
+		if err := u.give("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read.
+func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sticky != nil {
+		return 0, u.sticky
+	}
+	end := off + int64(len(p))
+	if off < 0 || end < off {
+		return 0, u.outOfOrder(errTooFar)
+	}
+	if err := u.measure(end); err != nil {
+		return 0, err
+	}
+	waiting := u.order.held
+	err := u.order.take(p, off, u.receive)
+	if errors.Is(err, errRewrite) || errors.Is(err, errTooFar) {
+		return 0, u.outOfOrder(err)
+	}
+	if err == nil {
+		err = u.reserve(u.order.held - waiting)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// receive is the one pass: each byte of the file comes through here once, in order.
+func (u *Upload) receive(p []byte) error {
+	u.inspector.Write(p)
+	if u.storing != nil {
+		return u.fail("store payments", u.storing)
+	}
+	if err := u.weigh(u.inspector.Problems()); err != nil {
+		return err
+	}
+	if u.pass == nil && len(u.small)+len(p) <= u.account.small {
+		u.small = append(u.small, p...)
+		return u.reserve(int64(len(p)))
+	}
+	if u.pass == nil {
+		if err := u.outgrow(); err != nil {
+			return err
+		}
+	}
+	if err := u.pass.write(p); err != nil {
+		return u.fail("seal", err)
+	}
+	return nil
+}
+
+// found takes each payment as the inspector meets it.
+func (u *Upload) found(p *formats.Payment) {
+	if u.storing == nil {
+		u.storing = u.payments.Add(p)
+	}
+}
+
+// outgrow moves a file that is larger than account.small from memory into the streaming pass.
+func (u *Upload) outgrow() error {
+	if err := u.reserve(passMemory - int64(len(u.small))); err != nil {
+		return err
+	}
+	var copy *sealedCopy
+	if u.sealsOnTheWay() {
+		var err error
+		if copy, err = newSealedCopy(filepath.Join(u.account.incoming(), u.id+".tmp")); err != nil {
+			return u.fail("begin the sealed copy", err)
+		}
+	}
+	var err error
+	if u.pass, err = newPass(u.account.seal, copy); err != nil {
+		return u.fail("begin the sealed copy", err)
+	}
+	if err := u.pass.write(u.small); err != nil {
+		return u.fail("seal", err)
+	}
+	u.small = nil
+	return nil
+}
+
+// sealsOnTheWay says whether a large file is sealed while it arrives. With after_indexing: delete nothing at all goes
+// to disk, unless it is certain by now that the file will be held. Where that shows only at its end (a duplicate), the
+// bytes are gone and settle rejects it instead: its sender still has it.
+func (u *Upload) sealsOnTheWay() bool {
+	return u.account.seal != nil && (u.account.AfterIndexing == "seal" || u.verdict == indexer.Held)
+}
+
+// Commit ends the delivery under its final name. Without an error it is hashed, inspected, indexed and durable.
+func (u *Upload) Commit(_ context.Context, name string) (transport.Receipt, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sticky != nil {
+		return transport.Receipt{}, u.sticky
+	}
+	u.name = name
+	closed := u.gateway.now()
+
+	// 1. Whole, and what it says it is? A refusal ends here. An incomplete file stays in memory for a resume.
+	facts, err := u.conclude()
+	if err != nil {
+		return transport.Receipt{}, err
+	}
+	delivery := &indexer.Delivery{
+		File: u.record(u.id, facts), Payments: u.payments, Window: u.account.Duplicates.Window,
+	}
+
+	// 2. The sealed copy, whole and durable, and a large one in its place. If we die here no row knows it: swept.
+	if err := u.sealed(delivery); err != nil {
+		return transport.Receipt{}, u.fail("seal", err)
+	}
+
+	// 3. One transaction. Duplicates are looked for inside it, so that of two equal files exactly one is the first.
+	// Before it returns the file was never here; after it, the file is ours for good, and only the answer is missing:
+	// a client that did not hear it sends again, and is told that the first one is safe.
+	delivery.Judge = func(earlier indexer.Earlier) { u.settle(delivery, earlier) }
+	if err := u.account.index.Commit(u.ctx, delivery); err != nil {
+		return transport.Receipt{}, u.fail("commit", err)
+	}
+
+	// 4. OK, or the no that only the transaction could know.
+	return u.answer(delivery.File, closed)
+}
+
+// conclude asks all that can be known before the transaction.
+func (u *Upload) conclude() (formats.Facts, error) {
+	if missing := u.missing(); missing != "" {
+		if err := u.give("incomplete", missing); err != nil {
+			return formats.Facts{}, err
+		}
+		u.order.forget() // an account whose policy takes incomplete files takes what came in order
+	}
+	facts, problems := u.inspector.Close()
+	if err := u.weigh(problems); err != nil {
+		return formats.Facts{}, err
+	}
+	if u.storing != nil {
+		return formats.Facts{}, u.fail("store payments", u.storing)
+	}
+	return facts, nil
+}
+
+// answer tells the sender, and the log, how it ended.
+func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt, error) {
+	if u.pass != nil && u.pass.copy != nil && file.Fate != indexer.Sealed {
+		u.pass.copy.remove() // judged a duplicate and rejected, or released of its seal: nothing refers to it
+	}
+	u.end()
+	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))
+	if file.Verdict == indexer.Rejected {
+		u.sticky = &transport.Refusal{Sentence: file.Sentence}
+		return transport.Receipt{}, u.sticky
+	}
+	receipt := transport.Receipt{ID: file.ID, Verdict: string(file.Verdict), Size: file.Size}
+	if file.Verdict == indexer.Held || u.account.Say == "all" {
+		receipt.Sentence = file.Sentence
+	}
+	return receipt, nil
+}
+
+// Discard ends the delivery and leaves nothing behind.
+func (u *Upload) Discard(why string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.ended {
+		u.sticky = notTaken(u.name, "it was given up", "aborted", u.id)
+		u.abort(why)
+	}
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// Receipts are made from the index whenever they are read: nothing is stored twice for them.
+
+// receipt is what a customer reads of one delivery in /receipts, ack or nak.
+type receipt struct {
+	ID          string           `json:"id"`
+	Name        string           `json:"name"`
+	ReceivedAt  string           `json:"received_at"`
+	Size        int64            `json:"size"`
+	SHA256      string           `json:"sha256,omitempty"`
+	Verdict     indexer.Verdict  `json:"verdict"`
+	Reasons     []indexer.Reason `json:"reasons"`
+	Sentence    string           `json:"sentence,omitempty"`
+	DuplicateOf string           `json:"duplicate_of,omitempty"`
+	Facts       receiptFacts     `json:"facts"`
+	Ledger      receiptLedger    `json:"ledger"`
+}
+
+type receiptFacts struct {
+	Format         string            `json:"format,omitempty"`
+	Version        string            `json:"version,omitempty"`
+	MessageID      string            `json:"message_id,omitempty"`
+	CreatedAt      string            `json:"created_at,omitempty"`
+	Payments       int64             `json:"payments"`
+	Totals         map[string]string `json:"totals,omitempty"`
+	FirstExecution string            `json:"first_execution,omitempty"`
+	LastExecution  string            `json:"last_execution,omitempty"`
+	Payers         []formats.Party   `json:"payers,omitempty"`
+	Findings       int64             `json:"findings"`
+}
+
+type receiptLedger struct {
+	Sequence int64  `json:"sequence"`
+	Hash     string `json:"hash"`
+}
+
+func newReceipt(f *indexer.File) ([]byte, error) {
+	r := receipt{
+		ID: f.ID, Name: f.Name, ReceivedAt: f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z"), Size: f.Size,
+		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: f.Sentence, DuplicateOf: f.DuplicateOf,
+		Facts: receiptFacts{
+			Format: f.Facts.Format, Version: f.Facts.Version, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
+			Payments: f.Facts.Payments, Totals: map[string]string{}, FirstExecution: f.Facts.FirstExecution,
+			LastExecution: f.Facts.LastExecution, Payers: f.Facts.Payers, Findings: f.Facts.FindingsAll,
+		},
+		Ledger: receiptLedger{f.Ledger.Seq, f.Ledger.Hash},
+	}
+	if r.Reasons == nil {
+		r.Reasons = []indexer.Reason{}
+	}
+	for _, t := range f.Facts.Totals {
+		r.Facts.Totals[t.Currency] = t.Amount.String()
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(r)
+	return b.Bytes(), err
+}
+
+// receiptName is NAME.SHORTID.json, within what file systems of customers take.
+func receiptName(f *indexer.File) string {
+	name := f.Name
+	for len(name) > 200 {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name + "." + shortID(f.ID) + ".json"
+}
+
+// Receipts lists the newest receipts of an account.
+func (g *Gateway) Receipts(ctx context.Context, account string, limit int) ([]transport.ReceiptEntry, error) {
+	a := g.account(account)
+	if a == nil {
+		return nil, nil
+	}
+	var list []transport.ReceiptEntry
+	for f, err := range a.index.Files(ctx, indexer.FileFilter{Limit: limit}) {
+		if err != nil {
+			return nil, err
+		}
+		text, err := newReceipt(f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, transport.ReceiptEntry{Name: receiptName(f), Size: int64(len(text)), TakenAt: f.ReceivedAt})
+	}
+	return list, nil
+}
+
+// Receipt gives one receipt's bytes by its short id.
+func (g *Gateway) Receipt(ctx context.Context, account, id string) ([]byte, time.Time, error) {
+	a := g.account(account)
+	if a == nil {
+		return nil, time.Time{}, errNoSuchFile
+	}
+	f, err := g.one(ctx, a, id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	text, err := newReceipt(f)
+	return text, f.ReceivedAt, err
+}
+
+// Shown lists the files taken since a time, for the inbox view after a restart.
+func (g *Gateway) Shown(ctx context.Context, account string, since time.Time) ([]transport.Ghost, error) {
+	a := g.account(account)
+	if a == nil {
+		return nil, nil
+	}
+	var ghosts []transport.Ghost
+	for f, err := range a.index.Files(ctx, indexer.FileFilter{Since: since, Limit: 10_000}) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Door == "sftp" && f.Verdict != indexer.Rejected {
+			ghosts = append(ghosts, transport.Ghost{ID: f.ID, Name: f.Name, Size: f.Size, TakenAt: f.ReceivedAt})
+		}
+	}
+	return ghosts, nil
+}
+
+// Renamed records that a customer renamed a file already taken; only its name changes.
+func (g *Gateway) Renamed(ctx context.Context, guest transport.Guest, id, name string) error {
+	a := g.account(guest.Account)
+	if a == nil {
+		return errNoSuchFile
+	}
+	return a.index.Rename(ctx, id, name, guest.User)
+}
+
+// Hidden records that a customer removed a taken file from view; the file stays.
+func (g *Gateway) Hidden(ctx context.Context, guest transport.Guest, id string) error {
+	a := g.account(guest.Account)
+	if a == nil {
+		return errNoSuchFile
+	}
+	if _, err := a.index.Note(ctx, "hidden", id, guest.User, ""); err != nil {
+		return fmt.Errorf("file %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// The smaller steps of an upload's story (intake.go), and its ends.
+
+// ID is the delivery's ULID.
+func (u *Upload) ID() string { return u.id }
+
+// Prefix is how many bytes have arrived without a gap.
+func (u *Upload) Prefix() int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.order.next
+}
+
+// Declare notes the size that the client announced. It promises bytes; it never cuts any.
+func (u *Upload) Declare(size int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.declared = size
+}
+
+// Gap forgets the bytes that wait behind a gap: the connection that would have filled it is gone.
+func (u *Upload) Gap() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.release(u.order.held)
+	u.order.forget()
+	u.declared = -1
+}
+
+// missing says what the outside of the delivery tells of a missing end.
+func (u *Upload) missing() string {
+	switch {
+	case u.order.gap():
+		return fmt.Sprintf("bytes are missing after the first %d", u.order.next)
+	case u.declared > u.order.next:
+		return fmt.Sprintf("%d bytes were announced, %d came", u.declared, u.order.next)
+	}
+	return ""
+}
+
+// measure holds the account's size limit.
+func (u *Upload) measure(end int64) error {
+	if end <= u.account.MaxFileSize {
+		return nil
+	}
+	return u.give("too-large", "it is larger than "+sizeText(u.account.MaxFileSize))
+}
+
+// record is the delivery as the index will know it, before duplicates are judged.
+func (u *Upload) record(id string, facts formats.Facts) *indexer.File {
+	return &indexer.File{
+		ID: id, Account: u.account.ID, Name: u.name, Door: u.door, User: u.guest.User,
+		ReceivedAt: u.gateway.now().UTC(), Size: u.order.next, SHA256: u.sum(), Facts: facts,
+		Verdict: u.verdict, Reasons: u.reasons,
+	}
+}
+
+// sum is the SHA-256 of what has arrived in order: of a small file, or of one whose pass has ended.
+func (u *Upload) sum() string {
+	if u.pass == nil {
+		sum := sha256.Sum256(u.small)
+		return hex.EncodeToString(sum[:])
+	}
+	if !u.pass.ended {
+		return ""
+	}
+	return hex.EncodeToString(u.pass.sum.Sum(nil))
+}
+
+// sealed finishes hash and sealed copy. A small file is sealed into memory even where it will be deleted: whether it
+// is a duplicate and held is known only inside the transaction.
+func (u *Upload) sealed(d *indexer.Delivery) error {
+	if u.pass == nil {
+		return u.sealSmall(d)
+	}
+	if err := u.pass.finish(); err != nil {
+		return err
+	}
+	file := d.File
+	file.SHA256 = u.sum()
+	if u.pass.copy == nil {
+		return nil
+	}
+	witness := u.pass.sealer.Witness()
+	file.CopySize, file.Witness = u.pass.copy.size, witness[:]
+	file.CopyPath = filepath.Join("sealed", file.ReceivedAt.Format("2006/01/02"), u.id+".p7m")
+	u.gateway.placing.Store(filepath.Join(u.account.dir, file.CopyPath), true)
+	return u.pass.copy.place(u.account.dir, file.CopyPath)
+}
+
+func (u *Upload) sealSmall(d *indexer.Delivery) error {
+	if u.account.seal == nil {
+		return nil
+	}
+	copy, err := u.account.sealBytes(u.small)
+	if err != nil {
+		return err
+	}
+	d.Copy, d.File.CopySize, d.File.Witness = copy.bytes, int64(len(copy.bytes)), copy.witness[:]
+	return nil
+}
+
+// reserve takes n bytes of the memory that all uploads share, or gives back -n.
+func (u *Upload) reserve(n int64) error {
+	if u.gateway.memory.Add(n); n > 0 && u.gateway.memory.Load() > u.gateway.cfg.Load().SFTP.Limits.Memory {
+		u.gateway.memory.Add(-n)
+		u.sticky = notTaken(u.name, "the gateway is busy. Nothing is lost here; send it again later", "memory", u.id)
+		u.abort("memory")
+		return u.sticky
+	}
+	u.reserved += n
+	return nil
+}
+
+func (u *Upload) release(n int64) {
+	u.reserved -= n
+	u.gateway.memory.Add(-n)
+}
+
+// outOfOrder ends an upload that asks for what a stream cannot give.
+func (u *Upload) outOfOrder(err error) error {
+	u.sticky = notTaken(u.name, err.Error()+". Nothing was taken; send the whole file again, from its start to its end", "order", u.id)
+	u.abort("order")
+	return u.sticky
+}
+
+// fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
+func (u *Upload) fail(step string, err error) error {
+	u.sticky = u.gateway.apologise(u.name, u.id, err)
+	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
+		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
+	u.drop(step != "commit" || diskFull(err))
+	return u.sticky
+}
+
+// abort ends an upload that came to nothing by itself.
+func (u *Upload) abort(why string) {
+	u.gateway.log.Info("aborted", "account", u.account.ID, "file", u.id, "door", u.door,
+		"user", u.guest.User, "why", why, "size", u.order.next)
+	u.drop(true)
+}
+
+// drop takes away whatever an upload has made so far. After a commit whose outcome is unknown (an I/O error), the
+// sealed copy stays (copyToo is false): the next start looks whether the index has a row for it.
+func (u *Upload) drop(copyToo bool) {
+	if u.ended {
+		return
+	}
+	if u.pass != nil {
+		u.pass.end() // its fault no longer matters
+		if u.pass.copy != nil && copyToo {
+			if err := u.pass.copy.remove(); err != nil {
+				u.gateway.log.Warn("sealed copy left behind, the next start sweeps it", "account", u.account.ID, "file", u.id, "err", err)
+			}
+		}
+	}
+	if err := u.payments.Discard(); err != nil {
+		u.gateway.log.Warn("payments left behind, the next start sweeps them", "account", u.account.ID, "file", u.id, "err", err)
+	}
+	u.end()
+}
+
+// end gives back what an upload held in memory. A rejected sender may ask again and gets the sticky answer.
+func (u *Upload) end() {
+	u.ended = true
+	u.small = nil
+	if u.pass != nil && u.pass.copy != nil {
+		u.gateway.placing.Delete(u.pass.copy.path)
+	}
+	u.order.forget()
+	u.release(u.reserved)
+}
+
+var _ transport.Incoming = (*Upload)(nil)

@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// ProblemLine is one thing that verify found wrong: ledger, database, sealed copy, orphan.
+type ProblemLine struct {
+	Account string `json:"account"`
+	What    string `json:"what"`
+	Problem string `json:"problem"`
+}
+
+// Verify checks the ledger, the database, every sealed copy and that nothing lies about which no row knows. It needs no
+// account's key: a sealed copy is checked by its witness. No lines means that all is well.
+func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
+	return func(yield func(ProblemLine, error) bool) {
+		accounts, err := g.asked(account)
+		if err != nil {
+			yield(ProblemLine{}, err)
+			return
+		}
+		for _, a := range accounts {
+			var lines []ProblemLine
+			err := g.verifyAccount(ctx, a, func(what, problem string) {
+				lines = append(lines, ProblemLine{a.ID, what, problem})
+			})
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(ProblemLine{}, err)
+				return
+			}
+		}
+	}
+}
+
+func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
+	if err := a.index.Verify(ctx, report); err != nil {
+		return err
+	}
+	for c, err := range a.index.Copies(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := a.verifyCopy(ctx, c.ID, c.Path, c.Size, c.Witness); err != nil {
+			if now, err := g.one(ctx, a, c.ID); err == nil && now.CopySize == 0 {
+				continue // released or refused since we began
+			}
+			report("sealed copy "+c.ID, err.Error())
+		}
+	}
+	orphans, err := a.orphans(ctx)
+	if err != nil {
+		return err
+	}
+	for _, path := range orphans {
+		if _, placing := g.placing.Load(filepath.Join(a.dir, path)); !placing {
+			report("orphan", path+" belongs to no file of the index; the next start removes it")
+		}
+	}
+	return nil
+}
+
+func (a *account) verifyCopy(ctx context.Context, id, path string, size int64, witness []byte) error {
+	copy, err := a.copyOf(ctx, id, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("it is gone from the disk")
+	}
+	if err != nil {
+		return err
+	}
+	defer copy.Close()
+	var w vault.Witness
+	if len(witness) != len(w) {
+		return errors.New("its witness is damaged in the index")
+	}
+	counted := &counter{r: copy}
+	if err := vault.VerifySealed(counted, vault.Witness(witness)); err != nil {
+		return err
+	}
+	if counted.n != size {
+		return errors.New("its size has changed")
+	}
+	return nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (a *account) copyOf(ctx context.Context, id, path string) (io.ReadCloser, error) {
+	if path != "" {
+		return os.Open(filepath.Join(a.dir, path))
+	}
+	b, err := a.index.CopyOf(ctx, id)
+	return io.NopCloser(bytes.NewReader(b)), err
+}
+
+// Status is the answer to "is all well?".
+type Status struct {
+	Listening   string          `json:"listening,omitempty"` // empty when no gateway runs
+	StartedAt   string          `json:"started_at,omitempty"`
+	DiskFree    int64           `json:"disk_free"`
+	DiskFloor   int64           `json:"disk_floor"`
+	DiskRefused int64           `json:"disk_refused"`
+	Memory      int64           `json:"memory"` // bytes of uploads under way
+	Accounts    []AccountStatus `json:"accounts"`
+	Problems    []string        `json:"problems"` // each ends with what to do
+}
+
+// AccountStatus is a customer's part of Status.
+type AccountStatus struct {
+	ID          string `json:"id"`
+	Users       int    `json:"users"`
+	LastFile    string `json:"last_file,omitempty"`
+	Held        int    `json:"held"`
+	Certificate string `json:"certificate,omitempty"` // kind and last day
+}
+
+// Status tells whether all is well.
+func (g *Gateway) Status(ctx context.Context) (Status, error) {
+	cfg := g.cfg.Load()
+	free, err := freeBytes(cfg.DataDir)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{DiskFree: free, DiskFloor: cfg.DiskFloor, Memory: g.memory.Load(), Problems: []string{}}
+	if addr := g.listening.Load(); addr != nil {
+		s.Listening, s.StartedAt = *addr, utc(g.started)
+	}
+	g.disk.Lock()
+	s.DiskRefused = g.disk.refused
+	g.disk.Unlock()
+	if free < cfg.DiskFloor {
+		s.Problems = append(s.Problems, "disk: refusing uploads, "+sizeText(free)+" free under "+cfg.DataDir+", floor "+sizeText(cfg.DiskFloor))
+	}
+	accounts, err := g.asked("")
+	if err != nil {
+		return Status{}, err
+	}
+	for _, a := range accounts {
+		line, err := g.accountStatus(ctx, a)
+		if err != nil {
+			return Status{}, err
+		}
+		s.Accounts = append(s.Accounts, line)
+		if a.certificate != nil {
+			warning, err := certificateAge(a.certificate, g.now())
+			if err != nil {
+				warning = err.Error()
+			}
+			if warning != "" {
+				s.Problems = append(s.Problems, "account "+a.ID+": certificate "+warning)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (g *Gateway) accountStatus(ctx context.Context, a *account) (AccountStatus, error) {
+	line := AccountStatus{ID: a.ID}
+	users, err := g.registry.Users(ctx, a.ID)
+	if err != nil {
+		return line, err
+	}
+	line.Users = len(users)
+	if a.certificate != nil {
+		line.Certificate = a.certificate.Kind() + ", until " + a.certificate.NotAfter().Format(time.DateOnly)
+	}
+	for f, err := range a.index.Files(ctx, indexer.FileFilter{Limit: 1}) {
+		if err != nil {
+			return line, err
+		}
+		line.LastFile = utc(f.ReceivedAt)
+	}
+	for _, err := range a.index.Files(ctx, indexer.FileFilter{Verdict: indexer.Held}) {
+		if err != nil {
+			return line, err
+		}
+		line.Held++
+	}
+	return line, nil
+}
