@@ -1,0 +1,44 @@
+# make demo   builds, starts the gateway, pushes real files with a real client, shows the index, opens a sealed copy, stops
+# make test   installs the peers that are missing (as root, from Debian's packages) and runs every test
+# make check  gofmt, vet, staticcheck, the race detector
+# make bench  speed against OpenSSH's sshd, side by side in the same run
+# make fuzz   every fuzz target for FUZZTIME
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 1m
+
+.PHONY: build demo test check race vuln fuzz bench peers
+
+build:
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/sealgate ./cmd/sealgate
+
+demo: build
+	./docs/demo.sh bin/sealgate
+
+peers:
+	./.ci/peers
+
+test: check peers
+	$(GO) test -timeout 40m ./...
+
+check:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) vet ./... ./testdata/...
+	$(GO) tool staticcheck ./... ./testdata/...
+
+race:
+	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -v /proof)
+
+vuln:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+fuzz:
+	@$(GO) list ./... | while read -r pkg; do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+			echo "== $$pkg $$target"; $(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+bench: build
+	$(GO) run ./testdata/bench -sealgate bin/sealgate
