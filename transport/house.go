@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/sealgate/sealgate/config"
+)
+
+// House is what a door asks of the gateway behind it. gateway.Gateway is the real one.
+type House interface {
+	// Admit turns a login into a guest. A refusal is a *Refusal or a plain error; the door tells the client no more
+	// than "no". It takes as long for an unknown login as for a wrong password.
+	Admit(ctx context.Context, try LoginTry) (Guest, error)
+	// Account is the account's present configuration; nil when it was taken out of the configuration.
+	Account(id string) *config.Account
+	// Room says whether a new upload may begin now (disk floor, closing down); a *Refusal if not.
+	Room(guest Guest) error
+	// Receive begins one delivery under the name that the client gave (a plain name, not a path).
+	Receive(ctx context.Context, guest Guest, door, name string) (Incoming, error)
+	// Shown lists the files of the account accepted or held since a time, for the view after a restart.
+	Shown(ctx context.Context, account string, since time.Time) ([]Ghost, error)
+	// Renamed and Hidden record what a client did to the name of a file already taken; the file itself stays.
+	Renamed(ctx context.Context, guest Guest, id, name string) error
+	Hidden(ctx context.Context, guest Guest, id string) error
+	// Receipts lists the account's receipts, newest first, at most limit; Receipt gives one's bytes.
+	// A receipt's name is NAME.SHORTID.json.
+	Receipts(ctx context.Context, account string, limit int) ([]ReceiptEntry, error)
+	Receipt(ctx context.Context, account, shortID string) ([]byte, time.Time, error)
+}
+
+// LoginTry is one try to log in: a password, or a public key (OpenSSH wire form) whose possession is (Proven) or
+// is not yet proven. For an unproven key, Admit only says whether it would do and leaves no trace.
+type LoginTry struct {
+	Door      string
+	Login     string
+	Password  []byte
+	PublicKey []byte
+	Proven    bool
+	Addr      netip.Addr
+	Client    string // the client's version string, hostile
+}
+
+// Guest is a login that was let in.
+type Guest struct {
+	Account string // the account's id
+	User    string // the user's id, fit for logs; never the login's name
+	Addr    netip.Addr
+}
+
+// Incoming is one delivery on its way in; gateway.Upload is the real one. Its methods may be called from several
+// goroutines; the first error sticks and every later call gives it again.
+type Incoming interface {
+	ID() string // ULID; a new one after a resumable refusal
+	// WriteAt takes bytes at an offset, out of order within a bounded window. It copies what it keeps. A *Refusal says
+	// that nothing of the delivery will be taken.
+	WriteAt(p []byte, off int64) (int, error)
+	// Prefix is how many bytes have arrived without a gap: what a parked upload shows as its size.
+	Prefix() int64
+	// Declare says the size that the client announced (FSETSTAT size=N); at Commit, fewer bytes mean incomplete.
+	Declare(size int64)
+	// Commit ends the delivery under this name. nil error: it is hashed, inspected, indexed and durable, or held. A
+	// *Refusal with Resumable set leaves the bytes in memory, so that WriteAt may go on from Prefix (or one byte before
+	// it, if that byte is equal) and Commit be called again; any other error ends the delivery.
+	Commit(ctx context.Context, name string) (Receipt, error)
+	// Gap forgets the bytes that wait behind a gap (a connection dropped, the upload is parked): Prefix stays.
+	Gap()
+	// Discard ends the delivery and leaves nothing behind. why is for the operator's log.
+	Discard(why string)
+}
+
+// Receipt is what a sender is told of a delivery that was taken.
+type Receipt struct {
+	ID       string
+	Verdict  string // accepted or held
+	Size     int64
+	Sentence string // one line for the channel's stderr; "" if nothing is to be said
+}
+
+// Ghost is a file already taken, still shown in the inbox.
+type Ghost struct {
+	ID      string
+	Name    string
+	Size    int64
+	TakenAt time.Time
+}
+
+// ReceiptEntry is a line of the listing of /receipts.
+type ReceiptEntry struct {
+	Name    string
+	Size    int64
+	TakenAt time.Time
+}
+
+// Refusal is a no with one sentence for the sender: one line, ASCII, at most 200 bytes, no internals.
+type Refusal struct {
+	Sentence   string
+	Permission bool // PERMISSION_DENIED rather than FAILURE: for permission only, never for verdicts
+	Resumable  bool // incomplete: what has arrived is kept in memory
+}
+
+func (r *Refusal) Error() string { return r.Sentence }

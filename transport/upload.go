@@ -1,0 +1,239 @@
+package transport
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"sync"
+	"time"
+)
+
+// holdBack is how much one handle holds back while it is open whether it begins a file or continues one. The protocol
+// library hands writes over from eight goroutines, so the first one to come need not be the lowest.
+const holdBack = 2 << 20
+
+// holdBackAll is how much all handles together hold back; over it, they decide with what they have.
+const holdBackAll = 64 << 20
+
+// upload is a handle open for writing. Begun with a parked upload or a ghost under its name and without TRUNC, it is
+// undecided at first: a lowest offset of 0 makes it a new file, one where the parked upload ends continues that.
+//
+// The lock orders the decision only; decided writes go to the Incoming in parallel.
+type upload struct {
+	session *session
+	entry   *entry
+	prior   *entry // what the name was before, owned by this handle until it is decided; nil when decided
+
+	mu       sync.Mutex
+	incoming Incoming // nil while undecided
+	held     []piece  // writes held back
+	heldSize int64
+	declared int64 // the announced size, -1 if none
+	failed   error // the first error, which all later calls repeat
+	warned   bool  // it was said on the channel's stderr
+	dropped  bool  // the connection went before the CLOSE
+}
+
+// piece is a write held back; its bytes are our own copy.
+type piece struct {
+	off int64
+	buf []byte
+}
+
+// WriteAt takes bytes of the file, in any order. Its error is for the sender to read.
+func (u *upload) WriteAt(p []byte, off int64) (int, error) {
+	u.mu.Lock()
+	if u.failed != nil {
+		defer u.mu.Unlock()
+		return 0, u.failed
+	}
+	if len(p) == 0 {
+		u.mu.Unlock()
+		return 0, nil
+	}
+	if u.incoming == nil {
+		defer u.mu.Unlock()
+		if err := u.hold(p, off); err != nil {
+			return 0, u.fail(err)
+		}
+		return len(p), nil
+	}
+	incoming := u.incoming
+	u.mu.Unlock()
+	n, err := incoming.WriteAt(p, off)
+	if err != nil {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return n, u.fail(u.session.readable(u.entry, err))
+	}
+	return n, nil
+}
+
+// ReadAt refuses: nothing in the inbox is read back, not even through a handle opened for both.
+func (u *upload) ReadAt([]byte, int64) (int, error) {
+	return 0, denied("refused: files in /inbox cannot be read back.")
+}
+
+// hold keeps a write back, or decides with it. The lock is held.
+func (u *upload) hold(p []byte, off int64) error {
+	u.held = append(u.held, piece{off, slices.Clone(p)})
+	u.heldSize += int64(len(p))
+	if u.session.door.holding.Add(int64(len(p))) > holdBackAll || u.heldSize >= holdBack || off == 0 {
+		return u.decide()
+	}
+	return nil
+}
+
+// decide says, by the lowest offset of what was held back, whether this is a new file or the parked one continued, and
+// hands the held writes on. The lock is held.
+func (u *upload) decide() error {
+	slices.SortFunc(u.held, func(a, b piece) int { return int(min(max(a.off-b.off, -1), 1)) })
+	prior, name := u.prior, printable(path.Base(u.entry.name))
+	switch first := u.held[0].off; {
+	case first == 0:
+		incoming, err := u.session.receive(u.entry)
+		if err != nil {
+			return err
+		}
+		u.incoming, u.prior = incoming, nil
+		prior.discard("a new upload took its name")
+	case prior.state == ghost:
+		return denied("refused " + name + ": it was accepted whole; it cannot be continued. Send it under another name.")
+	default:
+		// The prefix itself, or one byte before it: what was refused as incomplete is shown one byte short.
+		if have := prior.incoming.Prefix(); first != have && first != have-1 {
+			return failure(fmt.Sprintf("refused %s: %d bytes of it are here. Go on at byte %d, or send it from its start.", name, have, prior.size))
+		}
+		u.incoming, u.prior = prior.incoming, nil
+	}
+	if u.declared >= 0 {
+		u.incoming.Declare(u.declared)
+	}
+	held := u.held
+	u.release()
+	for _, w := range held {
+		if _, err := u.incoming.WriteAt(w.buf, w.off); err != nil {
+			return u.session.readable(u.entry, err)
+		}
+	}
+	return nil
+}
+
+// release forgets the writes held back. The lock is held.
+func (u *upload) release() {
+	u.session.door.holding.Add(-u.heldSize)
+	u.held, u.heldSize = nil, 0
+}
+
+// fail keeps the first error and says it on the channel's stderr once. The name answers "no such file" from now on: some
+// clients look at nothing but the size. The lock is held.
+func (u *upload) fail(err error) error {
+	if u.failed == nil {
+		u.failed = err
+		u.release()
+		u.session.view.refuse(u.entry, err)
+	}
+	return u.failed
+}
+
+// declare notes the size that the client announced, perhaps before the bytes came.
+func (u *upload) declare(size int64) {
+	u.mu.Lock()
+	u.declared = size
+	incoming := u.incoming
+	u.mu.Unlock()
+	if incoming != nil {
+		incoming.Declare(size)
+	}
+}
+
+// arrived is how much of the file is here; false while it is undecided.
+func (u *upload) arrived() (int64, bool) {
+	u.mu.Lock()
+	incoming := u.incoming
+	u.mu.Unlock()
+	if incoming == nil {
+		return 0, false
+	}
+	return incoming.Prefix(), true
+}
+
+// TransferError tells that the connection went while the handle was open; Close follows.
+func (u *upload) TransferError(error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dropped = true
+}
+
+// Close is the client's CLOSE, or the end of its connection. After it returns nil to a client, the file is durable, or it
+// waits under a temp name for its rename.
+func (u *upload) Close() error {
+	defer u.session.left(u)
+	u.mu.Lock()
+	if u.dropped {
+		u.mu.Unlock()
+		u.park()
+		return nil
+	}
+	err := u.closing()
+	u.mu.Unlock()
+	if err == nil {
+		err = u.session.commit(u)
+	}
+	if err != nil && !u.warned {
+		u.warned = true
+		u.session.say(err)
+	}
+	return err
+}
+
+// closing decides what is undecided at the CLOSE. The lock is held.
+func (u *upload) closing() error {
+	if u.failed != nil {
+		return u.failed
+	}
+	if u.incoming != nil {
+		return nil
+	}
+	if len(u.held) > 0 {
+		if err := u.decide(); err != nil {
+			return u.fail(err)
+		}
+		return nil
+	}
+	if u.prior.state != ghost { // nothing was missing but the CLOSE
+		u.incoming, u.prior = u.prior.incoming, nil
+		if u.declared >= 0 {
+			u.incoming.Declare(u.declared)
+		}
+	}
+	return nil
+}
+
+// park keeps what arrived in order of an upload whose connection dropped. What is undecided leaves everything as it was.
+func (u *upload) park() {
+	u.mu.Lock()
+	failed, incoming, prior, declared := u.failed, u.incoming, u.prior, u.declared
+	u.release()
+	u.mu.Unlock()
+	v := u.session.view
+	keep := u.session.door.config().SFTP.Park
+	switch {
+	case failed != nil:
+		if incoming != nil {
+			incoming.Discard("refused")
+		}
+	case incoming == nil:
+		v.restore(u.entry, prior)
+	case incoming.Prefix() == 0 || keep <= 0:
+		v.forget(u.entry)
+		incoming.Discard("the connection dropped")
+	default:
+		incoming.Gap()
+		size := incoming.Prefix()
+		if size == declared {
+			size-- // nothing is missing but the CLOSE: shown whole, it would pass for taken
+		}
+		v.park(u.entry, incoming, size, time.Now().Add(keep), nil)
+	}
+}
