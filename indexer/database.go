@@ -1,0 +1,280 @@
+package indexer
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/cgo"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Memory and the write-ahead log. Measured in bench_test.go: a cache of 1 MiB holds the inner pages of millions of
+// rows; the log is put into the database when it has grown to logPages, by whoever is not waited for (checkpoint).
+const (
+	writerCache  = "-1024" // KiB
+	readerCache  = "-512"
+	readers      = 4
+	readerIdle   = time.Minute
+	busyTimeout  = 10 * time.Second
+	logPages     = 4096      // 16 MiB
+	logKept      = "8388608" // bytes of an emptied log that stay allocated
+	oldestUsable = 64        // pages looked at before a key is said to be wrong
+)
+
+// database is one encrypted SQLite file: one connection that writes, a few that read.
+type database struct {
+	path    string
+	key     *pageKey
+	handle  cgo.Handle
+	writers *sql.DB
+	w       *sql.Conn
+	r       *sql.DB
+	lax     bool // w is at synchronous=NORMAL just now
+}
+
+// openDatabase opens the file at path, makes it when it is not there, and brings its tables up to date from the
+// numbered files in migrations/folder. An error tells a wrong key (ErrKey) from damage (ErrDamaged).
+func openDatabase(ctx context.Context, path string, key Key, folder string) (_ *database, err error) {
+	if err := registerVFS(); err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	d := &database{path: path}
+	if d.key, err = newPageKey(key); err != nil {
+		return nil, err
+	}
+	d.handle = cgo.NewHandle(d.key)
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if err := d.tryKey(); err != nil {
+		return nil, err
+	}
+	d.writers = sql.OpenDB(&connector{d: d, cache: writerCache, hook: d.setUpWriter})
+	d.writers.SetMaxOpenConns(1)
+	if d.w, err = d.writers.Conn(ctx); err != nil {
+		return nil, d.plain(err)
+	}
+	if err := d.migrate(ctx, folder); err != nil {
+		return nil, d.plain(err)
+	}
+	d.r = sql.OpenDB(&connector{d: d, cache: readerCache, hook: setUpReader})
+	d.r.SetMaxOpenConns(readers)
+	d.r.SetMaxIdleConns(1)
+	d.r.SetConnMaxIdleTime(readerIdle)
+	return d, nil
+}
+
+// close closes the connections (the last one empties the log into the database) and forgets the key. The
+// second call does nothing.
+func (d *database) close() error {
+	if d.handle == 0 {
+		return nil
+	}
+	var errs []error
+	if d.r != nil {
+		errs = append(errs, d.r.Close())
+	}
+	if d.w != nil {
+		errs = append(errs, d.w.Close())
+	}
+	if d.writers != nil {
+		errs = append(errs, d.writers.Close())
+	}
+	d.handle.Delete()
+	d.handle = 0
+	d.key.forget()
+	return d.plain(errors.Join(errs...))
+}
+
+// tryKey looks whether the key opens the file, before SQLite sees it. A file that is not there is made, empty, so
+// that it and all that SQLite puts beside it are for its owner only.
+func (d *database) tryKey() error {
+	f, err := os.OpenFile(d.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var page, out [pageSize]byte
+	for no := uint64(1); no <= oldestUsable; no++ {
+		n, err := io.ReadFull(f, page[:])
+		switch {
+		case no == 1 && n == 0 && err == io.EOF:
+			return syncFolder(filepath.Dir(d.path))
+		case no == 1 && strings.HasPrefix(string(page[:n]), "SQLite format 3\x00"):
+			return fmt.Errorf("%s is a plain SQLite database, not an encrypted one: %w", d.path, ErrKey)
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			if no == 1 {
+				return fmt.Errorf("%s: cut to %d bytes: %w", d.path, n, ErrDamaged)
+			}
+			return fmt.Errorf("%w %s", ErrKey, d.path)
+		case err != nil:
+			return err
+		}
+		if d.key.open(mainFile, no, page[:], out[:]) {
+			if no > 1 {
+				return fmt.Errorf("%s: page 1 does not open, page %d does: %w", d.path, no, ErrDamaged)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%w %s", ErrKey, d.path)
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// connector opens connections of one database for database/sql; the key is in the address only as a handle.
+type connector struct {
+	d     *database
+	cache string
+	hook  func(*sqlite3.SQLiteConn) error
+}
+
+// Connect opens one connection. Every pragma is set here, so that no connection is without it.
+func (c *connector) Connect(context.Context) (driver.Conn, error) {
+	q := url.Values{
+		"vfs": {"sealgate"}, "sealgate": {strconv.FormatUint(uint64(c.d.handle), 10)}, "mode": {"rw"},
+		"_txlock": {"immediate"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"}, "_cache_size": {c.cache},
+		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)}, "_stmt_cache_size": {"64"},
+	}
+	return c.Driver().Open("file:" + (&url.URL{Path: c.d.path}).EscapedPath() + "?" + q.Encode())
+}
+
+// Driver is the SQLite driver with this connector's hook.
+func (c *connector) Driver() driver.Driver {
+	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+		if _, err := conn.Exec(`PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON`, nil); err != nil {
+			return err
+		}
+		return c.hook(conn)
+	}}
+}
+
+// setUpWriter: the room for nonce and tag must be reserved before the first page is written, and the write-ahead log
+// turned on only after that, since turning it on writes the first page.
+func (d *database) setUpWriter(conn *sqlite3.SQLiteConn) error {
+	if err := conn.SetFileControlInt("main", sqlite3.SQLITE_FCNTL_RESERVE_BYTES, reserved); err != nil {
+		return err
+	}
+	_, err := conn.Exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = `+logKept, nil)
+	return err
+}
+
+func setUpReader(conn *sqlite3.SQLiteConn) error {
+	_, err := conn.Exec(`PRAGMA query_only = ON`, nil)
+	return err
+}
+
+// migrate runs the files of migrations/folder that this database has not seen: each is a transaction that also sets
+// user_version to its number. Die between two, and the next start goes on with the second.
+func (d *database) migrate(ctx context.Context, folder string) error {
+	names, err := migrations.ReadDir("migrations/" + folder)
+	if err != nil {
+		return err
+	}
+	var have, newest int
+	if err := d.w.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&have); err != nil {
+		return err
+	}
+	for _, n := range names {
+		number, err := strconv.Atoi(n.Name()[:4])
+		if err != nil {
+			return fmt.Errorf("migration %s: %w", n.Name(), err)
+		}
+		if newest = number; number <= have {
+			continue
+		}
+		script, err := migrations.ReadFile("migrations/" + folder + "/" + n.Name())
+		if err != nil {
+			return err
+		}
+		tx, err := d.w.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, string(script)); err != nil {
+			tx.Rollback()
+			return fmt.Errorf("migration %s: %w", n.Name(), err)
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("migration %s: %w", n.Name(), err)
+		}
+	}
+	if have > newest {
+		return fmt.Errorf("its tables are of version %d, this program knows %d: run a newer sealgate", have, newest)
+	}
+	return nil
+}
+
+// write runs f in one transaction; the caller holds the write lock. durable: on the disk when it returns (with all
+// that was written before it); otherwise it may be lost in a power cut, but never in part, and is durable with the next
+// durable one. The context's end does not break it off: others' files may be in the same transaction.
+func (d *database) write(ctx context.Context, durable bool, f func(ctx context.Context) error) (err error) {
+	ctx = context.WithoutCancel(ctx)
+	if d.lax == durable {
+		level := `PRAGMA synchronous = NORMAL`
+		if durable {
+			level = `PRAGMA synchronous = FULL`
+		}
+		if _, err := d.w.ExecContext(ctx, level); err != nil {
+			return d.plain(err)
+		}
+		d.lax = !durable
+	}
+	if _, err := d.w.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return d.plain(err)
+	}
+	done := false
+	defer func() {
+		if !done {
+			d.w.ExecContext(ctx, `ROLLBACK`) // when SQLite has rolled back by itself, this is an error and no matter
+		}
+	}()
+	if err := f(ctx); err != nil {
+		return d.plain(err)
+	}
+	if _, err := d.w.ExecContext(ctx, `COMMIT`); err != nil {
+		return d.plain(err)
+	}
+	done = true
+	return nil
+}
+
+// plain turns SQLite's errors about pages that do not open into ErrDamaged. While SQLite reads its schema it forgets
+// the finer code, hence the look at the key's own count.
+func (d *database) plain(err error) error {
+	var e sqlite3.Error
+	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) {
+		return err
+	}
+	page := e.ExtendedCode == sqlite3.ErrIoErr.Extend(32) || e.ExtendedCode == sqlite3.ErrNoExtended(sqlite3.ErrIoErr) && d.key.failed.Load()
+	if page || e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB {
+		return fmt.Errorf("%s: %w: %w", d.path, ErrDamaged, err)
+	}
+	return err
+}

@@ -1,0 +1,21 @@
+package indexer
+
+import "errors"
+
+// Errors that a caller tells apart with errors.Is.
+var (
+	// ErrKey: the file is there, but the key does not open it.
+	ErrKey = errors.New("the unlock key does not open")
+	// ErrDamaged: the key fits, but a part of the database was changed, cut or lost.
+	ErrDamaged = errors.New("the database is damaged")
+	// ErrNotFound: no such file, user, value or copy.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: the id (or the user's login) is taken already.
+	ErrExists = errors.New("exists already")
+	// ErrState: what was asked does not fit the file's verdict.
+	ErrState = errors.New("the file is not held")
+	// ErrShortEnding: fewer than four characters of an id were given, or some that no id has.
+	ErrShortEnding = errors.New("give at least 4 characters of the id's ending")
+
+	errKeyGone = errors.New("the database was closed")
+)
