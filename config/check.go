@@ -52,15 +52,18 @@ func (l *loading) wrong(at string) bool {
 // sameID notes two accounts that would share a folder: on a disk that does not tell cases apart, Acme is acme.
 func (l *loading) sameID(i, j int, id, other string) {
 	p, q := l.places[fmt.Sprintf("accounts.%d.id", i)], l.places[fmt.Sprintf("accounts.%d.id", j)]
-	where := fmt.Sprintf("line %d", q.line)
+	where := fmt.Sprintf("on line %d", q.line)
 	if p.file != q.file {
-		where = fmt.Sprintf("%s:%d", q.file, q.line)
+		where = fmt.Sprintf("in %s:%d", q.file, q.line)
 	}
-	if id == other {
-		l.note(p, fmt.Sprintf("is there twice, first on %s", where))
-		return
+	switch {
+	case p == q:
+		l.note(p, "is there twice, by an alias")
+	case id == other:
+		l.note(p, "is there twice, first "+where)
+	default:
+		l.note(p, fmt.Sprintf("differs only in case from %s %s; both would be one folder", other, where))
 	}
-	l.note(p, fmt.Sprintf("differs only in case from %s on %s; both would be one folder", other, where))
 }
 
 // account checks one account.

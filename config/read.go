@@ -129,12 +129,16 @@ func (l *loading) syntax(file string, data []byte, err error) {
 		text = "a second colon in one value, or wrong indentation; a value with a colon is written in quotes"
 	case strings.Contains(msg, "expected ':'") && begun > 0:
 		line, text = begun, "a key without a colon behind it"
-	case strings.Contains(msg, "did not find expected key"):
+	case strings.Contains(msg, "did not find expected key"), strings.Contains(msg, "expected '-'"):
 		text = "the indentation does not fit the lines above"
 	case strings.Contains(msg, "unexpected end of stream") && begun > 0:
 		line, text = begun, "a quote is opened here and never closed"
 	case strings.Contains(msg, "did not find expected ','") && begun > 0:
 		text = fmt.Sprintf("the bracket opened on line %d is not closed, or a comma is missing", begun)
+	case strings.Contains(msg, "expected node content"):
+		text = "a value is missing, or a bracket is not closed"
+	case strings.Contains(msg, "unknown escape"):
+		text = "a backslash in double quotes; write the value in single quotes"
 	case strings.Contains(msg, "unknown anchor"):
 		text = "an alias of something that is not there; a value that begins with * is written in quotes"
 	case strings.Contains(msg, "max depth"):

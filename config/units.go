@@ -92,7 +92,11 @@ func unitTrouble(err error, value, def string, duration bool) string {
 	}
 	switch {
 	case errors.Is(err, errNoUnit):
-		return fmt.Sprintf("%s has no unit; write %s%s or %s", cut(value), cut(value), strings.TrimLeft(def, "0123456789"), other)
+		unit := strings.TrimLeft(def, "0123456789")
+		if len(value) > 4 { // the smallest unit was meant
+			unit = units[:1]
+		}
+		return fmt.Sprintf("%s has no unit; write %s%s or %s", cut(value), cut(value), unit, other)
 	case errors.Is(err, errTooLarge):
 		return fmt.Sprintf("%s is too large", cut(value))
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // maxVisits bounds how many values are looked at in all files, whatever aliases multiply them to.
-const maxVisits = 500_000
+const maxVisits = 200_000
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
@@ -231,7 +231,7 @@ func (l *loading) policy(n *yaml.Node, at string, p place) map[string]any {
 // stand in quotes.
 func (l *loading) text(n *yaml.Node, f field, p place) (any, bool) {
 	s := n.Value
-	if other := notText(n); other != "" {
+	if other := notText(n, len(f.one) > 0); other != "" {
 		l.note(p, other)
 		return nil, false
 	}
@@ -250,13 +250,15 @@ func (l *loading) text(n *yaml.Node, f field, p place) (any, bool) {
 	return nil, false
 }
 
-// notText says why a scalar is no string, or "".
-func notText(n *yaml.Node) string {
+// notText says why a scalar is no string, or "". One of a few words (oneOf) cannot be taken for anything else.
+func notText(n *yaml.Node, oneOf bool) string {
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	what := ""
 	switch tag := n.ShortTag(); {
 	case n.Style&yaml.TaggedStyle != 0 && tag != "!!str":
 		return "has a YAML tag; take the tag out"
+	case oneOf:
+		return ""
 	case tag == "!!bool", plain && boolWords.MatchString(n.Value):
 		what = "yes or no"
 	case tag == "!!int", tag == "!!float":
