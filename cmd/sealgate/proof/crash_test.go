@@ -131,26 +131,8 @@ func TestKilledAtRandom(t *testing.T) {
 	need(t, "sftp")
 	g := prepare(t, options{})
 	b := newBook()
-	run := &outage{g: g, b: b}
-	run.start()
-	var customers sync.WaitGroup
-	for i := range 3 {
-		customers.Go(func() { run.customer(t, i) })
-	}
-	customers.Go(func() { run.openssh(t) })
-	for i := range kills() {
-		// Each life takes at least one file; then it ends at a random moment of the next ones.
-		n := b.count(acknowledged)
-		eventually(t, "a file is taken", func() bool { return t.Failed() || b.count(acknowledged) > n })
-		<-time.After(time.Duration(rand.IntN(60_000)) * time.Microsecond)
-		run.bounce()
-		if t.Failed() {
-			t.Logf("stopped after %d kills", i+1)
-			break
-		}
-	}
-	run.over.Store(true)
-	customers.Wait()
+	run := &outage{g: g, b: b, die: g.kill}
+	run.lives(t, kills())
 	g.stop()
 	g.start()
 	b.audit(t, g)
@@ -165,6 +147,7 @@ func TestKilledAtRandom(t *testing.T) {
 type outage struct {
 	g    *gateway
 	b    *book
+	die  func()
 	over atomic.Bool
 	now  atomic.Pointer[door]
 }
@@ -175,8 +158,32 @@ func (o *outage) start() {
 	o.now.Store(&d)
 }
 
+// lives runs the customers while the daemon dies so many times: each life takes at least one file, then ends at a
+// random moment of the next ones.
+func (o *outage) lives(t *testing.T, n int) {
+	t.Helper()
+	o.start()
+	var customers sync.WaitGroup
+	for i := range 3 {
+		customers.Go(func() { o.customer(t, i) })
+	}
+	customers.Go(func() { o.openssh(t) })
+	for i := range n {
+		taken := o.b.count(acknowledged)
+		eventually(t, "a file is taken", func() bool { return t.Failed() || o.b.count(acknowledged) > taken })
+		<-time.After(time.Duration(rand.IntN(60_000)) * time.Microsecond)
+		o.bounce()
+		if t.Failed() {
+			t.Logf("stopped after %d deaths", i+1)
+			break
+		}
+	}
+	o.over.Store(true)
+	customers.Wait()
+}
+
 func (o *outage) bounce() {
-	o.g.kill()
+	o.die()
 	o.start()
 	for _, f := range o.g.tree() {
 		if strings.Contains(f, "/incoming/") && o.stale(f) {

@@ -5,14 +5,15 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestTenThousandIdle holds 10,000 connections that say nothing and 50 that say a byte at a time, and lets a newcomer
-// send a file among them.
+// TestTenThousandIdle holds 10,000 connections that say nothing (and come again when they are thrown out) and 50 that
+// say a byte a second, and lets a newcomer send a file among them.
 func TestTenThousandIdle(t *testing.T) {
 	const idle = 10_000
 	var lim unix.Rlimit
@@ -28,34 +29,27 @@ func TestTenThousandIdle(t *testing.T) {
 	}
 	g := newGateway(t, options{})
 	old := g.door().sit(t) // a customer who was there before
-	var conns []net.Conn
-	defer func() {
-		for _, c := range conns {
-			c.Close()
-		}
-	}()
-	for range idle {
-		c, err := net.Dial("tcp", g.door().addr())
-		if err != nil {
-			t.Fatalf("connection %d: %v", len(conns), err)
-		}
-		conns = append(conns, c)
-	}
 	stop := make(chan struct{})
-	var slow sync.WaitGroup
-	for range 50 {
-		slow.Go(func() { drip(g.door().addr(), stop) })
-	}
-	defer slow.Wait()
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
 	defer close(stop)
-
+	var in atomic.Int64
+	for i := range idle {
+		crowd.Go(func() { loiter(g.door().addr(), i, &in, stop) })
+	}
+	eventually(t, "10,000 have connected at least once", func() bool { return in.Load() >= idle })
+	for range 50 {
+		crowd.Go(func() { drip(g.door().addr(), stop) })
+	}
 	var s *session
+	asked := time.Now()
 	eventually(t, "a newcomer is let in", func() bool {
 		var err error
 		s, err = g.door().open()
 		return err == nil
 	})
 	defer s.close()
+	t.Logf("the newcomer was in after %v", time.Since(asked))
 	one, two := pain001(t, 100_000), pain001(t, 100_000)
 	if err := s.push("newcomer.xml", one); err != nil {
 		t.Errorf("the newcomer's file: %v", err)
@@ -67,6 +61,32 @@ func TestTenThousandIdle(t *testing.T) {
 	g.taken(t, "old.xml", sum(two))
 	if n := strings.Count(g.log.String(), "\n"); n > 2000 {
 		t.Errorf("the log has %d lines: an attacker fills the disk with it", n)
+	}
+}
+
+// loiter connects from one of ten addresses and says nothing; thrown out, it comes again, until stop.
+func loiter(addr string, i int, in *atomic.Int64, stop chan struct{}) {
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i%10))}}
+	for first := true; ; first = false {
+		c, err := from.Dial("tcp", addr)
+		if first {
+			in.Add(1)
+		}
+		if err == nil {
+			gone := make(chan struct{})
+			go func() { io.Copy(io.Discard, c); close(gone) }()
+			select {
+			case <-gone:
+			case <-stop:
+			}
+			c.Close()
+			<-gone
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second):
+		}
 	}
 }
 
