@@ -44,7 +44,7 @@ func (s *session) saying(err error) error {
 
 // readable turns an error of the house into one that the sender may read; what is not a refusal goes to the log as well.
 func (s *session) readable(e *entry, err error) error {
-	return s.readableName(path.Base(e.name), err)
+	return s.readableName(s.view.baseOf(e), err)
 }
 
 func (s *session) readableName(name string, err error) error {
@@ -136,7 +136,7 @@ func (s *session) begin(name string, flags sftp.FileOpenFlags) (*upload, error) 
 
 // receive begins a delivery under an entry's name.
 func (s *session) receive(e *entry) (Incoming, error) {
-	incoming, err := s.door.house.Receive(s.ctx, s.guest, "sftp", path.Base(e.name))
+	incoming, err := s.door.house.Receive(s.ctx, s.guest, "sftp", s.view.baseOf(e))
 	if err != nil {
 		return nil, s.readable(e, err)
 	}
@@ -156,14 +156,15 @@ func (s *session) commit(u *upload) error {
 		v.restore(e, u.prior)
 		return nil
 	}
-	if v.isPartial(e.name) {
+	name := v.claim(e)
+	if v.isPartial(name) {
 		v.wait(e, u.incoming, time.Now().Add(s.door.config().SFTP.Park))
 		return nil
 	}
 	// If we die inside Commit, the client has no OK and sends again; what was committed is met as a duplicate.
-	receipt, err := u.incoming.Commit(s.ctx, v.claim(e))
+	receipt, err := u.incoming.Commit(s.ctx, path.Base(name))
 	if err == nil {
-		v.taken(e, e.name, receipt, v.linger())
+		v.taken(e, name, receipt, v.linger())
 		s.screen.say(receipt.Sentence)
 		return nil
 	}

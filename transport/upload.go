@@ -2,7 +2,6 @@ package transport
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"sync"
 	"time"
@@ -51,22 +50,39 @@ func (u *upload) WriteAt(p []byte, off int64) (int, error) {
 		u.mu.Unlock()
 		return 0, nil
 	}
-	if u.incoming == nil {
-		defer u.mu.Unlock()
-		if err := u.hold(p, off); err != nil {
-			return 0, u.fail(err)
+	if incoming := u.incoming; incoming != nil {
+		u.mu.Unlock()
+		n, err := incoming.WriteAt(p, off)
+		if err == nil {
+			return n, nil
 		}
-		return len(p), nil
-	}
-	incoming := u.incoming
-	u.mu.Unlock()
-	n, err := incoming.WriteAt(p, off)
-	if err != nil {
 		u.mu.Lock()
-		defer u.mu.Unlock()
-		return n, u.fail(u.session.readable(u.entry, err))
+		err = u.fail(u.session.readable(u.entry, err))
+		u.mu.Unlock()
+		return 0, u.tell(err)
 	}
-	return n, nil
+	err := u.hold(p, off)
+	if err != nil {
+		err = u.fail(err)
+	}
+	u.mu.Unlock()
+	if err != nil {
+		return 0, u.tell(err)
+	}
+	return len(p), nil
+}
+
+// tell says an error on the channel's stderr, once a handle, and gives it back. Some clients give up at a refused write
+// without a CLOSE, so it is said at the first occasion.
+func (u *upload) tell(err error) error {
+	u.mu.Lock()
+	first := !u.warned
+	u.warned = true
+	u.mu.Unlock()
+	if first {
+		u.session.say(err)
+	}
+	return err
 }
 
 // ReadAt refuses: nothing in the inbox is read back, not even through a handle opened for both.
@@ -88,7 +104,7 @@ func (u *upload) hold(p []byte, off int64) error {
 // hands the held writes on. The lock is held.
 func (u *upload) decide() error {
 	slices.SortFunc(u.held, func(a, b piece) int { return int(min(max(a.off-b.off, -1), 1)) })
-	prior, name := u.prior, printable(path.Base(u.entry.name))
+	prior, name := u.prior, printable(u.session.view.baseOf(u.entry))
 	switch first := u.held[0].off; {
 	case first == 0:
 		incoming, err := u.session.receive(u.entry)
@@ -125,15 +141,20 @@ func (u *upload) release() {
 	u.held, u.heldSize = nil, 0
 }
 
-// fail keeps the first error and says it on the channel's stderr once. The name answers "no such file" from now on: some
-// clients look at nothing but the size. The lock is held.
+// fail keeps the first error. The name answers "no such file" from now on: some clients look at nothing but the size. The
+// lock is held.
 func (u *upload) fail(err error) error {
-	if u.failed == nil {
-		u.failed = err
-		u.release()
+	if u.failed != nil {
+		return u.failed
+	}
+	u.failed = err
+	u.release()
+	if prior := u.prior; prior != nil && prior.state != ghost {
+		u.session.view.restore(u.entry, prior) // what was parked may still be continued at the right place
+	} else {
 		u.session.view.refuse(u.entry, err)
 	}
-	return u.failed
+	return err
 }
 
 // declare notes the size that the client announced, perhaps before the bytes came.
@@ -177,14 +198,16 @@ func (u *upload) Close() error {
 	}
 	err := u.closing()
 	u.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil:
 		err = u.session.commit(u)
+	case u.incoming != nil:
+		u.incoming.Discard("refused")
 	}
-	if err != nil && !u.warned {
-		u.warned = true
-		u.session.say(err)
+	if err != nil {
+		return u.tell(err)
 	}
-	return err
+	return nil
 }
 
 // closing decides what is undecided at the CLOSE. The lock is held.

@@ -73,13 +73,12 @@ func (v *view) restore(e, prior *entry) {
 // refuse makes a name answer "no such file" after a refusal. A temp name stays, to be removed, and so that its rename
 // gives the sentence again.
 func (v *view) refuse(e *entry, why error) {
-	temp := v.isPartial(e.name)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.shown(e) {
 		return
 	}
-	if !temp {
+	if !v.isPartial(e.name) {
 		v.take(e.name)
 		return
 	}
@@ -112,20 +111,27 @@ func (v *view) wait(e *entry, incoming Incoming, until time.Time) {
 		incoming.Discard("its name was taken")
 		return
 	}
-	e.incoming, e.upload, e.size, e.until, e.refusal = incoming, nil, size, until, nil
+	e.incoming, e.upload, e.size, e.until, e.refusal, e.busy = incoming, nil, size, until, nil, false
 	v.turn(e, partial)
 	v.mu.Unlock()
 }
 
-// hold claims an entry while the house is asked; the name under which it is to be taken.
+// claim keeps everybody else off an entry while the house is asked about it. It returns the name, which stays from now.
 func (v *view) claim(e *entry) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	e.busy = true
+	return e.name
+}
+
+// baseOf is the plain name of an entry; another session may rename it at any time.
+func (v *view) baseOf(e *entry) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return path.Base(e.name)
 }
 
-// taken turns an entry into a ghost, under a new name if it was renamed.
+// taken turns an entry into a ghost under the given name.
 func (v *view) taken(e *entry, name string, receipt Receipt, linger time.Duration) {
 	v.mu.Lock()
 	e.busy, e.upload, e.incoming, e.refusal = false, nil, nil, nil
@@ -262,26 +268,18 @@ func (v *view) rename(ctx context.Context, s *session, from, to string) error {
 		return nil
 	}
 	told := s.readableName(path.Base(to), err)
-	var out *entry
+	next, size, keep := refused, int64(0), time.Now().Add(v.linger())
 	if resumable(err) {
 		incoming.Gap()
-		size := max(incoming.Prefix()-1, 0)
-		v.mu.Lock()
-		e.busy, e.refusal, e.size = false, told, size
-		if v.shown(e) {
-			v.turn(e, partial)
-		}
-		out = v.hide(to, e)
-		v.mu.Unlock()
+		next, size, keep = partial, max(incoming.Prefix()-1, 0), time.Now().Add(s.door.config().SFTP.Park)
 	} else {
-		v.mu.Lock()
-		e.busy, e.refusal, e.incoming = false, told, nil
-		if v.shown(e) {
-			v.turn(e, refused)
-		}
-		out = v.hide(to, e)
-		v.mu.Unlock()
+		incoming = nil
 	}
+	v.mu.Lock()
+	e.busy, e.refusal, e.incoming, e.size, e.until = false, told, incoming, size, keep
+	v.turn(e, next)
+	out := v.hide(to, e)
+	v.mu.Unlock()
 	out.discard("a refused upload had its name")
 	return told
 }

@@ -1,0 +1,126 @@
+package transport
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/pkg/sftp"
+)
+
+func TestLocate(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		area area
+		rest string
+	}{
+		{"/", root, ""},
+		{".", root, ""},
+		{"", root, ""},
+		{"../..", root, ""},
+		{"inbox", inbox, ""},
+		{"/inbox/.", inbox, ""},
+		{"/inbox//m1.xml", inbox, "m1.xml"},
+		{"/inbox/a/../b.xml", inbox, "b.xml"},
+		{"/inbox/../../etc/passwd", nowhere, "passwd"},
+		{"/inbox/sub/x.xml", inbox, "sub/x.xml"},
+		{"/inboxes/x.xml", nowhere, "x.xml"},
+		{"/receipts/x.xml.7K4M2X0V.json", receipts, "x.xml.7K4M2X0V.json"},
+		{"/outbox/", outbox, ""},
+		{"/x.xml", nowhere, ""},
+		{"/inbox/lönelista.xml", inbox, "lönelista.xml"},
+		{"/inbox/ spaced name .xml", inbox, " spaced name .xml"},
+	} {
+		got, err := locate(test.path)
+		if err != nil || got.area != test.area || got.rest != test.rest {
+			t.Errorf("locate(%q) = %v %q, %v; want %v %q", test.path, got.area, got.rest, err, test.area, test.rest)
+		}
+	}
+}
+
+func TestEdgeRefuses(t *testing.T) {
+	for _, p := range []string{
+		"/inbox/a\x00b", "/inbox/a\nb", "/inbox/a\x1b[31m", "/inbox/\xff\xfe", "/inbox/a\u202eb", "/inbox/a\u2028b",
+		`/inbox/..\..\x`, "/inbox/" + strings.Repeat("n", 256), strings.Repeat("/d", 17), strings.Repeat("/dddd", 500),
+		"/inbox/a\u200bb", "/inbox/a\x7fb",
+	} {
+		clean, err := edge(p)
+		if err == nil {
+			t.Errorf("edge(%q) = %q, want a refusal", p, clean)
+			continue
+		}
+		if !errors.Is(err, sftp.ErrSSHFxFailure) {
+			t.Errorf("edge(%q): status is not FAILURE: %v", p, err)
+		}
+		checkSentence(t, err.Error())
+	}
+}
+
+func TestMatches(t *testing.T) {
+	patterns := []string{"*.filepart", "*.part", "*.tmp", "*.partial", ".in.*"}
+	for name, want := range map[string]bool{
+		"a.xml.4c21a7d9.partial": true, ".in.a.xml": true, "a.xml.filepart": true, "sub/a.tmp": true,
+		"a.xml": false, "a.partial.xml": false, "in.a.xml": false, ".in.d/a.xml": false,
+	} {
+		if got := matches(patterns, name); got != want {
+			t.Errorf("matches(%q) = %v, want %v", name, got, want)
+		}
+	}
+	if matches([]string{"[", "*.tmp"}, "a.xml") {
+		t.Error("a broken pattern matches")
+	}
+}
+
+func TestToldCarriesCodeAndText(t *testing.T) {
+	err := denied("refused x.xml: no")
+	if !errors.Is(err, sftp.ErrSSHFxPermissionDenied) || err.Error() != "refused x.xml: no" {
+		t.Errorf("denied: %v", err)
+	}
+	checkSentence(t, failure("refused "+printable("\x1b[2Jr\u00e4knug\n"+strings.Repeat("x", 300))+": "+strings.Repeat("y", 300)).Error())
+}
+
+// checkSentence holds what every sentence that a client reads must be: one line of ASCII, at most 200 bytes.
+func checkSentence(t *testing.T, sentence string) {
+	t.Helper()
+	if len(sentence) == 0 || len(sentence) > 200 {
+		t.Errorf("sentence of %d bytes: %q", len(sentence), sentence)
+	}
+	for i := 0; i < len(sentence); i++ {
+		if sentence[i] < 0x20 || sentence[i] >= 0x7f {
+			t.Errorf("sentence is not printable ASCII: %q", sentence)
+			return
+		}
+	}
+}
+
+func FuzzName(f *testing.F) {
+	for _, seed := range []string{"/inbox/a.xml", "..", "/inbox//./x", "\x00", "a\\b", "/inbox/../../x", "\u202e", "//", "~", strings.Repeat("a/", 40)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, p string) {
+		checkSentence(t, "x"+printable(p))
+		once, err := edge(p)
+		if err != nil {
+			checkSentence(t, err.Error())
+			return
+		}
+		twice, err := edge(once)
+		if err != nil || twice != once {
+			t.Fatalf("edge(%q) = %q, edge of that = %q, %v", p, once, twice, err)
+		}
+		if !path.IsAbs(once) || path.Clean(once) != once || strings.Contains(once, "..") && strings.Contains("/"+once+"/", "/../") {
+			t.Fatalf("edge(%q) = %q is not a clean absolute path", p, once)
+		}
+		if !utf8.ValidString(once) || strings.IndexFunc(once, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }) >= 0 {
+			t.Fatalf("edge(%q) = %q lets characters through", p, once)
+		}
+		for _, part := range strings.Split(once, "/") {
+			if len(part) > longestName {
+				t.Fatalf("edge(%q): a name of %d bytes", p, len(part))
+			}
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package transport
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// newWatch watches files and returns a channel that gets a token for each change.
+func newWatch(t *testing.T, files ...string) <-chan struct{} {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	changes := make(chan struct{}, 100)
+	ended := make(chan error, 1)
+	go func() { ended <- Watch(ctx, files, func() { changes <- struct{}{} }) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Watch: %v", err)
+		}
+	})
+	return changes
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// untilTold repeats a change until the watch tells of one: it may not have begun when the test does.
+func untilTold(t *testing.T, changes <-chan struct{}, change func()) {
+	t.Helper()
+	for {
+		change()
+		select {
+		case <-changes:
+			return
+		case <-t.Context().Done():
+			t.Fatal("no change was told")
+		case <-after():
+		}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "sealgate.yaml")
+	write(t, file, "a")
+	changes := newWatch(t, file)
+	untilTold(t, changes, func() { write(t, file, "b") })
+
+	must(t, os.Remove(file))
+	<-changes
+	write(t, file, "c") // made anew: another inode
+	<-changes
+
+	other := filepath.Join(folder, "new")
+	write(t, other, "d") // what an editor does: write beside, rename over
+	must(t, os.Rename(other, file))
+	<-changes
+}
+
+func TestWatchKubernetesSwap(t *testing.T) {
+	folder := t.TempDir()
+	for _, version := range []string{"..1", "..2"} {
+		must(t, os.Mkdir(filepath.Join(folder, version), 0o700))
+		write(t, filepath.Join(folder, version, "sealgate.yaml"), version)
+	}
+	must(t, os.Symlink("..1", filepath.Join(folder, "..data")))
+	file := filepath.Join(folder, "sealgate.yaml")
+	must(t, os.Symlink("..data/sealgate.yaml", file))
+	changes := newWatch(t, file)
+	next := 0
+	untilTold(t, changes, func() {
+		next++
+		must(t, os.Symlink([]string{"..1", "..2"}[next%2], filepath.Join(folder, "..data_tmp")))
+		must(t, os.Rename(filepath.Join(folder, "..data_tmp"), filepath.Join(folder, "..data")))
+	})
+}
+
+func TestWatchNeedsTheFolder(t *testing.T) {
+	if err := Watch(t.Context(), []string{filepath.Join(t.TempDir(), "none", "x")}, func() {}); err == nil {
+		t.Error("watching a folder that is not there begins")
+	}
+}
+
+// after is a pause between two tries of a change.
+func after() <-chan time.Time { return time.After(3 * watchQuiet) }
