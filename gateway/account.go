@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,33 +81,12 @@ func (a *account) readCertificates() (err error) {
 	if a.seal, err = vault.NewSeal(a.certificate, access); err != nil {
 		return err
 	}
-	empty, err := a.sealBytes(nil)
+	empty, _, err := a.seal.SealBytes(nil)
 	if err != nil {
 		return err
 	}
-	a.small = max(0, a.small-len(empty.bytes)-64) // 64: what longer lengths add to the envelopes' framing
+	a.small = max(0, a.small-len(empty)-64) // 64: what longer lengths add to the envelopes' framing
 	return nil
-}
-
-// smallCopy is a sealed copy in memory.
-type smallCopy struct {
-	bytes   []byte
-	witness vault.Witness
-}
-
-func (a *account) sealBytes(content []byte) (smallCopy, error) {
-	var b bytes.Buffer
-	sealer, err := a.seal.New(&b)
-	if err != nil {
-		return smallCopy{}, err
-	}
-	if _, err := sealer.Write(content); err != nil {
-		return smallCopy{}, err
-	}
-	if err := sealer.Close(); err != nil {
-		return smallCopy{}, err
-	}
-	return smallCopy{b.Bytes(), sealer.Witness()}, nil
 }
 
 // sweep removes what a crash left behind: uploads under way, sealed copies and payments that no row knows.

@@ -57,7 +57,7 @@ type Gateway struct {
 
 // Open opens everything that lies in data_dir and sweeps what a crash left behind. It serves nobody yet.
 func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{log: log, unlock: unlock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}}
+	g := &Gateway{log: log, unlock: unlock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
 	g.cfg.Store(cfg)
@@ -138,6 +138,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	})
 	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
 	group.Go(func() error { return g.follow(inside, door) })
+	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
@@ -174,8 +175,33 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		return err
 	}
 	g.cfg.Store(cfg)
+	select {
+	case g.reloaded <- struct{}{}:
+	default: // nobody prepares seals: the gateway is not running
+	}
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	return nil
+}
+
+// prepareSeals lets each account's seal make envelopes ahead of need. A new configuration has new seals.
+func (g *Gateway) prepareSeals(ctx context.Context) error {
+	for {
+		round, cancel := context.WithCancel(ctx)
+		var group errgroup.Group
+		for _, a := range *g.accounts.Load() {
+			if a.seal != nil {
+				group.Go(func() error { return a.seal.Run(round) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-g.reloaded:
+		}
+		cancel()
+		if err := group.Wait(); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // LoadConfig loads and checks a configuration file, certificates and keys included.
@@ -189,7 +215,7 @@ func LoadConfig(path string) (*config.Config, error) {
 			return certificateAge(c, time.Now())
 		},
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
-		HostKey:   transport.HostKeyFingerprint,
+		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})
 }
 

@@ -141,11 +141,11 @@ func (p *pass) finish() error {
 	return p.copy.finish()
 }
 
-// abort ends the pass and removes the copy. It leaves the hash readable.
-func (p *pass) abort() error {
-	p.end() // its fault no longer matters: nothing of this pass is kept
-	if p.copy != nil {
-		return p.copy.remove()
+// discard ends the pass without a sealed copy; what the copy has on disk is its owner's to remove. The hash of what came
+// stays readable.
+func (p *pass) discard() {
+	p.end() // its fault no longer matters
+	if p.sealer != nil {
+		p.sealer.Discard()
 	}
-	return nil
 }

@@ -104,11 +104,11 @@ func (u *Upload) sealSmall(d *indexer.Delivery) error {
 	if u.account.seal == nil {
 		return nil
 	}
-	copy, err := u.account.sealBytes(u.small)
+	copy, witness, err := u.account.seal.SealBytes(u.small)
 	if err != nil {
 		return err
 	}
-	d.Copy, d.File.CopySize, d.File.Witness = copy.bytes, int64(len(copy.bytes)), copy.witness[:]
+	d.Copy, d.File.CopySize, d.File.Witness = copy, int64(len(copy)), witness[:]
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (u *Upload) drop(copyToo bool) {
 		return
 	}
 	if u.pass != nil {
-		u.pass.end() // its fault no longer matters
+		u.pass.discard()
 		if u.pass.copy != nil && copyToo {
 			if err := u.pass.copy.remove(); err != nil {
 				u.gateway.log.Warn("sealed copy left behind, the next start sweeps it", "account", u.account.ID, "file", u.id, "err", err)

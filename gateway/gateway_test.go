@@ -1,0 +1,607 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/testdata/gen/payfile"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// house is a real gateway in a temporary folder: accounts acme (seal), beta (delete, with a certificate) and gone
+// (delete, without one).
+type house struct {
+	*Gateway
+	dir string
+	log *bytes.Buffer
+}
+
+var guest = transport.Guest{Account: "acme", User: "uTEST", Addr: netip.MustParseAddr("127.0.0.1")}
+
+func newHouse(t testing.TB) *house {
+	t.Helper()
+	h := &house{dir: t.TempDir(), log: &bytes.Buffer{}}
+	certificate, key, err := vault.NewCertificate("acme", "p-256", time.Now(), 365*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, accessCertificate, err := vault.NewAccessKey("acme", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _, err := transport.NewHostKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"acme.crt": certificate, "acme.key": key, "acme.access": access, "acme.access.crt": accessCertificate,
+		"unlock.key": vault.NewUnlockKey(), "host": host,
+		"sealgate.yaml": []byte(`data_dir: ./data
+unlock_key_file: ./unlock.key
+disk_floor: 1MiB
+sftp: {listen: "127.0.0.1:0", host_keys: [./host]}
+accounts:
+  - {id: acme, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], max_file_size: 8MiB, say: all}
+  - {id: beta, after_indexing: delete, certificate: ./acme.crt}
+  - {id: gone, after_indexing: delete}
+  - {id: soft, after_indexing: seal, certificate: ./acme.crt, policy: {totals-mismatch: hold, incomplete: hold, malformed: accept, duplicate-content: reject}}
+`),
+	} {
+		if err := os.WriteFile(filepath.Join(h.dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.open(t)
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func (h *house) open(t testing.TB) {
+	t.Helper()
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Gateway, err = Open(t.Context(), cfg, unlock, slog.New(slog.NewTextHandler(h.log, nil))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopen closes the gateway and opens it anew, as a restart does.
+func (h *house) reopen(t testing.TB) {
+	t.Helper()
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+}
+
+func (h *house) receive(t testing.TB, account, name string) *Upload {
+	t.Helper()
+	g := guest
+	g.Account = account
+	u, err := h.Receive(t.Context(), g, "sftp", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.(*Upload)
+}
+
+// push delivers a file whole, in writes of 32 KiB.
+func (h *house) push(t testing.TB, account, name string, content []byte) (transport.Receipt, error) {
+	t.Helper()
+	u := h.receive(t, account, name)
+	if err := write(u, content, 0); err != nil {
+		u.Discard("refused")
+		return transport.Receipt{}, err
+	}
+	receipt, err := u.Commit(t.Context(), name)
+	if err != nil {
+		u.Discard("refused")
+	}
+	return receipt, err
+}
+
+func write(u *Upload, content []byte, off int64) error {
+	for len(content) > 0 {
+		n := min(len(content), 32<<10)
+		if _, err := u.WriteAt(content[:n], off); err != nil {
+			return err
+		}
+		content, off = content[n:], off+int64(n)
+	}
+	return nil
+}
+
+func (h *house) files(t testing.TB, account string) []FileLine {
+	t.Helper()
+	var list []FileLine
+	for f, err := range h.Files(t.Context(), FilesQuery{Account: account}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+func (h *house) payments(t testing.TB, id string) (n int) {
+	t.Helper()
+	for _, err := range h.Payments(t.Context(), PaymentsQuery{File: id}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// sound fails the test if verify finds anything or an account's incoming folder is not empty.
+func (h *house) sound(t testing.TB) {
+	t.Helper()
+	for p, err := range h.Verify(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("verify: %s: %s: %s", p.Account, p.What, p.Problem)
+	}
+	left, err := filepath.Glob(filepath.Join(h.dir, "data/accounts/*/incoming/*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left in incoming: %v, %v", left, err)
+	}
+}
+
+// sealedFiles lists the sealed copies on disk.
+func (h *house) sealedFiles(t testing.TB) (list []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(h.dir, "data"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".p7m") {
+			list = append(list, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// opened is a file's sealed copy opened with the customer's keys.
+func (h *house) opened(t testing.TB, id string, access bool) []byte {
+	t.Helper()
+	_, copy, err := h.Copy(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copy.Close()
+	sealed, err := io.ReadAll(copy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := vault.ReadPrivateKey(filepath.Join(h.dir, "acme.key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accessKey *vault.AccessKey
+	if access {
+		if accessKey, err = vault.ReadAccessKey(filepath.Join(h.dir, "acme.access")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var plain bytes.Buffer
+	if err := vault.OpenSealed(&plain, bytes.NewReader(sealed), int64(len(sealed)), key, accessKey); err != nil {
+		t.Fatal(err)
+	}
+	return plain.Bytes()
+}
+
+func pain001(t testing.TB, id string, payments int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := payfile.Pain001(&b, payfile.Options{Payments: payments, MessageID: id}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func refusal(t testing.TB, err error) *transport.Refusal {
+	t.Helper()
+	var r *transport.Refusal
+	if !errors.As(err, &r) {
+		t.Fatalf("want a refusal, got %v", err)
+	}
+	if len(r.Sentence) > 200 || strings.ContainsFunc(r.Sentence, func(c rune) bool { return c < ' ' || c > '~' }) {
+		t.Errorf("not one plain line of at most 200 bytes: %q", r.Sentence)
+	}
+	return r
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func TestAcceptedFilesAreSealedAndFound(t *testing.T) {
+	h := newHouse(t)
+	for _, payments := range []int{1, 40, 90, 2000} { // in the index, around the border, on disk
+		name := fmt.Sprintf("p%d.xml", payments)
+		content := pain001(t, name, payments)
+		receipt, err := h.push(t, "acme", name, content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := h.Show(t.Context(), receipt.ID[18:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Verdict != indexer.Accepted || f.Fate != indexer.Sealed || f.SHA256 != digest(content) || f.Size != int64(len(content)) ||
+			f.Payments != int64(payments) || f.Format != "pain.001" || f.Name != name || f.Certificate == "" {
+			t.Errorf("%+v", f)
+		}
+		if got := h.payments(t, receipt.ID); got != payments {
+			t.Errorf("%s: %d payments found, want %d", name, got, payments)
+		}
+		if !bytes.Equal(h.opened(t, receipt.ID, true), content) {
+			t.Errorf("%s: the sealed copy is not what was received", name)
+		}
+		if (f.CopyPath != "") != (f.CopySize > indexer.MaxCopy) {
+			t.Errorf("%s: a copy of %d bytes lies in %q", name, f.CopySize, f.CopyPath)
+		}
+		if !strings.HasPrefix(receipt.Sentence, "accepted "+name+": pain.001, ") {
+			t.Errorf("sentence %q", receipt.Sentence)
+		}
+	}
+	h.sound(t)
+	h.reopen(t)
+	if got := len(h.files(t, "")); got != 4 || h.memory.Load() != 0 {
+		t.Errorf("after a restart %d files, %d bytes reserved", got, h.memory.Load())
+	}
+	h.sound(t)
+}
+
+func TestDeleteKeepsNoByte(t *testing.T) {
+	h := newHouse(t)
+	for _, account := range []string{"beta", "gone"} {
+		for _, payments := range []int{3, 2000} {
+			u := h.receive(t, account, "x.xml")
+			if err := write(u, pain001(t, fmt.Sprint(account, payments), payments), 0); err != nil {
+				t.Fatal(err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(h.dir, "data/accounts/*/incoming/*")); len(left) > 0 {
+				t.Errorf("%s: written while it arrived: %v", account, left)
+			}
+			receipt, err := u.Commit(t.Context(), "x.xml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := h.Show(t.Context(), receipt.ID)
+			if err != nil || f.Fate != indexer.Deleted || f.CopySize != 0 || f.Certificate != "" {
+				t.Errorf("%s: %+v, %v", account, f, err)
+			}
+			if got := h.payments(t, receipt.ID); got != payments {
+				t.Errorf("%s: %d payments, want %d", account, got, payments)
+			}
+		}
+	}
+	if list := h.sealedFiles(t); len(list) > 0 {
+		t.Errorf("sealed copies: %v", list)
+	}
+	h.sound(t)
+}
+
+func TestRefusedAtTheEarliestWrite(t *testing.T) {
+	h := newHouse(t)
+	wrong := func(payments int) []byte {
+		content := pain001(t, fmt.Sprint("wrong", payments), payments)
+		return bytes.Replace(content, fmt.Appendf(nil, "<NbOfTxs>%d<", payments), fmt.Appendf(nil, "<NbOfTxs>%d<", payments+1), 1)
+	}
+	for _, c := range []struct {
+		name, code string
+		content    []byte
+	}{
+		{"totals.xml", "totals-mismatch", wrong(3)},
+		{"large totals.xml", "totals-mismatch", wrong(2000)},
+		{"broken.xml", "malformed", bytes.Replace(pain001(t, "broken", 3), []byte("</PmtInf>"), []byte("</PmtInv>"), 1)},
+		{"too large.xml", "too-large", bytes.Repeat([]byte(" "), 8<<20+1)},
+	} {
+		u := h.receive(t, "acme", c.name)
+		r := refusal(t, write(u, c.content, 0))
+		if !strings.Contains(r.Sentence, "["+c.code+", ") || r.Resumable {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+		if _, err := u.WriteAt([]byte("x"), 0); err != error(r) {
+			t.Errorf("%s: the next write says %v", c.name, err)
+		}
+		if _, err := u.Commit(t.Context(), c.name); err != error(r) {
+			t.Errorf("%s: the close says %v", c.name, err)
+		}
+		u.Discard("closed")
+		f := h.files(t, "acme")[0]
+		if f.Verdict != indexer.Rejected || f.Fate != "" || f.Reasons[0].Code != c.code || h.payments(t, f.ID) != 0 {
+			t.Errorf("%s: recorded as %+v with %d payments", c.name, f, h.payments(t, f.ID))
+		}
+	}
+	if list := h.sealedFiles(t); len(list) > 0 || h.memory.Load() != 0 {
+		t.Errorf("left: %v, %d bytes reserved", list, h.memory.Load())
+	}
+	h.sound(t)
+}
+
+func TestIncompleteGoesOn(t *testing.T) {
+	h := newHouse(t)
+	for _, payments := range []int{3, 2000} {
+		content := pain001(t, fmt.Sprint("cut", payments), payments)
+		half := int64(len(content) / 2)
+		u := h.receive(t, "acme", "cut.xml")
+		if err := write(u, content[:half], 0); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_, err := u.Commit(t.Context(), "cut.xml")
+			if r := refusal(t, err); !r.Resumable || !strings.Contains(r.Sentence, "[incomplete, ") {
+				t.Errorf("%+v", r)
+			}
+		}
+		if err := write(u, content[half-1:], half-1); err != nil { // shown one byte short: the resume repeats one
+			t.Fatal(err)
+		}
+		receipt, err := u.Commit(t.Context(), "cut.xml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := h.Show(t.Context(), receipt.ID)
+		if err != nil || f.SHA256 != digest(content) || !bytes.Equal(h.opened(t, f.ID, true), content) || h.payments(t, f.ID) != payments {
+			t.Errorf("%+v, %v", f, err)
+		}
+	}
+	if got := len(h.files(t, "acme")); got != 6 { // each time two refusals and one acceptance
+		t.Errorf("%d rows", got)
+	}
+	h.sound(t)
+}
+
+func TestGapAndDeclaredSizeAreIncomplete(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "gap", 3)
+	u := h.receive(t, "acme", "gap.xml")
+	if err := errors.Join(write(u, content[:100], 0), write(u, content[200:], 200)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := u.Commit(t.Context(), "gap.xml")
+	if r := refusal(t, err); !strings.Contains(r.Sentence, "bytes are missing after the first 100") {
+		t.Error(r.Sentence)
+	}
+	u.Gap()
+	if u.Prefix() != 100 {
+		t.Errorf("prefix %d", u.Prefix())
+	}
+	if err := write(u, content[100:], 100); err != nil {
+		t.Fatal(err)
+	}
+	u.Declare(int64(len(content)) + 1)
+	if _, err = u.Commit(t.Context(), "gap.xml"); !strings.Contains(refusal(t, err).Sentence, "bytes were announced") {
+		t.Error(err)
+	}
+	u.Declare(int64(len(content)))
+	if _, err = u.Commit(t.Context(), "gap.xml"); err != nil {
+		t.Error(err)
+	}
+	h.sound(t)
+}
+
+func TestDuplicates(t *testing.T) {
+	h := newHouse(t)
+	for _, payments := range []int{3, 2000} {
+		content := pain001(t, fmt.Sprint("dup", payments), payments)
+		same := append(bytes.Clone(content), '\n') // other bytes, the same business
+		for _, c := range []struct {
+			account, code string
+			content       []byte
+			verdict       indexer.Verdict
+		}{
+			{"acme", "", content, indexer.Accepted},
+			{"acme", "duplicate-content", content, indexer.Held},
+			{"acme", "duplicate-business-key", same, indexer.Held},
+			{"gone", "", content, indexer.Accepted},
+			{"gone", "duplicate-content", content, indexer.Rejected}, // what cannot be held is rejected
+			{"soft", "", content, indexer.Accepted},
+			{"soft", "duplicate-content", content, indexer.Rejected},
+		} {
+			_, err := h.push(t, c.account, "d.xml", c.content)
+			if (err != nil) != (c.verdict == indexer.Rejected) {
+				t.Fatalf("%s %s: %v", c.account, c.code, err)
+			}
+			f := h.files(t, c.account)[0]
+			if f.Verdict != c.verdict || c.code != "" && (f.Reasons[0].Code != c.code || f.DuplicateOf == "") {
+				t.Errorf("%s %s: %+v", c.account, c.code, f)
+			}
+			if err != nil && !strings.Contains(refusal(t, err).Sentence, shortID(f.DuplicateOf)+", which is safe") {
+				t.Error(err)
+			}
+			if c.verdict == indexer.Rejected && h.payments(t, f.ID) != 0 {
+				t.Errorf("payments of a rejected file stay")
+			}
+		}
+	}
+	h.sound(t)
+}
+
+func TestHeldIsReleasedOrRefused(t *testing.T) {
+	h := newHouse(t)
+	for _, size := range []int{100, 300_000} {
+		for _, c := range []struct {
+			account string
+			release bool
+			verdict indexer.Verdict
+			fate    indexer.Fate
+		}{
+			{"acme", true, indexer.Accepted, indexer.Sealed},
+			{"acme", false, indexer.Rejected, ""},
+			{"beta", true, indexer.Accepted, indexer.Deleted},
+			{"beta", false, indexer.Rejected, ""},
+		} {
+			content := bytes.Repeat(fmt.Appendf(nil, "who knows %s %v %d\n", c.account, c.release, size), size/20)
+			receipt, err := h.push(t, c.account, "letter.txt", content)
+			if err != nil || receipt.Verdict != "held" || !strings.Contains(receipt.Sentence, "unrecognised") {
+				t.Fatalf("%+v, %v", receipt, err)
+			}
+			if !bytes.Equal(h.opened(t, receipt.ID, c.account == "acme"), content) {
+				t.Error("the held copy is not what was received")
+			}
+			line, err := h.Decide(t.Context(), Decision{ID: receipt.ID, Release: c.release, Reason: "asked by phone"}, "uid:0")
+			if err != nil || line.Verdict != c.verdict || line.Fate != c.fate {
+				t.Errorf("%+v, %v", line, err)
+			}
+			var no *No
+			if _, err := h.Decide(t.Context(), Decision{ID: receipt.ID}, "uid:0"); !errors.As(err, &no) {
+				t.Errorf("decided twice: %v", err)
+			}
+			if _, _, err := h.Copy(t.Context(), receipt.ID); (err == nil) != (c.fate == indexer.Sealed) {
+				t.Errorf("%s %v: copy: %v", c.account, c.release, err)
+			}
+		}
+	}
+	if got := len(h.sealedFiles(t)); got != 1 {
+		t.Errorf("%d sealed copies on disk, want the released one", got)
+	}
+	h.sound(t)
+}
+
+func TestPolicyOfTheAccount(t *testing.T) {
+	h := newHouse(t)
+	good := pain001(t, "soft", 3)
+	for name, c := range map[string]struct {
+		content []byte
+		verdict string
+	}{
+		"totals":    {bytes.Replace(good, []byte("<NbOfTxs>3<"), []byte("<NbOfTxs>4<"), 1), "held"},
+		"cut":       {good[:len(good)/2], "held"},
+		"malformed": {bytes.Replace(good, []byte("</PmtInf>"), []byte("</PmtInv>"), 1), "accepted"},
+	} {
+		receipt, err := h.push(t, "soft", name, c.content)
+		if err != nil || receipt.Verdict != c.verdict {
+			t.Errorf("%s: %+v, %v", name, receipt, err)
+			continue
+		}
+		if !bytes.Equal(h.opened(t, receipt.ID, false), c.content) {
+			t.Errorf("%s: the sealed copy is not what was received", name)
+		}
+	}
+	h.sound(t)
+}
+
+func TestEmptyFileIsRejected(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.push(t, "acme", "empty.xml", nil)
+	if r := refusal(t, err); !strings.Contains(r.Sentence, "[empty, ") || r.Resumable {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestStreamCannotGiveRandomAccess(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "order", 3)
+	for _, off := range []int64{0, 40 << 20, -1} {
+		u := h.receive(t, "acme", "o.xml")
+		if err := write(u, content[:200], 0); err != nil {
+			t.Fatal(err)
+		}
+		_, err := u.WriteAt([]byte("xx"), off)
+		refusal(t, err)
+	}
+	if n := len(h.files(t, "acme")); n > 1 || h.memory.Load() != 0 {
+		t.Errorf("%d rows, %d bytes reserved", n, h.memory.Load())
+	}
+	h.sound(t)
+}
+
+func TestStartSweepsWhatACrashLeft(t *testing.T) {
+	h := newHouse(t)
+	kept, err := h.push(t, "acme", "kept.xml", pain001(t, "kept", 2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := h.receive(t, "acme", "lost.xml") // in the middle of arriving, its blocks and sealed bytes written
+	if err := write(u, pain001(t, "lost", 6000)[:4<<20], 0); err != nil {
+		t.Fatal(err)
+	}
+	u.pass.end()
+	orphan := filepath.Join(h.dir, "data/accounts/acme/sealed/2020/01/01/01ARZ3NDEKTSV4RRFFQ69G5FAV.p7m")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(orphan), 0o700), os.WriteFile(orphan, []byte("placed, never committed"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	h.reopen(t)
+	h.sound(t)
+	if list := h.sealedFiles(t); len(list) != 1 || !strings.Contains(list[0], kept.ID) {
+		t.Errorf("sealed: %v", list)
+	}
+	if got := h.payments(t, kept.ID); got != 2000 {
+		t.Errorf("%d payments of the kept file", got)
+	}
+	if !strings.Contains(h.log.String(), "swept") {
+		t.Error("the sweep was not told")
+	}
+}
+
+func TestVerifyFindsDamage(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.push(t, "acme", "v.xml", pain001(t, "v", 2000)); err != nil {
+		t.Fatal(err)
+	}
+	path := h.sealedFiles(t)[0]
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := func() (list []string) {
+		for p, err := range h.Verify(t.Context(), "acme") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, p.What+": "+p.Problem)
+		}
+		return list
+	}
+	for _, at := range []int{0, 20, len(good) / 2, len(good) - 1} {
+		bad := bytes.Clone(good)
+		bad[at] ^= 1
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if len(problems()) != 1 {
+			t.Errorf("flipped bit at %d: %v", at, problems())
+		}
+	}
+	for _, size := range []int{0, 1, len(good) - 1} {
+		if err := os.WriteFile(path, good[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if len(problems()) != 1 {
+			t.Errorf("cut to %d bytes: %v", size, problems())
+		}
+	}
+	if err := os.WriteFile(path, append(bytes.Clone(good), 0), 0o600); err != nil || len(problems()) != 1 {
+		t.Errorf("a byte more: %v, %v", problems(), err)
+	}
+	if err := os.Rename(path, path+"2"); err != nil || len(problems()) != 2 { // gone, and an orphan
+		t.Errorf("renamed: %v, %v", problems(), err)
+	}
+}
