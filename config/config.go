@@ -46,17 +46,17 @@ type SFTP struct {
 	Listen string `yaml:"listen" need:"127.0.0.1:2022"`
 	// HostKeys are files with OpenSSH private keys, mode 0600, by which customers know the gateway.
 	HostKeys []string `yaml:"host_keys" need:"[./host_ed25519]"`
-	// Algorithms: default, or compat for old clients (adds ecdh-nistp256 and ECDSA host keys).
+	// Algorithms: what is offered; compat adds ecdh-nistp256 and ECDSA host keys, for old clients.
 	Algorithms string `yaml:"algorithms" default:"default" one:"default compat"`
 	// StopWithin is how long running uploads may go on after SIGTERM.
 	StopWithin time.Duration `yaml:"stop_within" default:"30s"`
 	// Park is how long an upload whose connection dropped is kept in memory, so that the client can go on with it.
 	Park time.Duration `yaml:"park" default:"10m"`
-	// Limits bound what all customers together can take.
+	// Limits: how much all customers together can take.
 	Limits Limits `yaml:"limits"`
 }
 
-// Limits bound what all customers together, one account and one address can take. What is over them is refused with
+// Limits are the bounds of what all customers together, one account and one address can take. What is over them is refused with
 // a clear error; what was accepted stays accepted.
 type Limits struct {
 	// Sessions is how many are logged in at once, in total.
@@ -97,7 +97,7 @@ type Account struct {
 	// Linger is how long an accepted file is still shown to the customer; it cannot be read back.
 	Linger time.Duration `yaml:"linger" default:"10m" min:"1m"`
 	// PartialNames are globs of names under which clients upload before they rename: the rename ends the upload.
-	PartialNames []string `yaml:"partial_names" default:"[*.filepart, *.part, *.tmp, *.partial, .in.*]"`
+	PartialNames []string `yaml:"partial_names" default:"['*.filepart', '*.part', '*.tmp', '*.partial', '.in.*']"`
 	// Say: what the customer is told on the channel's stderr; refusals only, or a line on acceptance too (all).
 	Say string `yaml:"say" default:"refusals" one:"refusals all"`
 }
@@ -110,13 +110,22 @@ type Duplicates struct {
 }
 
 // Policy says what is done for each reason: accept, hold (kept sealed until `sealgate release` or `refuse`) or reject.
-// Keys are the codes that Reasons lists.
+// Its keys are the reasons.
 type Policy map[string]string
 
 // Reasons are the codes of what can be wrong with a file: the keys of Policy. They never change their meaning.
 func Reasons() []string {
-	return []string{"incomplete", "malformed", "totals-mismatch", "duplicate-content", "duplicate-business-key",
-		"unrecognised", "too-large", "empty", "expired-certificate"}
+	return []string{
+		"incomplete",             // its own trailer, totals or closing tag are missing: it was cut off
+		"malformed",              // it is of a known format, but breaks that format's rules
+		"totals-mismatch",        // the count or sum that it states is not the one that it holds
+		"duplicate-content",      // the same bytes came before, within duplicates.window
+		"duplicate-business-key", // the same business came before within duplicates.window, in other bytes
+		"unrecognised",           // it is of no format that is known here
+		"too-large",              // longer than max_file_size; always rejected
+		"empty",                  // not one byte
+		"expired-certificate",    // the account's certificate has run out since the start
+	}
 }
 
 // defaultPolicy is what is done for a reason of which an account's policy says nothing.

@@ -86,7 +86,7 @@ func (l *loading) mapping(n *yaml.Node, t reflect.Type, at string, p place) map[
 				l.note(place{file: p.file, line: p.line, show: join(p.show, f.key)}, "is missing; "+f.wanted())
 			}
 		case f.typ.Kind() == reflect.Slice && f.def != "":
-			tree[f.key] = strings.Split(strings.Trim(f.def, "[]"), ", ")
+			tree[f.key] = strings.Split(strings.Trim(f.def, "[']"), "', '")
 		case f.typ.Kind() == reflect.Int:
 			tree[f.key], _ = strconv.Atoi(f.def)
 		case f.typ.Kind() == reflect.Struct:
