@@ -1,0 +1,135 @@
+package formats
+
+import "bytes"
+
+// A format is one kind of file, told apart by its first bytes. A new one is a file of this package and a line in the
+// table formats(); ISO 20022 messages have a table of their own, messages() in iso20022.go.
+type format struct {
+	name string
+	// look judges the first bytes of a file. Where it still asks for more at maxPrefix, that is a no.
+	look func(prefix []byte) answer
+	// open begins to read a file whose prefix look said yes to; the reader gets that prefix again with its first write.
+	open func(prefix []byte, s *sheet) reader
+}
+
+// answer is what a detector says of the first bytes.
+type answer int
+
+const (
+	no   answer = iota
+	more        // it may become this format: more bytes will tell
+	yes
+)
+
+// reader reads one file of a format into a sheet. It stops caring once the sheet is closed.
+type reader interface {
+	// write takes the next bytes, cut anywhere.
+	write(p []byte)
+	// end tells whether the file could end here, and enters what only its end proves. When the file could not, it
+	// leaves reader and sheet as they were: the rest may still come.
+	end() (complete bool)
+}
+
+// formats are tried in this order.
+func formats() []format {
+	return []format{
+		{"xml", lookXML, openXML},
+		{"bg-lb", lookLB, openLB},
+	}
+}
+
+// maxPrefix is how many bytes a detector may ask for.
+const maxPrefix = 1024
+
+// Inspector reads one payment file: New, then Write until the end, then Close.
+type Inspector struct {
+	sheet  sheet
+	prefix []byte // until the format is known
+	reader reader // nil until then
+}
+
+// New makes an Inspector for one file. It calls found for each payment as soon as it is read; nil is allowed, and so is
+// a nil clock: then no date is in the past.
+func New(found func(*Payment), clock Clock) *Inspector {
+	i := &Inspector{}
+	i.sheet.found = found
+	if clock != nil {
+		i.sheet.today = clock().Format("2006-01-02")
+	}
+	return i
+}
+
+// Write takes the next bytes of the file, in any chunking. It keeps no reference to p.
+func (i *Inspector) Write(p []byte) {
+	if i.sheet.closed || len(p) == 0 {
+		return
+	}
+	if i.reader == nil {
+		took := min(len(p), maxPrefix-len(i.prefix))
+		i.prefix = append(i.prefix, p[:took]...)
+		p = p[took:]
+		if i.detect(); i.reader == nil {
+			return
+		}
+		i.reader.write(i.prefix)
+		i.prefix = nil
+	}
+	if len(p) > 0 && !i.sheet.closed {
+		i.reader.write(p)
+	}
+}
+
+// detect asks the formats what the prefix is, and opens a reader or gives up when one is sure or none is left.
+func (i *Inspector) detect() {
+	full, open := len(i.prefix) >= maxPrefix, false
+	for _, f := range formats() {
+		switch f.look(i.prefix) {
+		case yes:
+			i.reader = f.open(i.prefix, &i.sheet)
+			return
+		case more:
+			open = true
+		}
+	}
+	if !open || full {
+		i.sheet.giveUp()
+	}
+}
+
+// Format is what the file was told to be, by its content: "" until that is known, then as in Facts.Format.
+func (i *Inspector) Format() string { return i.sheet.facts.Format }
+
+// Problems are those proven so far, mostly none. Later calls may tell more, and a totals-mismatch in better words.
+func (i *Inspector) Problems() []Problem { return i.sheet.problems }
+
+// Close is the end of the file: what it says, and everything that is wrong with it. When the only trouble is Incomplete,
+// nothing has changed: Write may go on where the file was cut, and Close be called again.
+func (i *Inspector) Close() (Facts, []Problem) {
+	switch {
+	case i.sheet.closed:
+	case i.reader != nil:
+		if !i.reader.end() {
+			return i.sheet.report(i.sheet.incomplete())
+		}
+	case len(bytes.Trim(i.prefix, "\xef\xbb\xbf \t\r\n\x00\x1a")) == 0:
+		return i.sheet.report(Problem{Empty, "it is empty"})
+	case i.couldBecome():
+		return i.sheet.report(i.sheet.incomplete())
+	default:
+		i.sheet.giveUp()
+	}
+	if i.sheet.unknown {
+		return i.sheet.report(Problem{Unrecognised, "it is in no format that is known here"})
+	}
+	return i.sheet.report()
+}
+
+// couldBecome tells whether some format still asks for more bytes.
+func (i *Inspector) couldBecome() bool {
+	for _, f := range formats() {
+		if f.look(i.prefix) == more {
+			return true
+		}
+	}
+	return false
+}

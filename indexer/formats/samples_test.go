@@ -1,0 +1,171 @@
+package formats
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+)
+
+const samplesDir = "../../../shared/samples"
+
+// wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
+var wrongRows = map[string]string{
+	"bg-lb/bad__truncated-mid-record.txt tx_count":                         "the eighth payment's record is cut, so it is not taken for a payment",
+	"bg-lb/bad__truncated-mid-record.txt currency_totals SEK":              "the eighth payment's record is cut, so it is not taken for a payment",
+	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_min": `the file has the literal "YYYY-MM-DD", which is no date`,
+	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_max": `the file has the literal "YYYY-MM-DD", which is no date`,
+}
+
+// samples reads the manifest: a map of column to value for each file.
+func samples(t testing.TB) []map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(samplesDir, "MANIFEST.tsv"))
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("SKIPPED, the samples of real files are not here: %v", err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	names := strings.Split(lines[0], "\t")
+	var rows []map[string]string
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, v := range strings.Split(line, "\t") {
+			row[names[i]] = v
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func sample(t testing.TB, row map[string]string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(samplesDir, row["file"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// longDate makes 060328 of the manifest a date.
+func longDate(s string) string {
+	if len(s) == 6 && digits([]byte(s)) {
+		return "20" + s[:2] + "-" + s[2:4] + "-" + s[4:]
+	}
+	return s
+}
+
+// sampleFacts are the columns that the manifest has a value for, as the manifest says and as the Inspector does.
+func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]string {
+	t.Helper()
+	f, facts := got.Facts, map[string][2]string{}
+	claim := func(column, want, got string) {
+		if want != "" {
+			facts[column] = [2]string{want, got}
+		}
+	}
+	claim("format", row["format"], f.Format)
+	if f.Format != "bg-lb" {
+		claim("version", strings.Replace(row["version"], "no namespace", "", 1), f.Version)
+	}
+	claim("tx_count", row["tx_count"], fmt.Sprint(f.Payments))
+	for _, total := range strings.Fields(strings.ReplaceAll(row["currency_totals"], ",", " ")) {
+		currency, sum, _ := strings.Cut(total, ":")
+		found := "none"
+		for _, t := range f.Totals {
+			if t.Currency == currency {
+				found = t.Amount.String()
+			}
+		}
+		if want, err := ParseAmount([]byte(sum)); err == nil {
+			if got, err := ParseAmount([]byte(found)); err == nil && got.Cmp(want) == 0 {
+				found = sum
+			}
+		}
+		claim("currency_totals "+currency, sum, found)
+	}
+	claim("message_id", row["message_id"], f.MessageID)
+	claim("created", longDate(row["created"]), f.CreatedAt)
+	claim("initiating", row["initiating"], f.Initiator)
+	var payer Party
+	if len(f.Payers) > 0 {
+		payer = f.Payers[0]
+	}
+	claim("debtor", row["debtor"], payer.Name)
+	claim("account", row["account"], payer.Account)
+	claim("date_min", longDate(row["date_min"]), f.FirstExecution)
+	claim("date_max", longDate(row["date_max"]), f.LastExecution)
+	return facts
+}
+
+// sampleProblems are the reasons that the manifest's column "fails" means, in the words of this package.
+func sampleProblems(row map[string]string) (reasons []Reason, findings int) {
+	seen := map[Reason]bool{}
+	for _, why := range strings.Split(row["fails"], " | ") {
+		switch {
+		case strings.HasPrefix(why, "GrpHdr"):
+			seen[TotalsMismatch] = true
+		case strings.HasPrefix(why, "no TK29"):
+			seen[Incomplete] = true
+		case strings.HasPrefix(why, "unreadable"):
+			seen[Malformed] = true
+		case strings.HasPrefix(why, "IBAN"), strings.HasPrefix(why, "bankgiro"):
+			findings++
+		}
+	}
+	for r := range seen {
+		reasons = append(reasons, r)
+	}
+	return reasons, findings
+}
+
+func TestSamples(t *testing.T) {
+	var wrong []string
+	for _, row := range samples(t) {
+		data := sample(t, row)
+		got := inspect(data, whole(data))
+		switch row["format"] {
+		case "pain.001", "bg-lb", "bg-lb-report":
+		default:
+			if got.Facts.Format != "unrecognised" || !has(got.Problems, Unrecognised) {
+				t.Errorf("%s: %s %v, want it unrecognised", row["file"], got.Facts.Format, got.Problems)
+			}
+			continue
+		}
+		reasons, findings := sampleProblems(row)
+		for _, r := range reasons {
+			if !has(got.Problems, r) {
+				t.Errorf("%s: %v, want %s", row["file"], got.Problems, r)
+			}
+		}
+		if len(reasons) == 0 && len(got.Problems) > 0 {
+			t.Errorf("%s: %v, want none", row["file"], got.Problems)
+		}
+		if got.Facts.FindingsAll < int64(findings) || findings > 0 && len(got.Facts.Findings) == 0 {
+			t.Errorf("%s: %d findings, want %d at least", row["file"], got.Facts.FindingsAll, findings)
+		}
+		for _, f := range got.Facts.Findings {
+			if f.Code != "date-past" {
+				t.Logf("%s: %s, %s: %s", row["file"], f.Code, f.Where, f.Sentence)
+			}
+		}
+		for column, v := range sampleFacts(t, row, got) {
+			if v[0] == v[1] {
+				continue
+			}
+			key := row["file"] + " " + column
+			if wrongRows[key] == "" {
+				t.Errorf("%s: %s is %q, want %q", row["file"], column, v[1], v[0])
+				continue
+			}
+			wrong = append(wrong, fmt.Sprintf("%s: the manifest says %q, here it is %q: %s", key, v[0], v[1], wrongRows[key]))
+		}
+		t.Logf("%s: %v", row["file"], got.Problems)
+	}
+	sort.Strings(wrong)
+	t.Logf("wrong in the manifest:\n%s", strings.Join(wrong, "\n"))
+}

@@ -1,0 +1,157 @@
+package formats
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// sheet is where a reader enters what it finds: facts, payments, problems. It keeps the bounds of what is kept.
+type sheet struct {
+	facts    Facts
+	problems []Problem
+	found    func(*Payment)
+	today    string // date that execution dates are measured against; "" for none
+
+	closed  bool // malformed or unrecognised: nothing more is read
+	unknown bool // unrecognised
+
+	totals []Total // in order of appearance
+	last   int     // where in totals the last payment went
+}
+
+// maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
+const maxCurrencies = 256
+
+// report is what Close hands out: a copy, so that the sheet can go on.
+func (s *sheet) report(also ...Problem) (Facts, []Problem) {
+	f := s.facts
+	if f.Format == "" {
+		f.Format = "unrecognised"
+	}
+	f.Payers = slices.Clone(f.Payers)
+	f.Findings = slices.Clone(f.Findings)
+	f.Totals = slices.Clone(s.totals)
+	slices.SortFunc(f.Totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	return f, append(slices.Clone(s.problems), also...)
+}
+
+// giveUp says that the file is in no known format.
+func (s *sheet) giveUp() { s.closed, s.unknown, s.facts.Format = true, true, "unrecognised" }
+
+// malformed enters the problem and closes the sheet.
+func (s *sheet) malformed(format string, args ...any) {
+	if !s.closed {
+		s.closed = true
+		s.problems = append(s.problems, Problem{Malformed, fmt.Sprintf(format, args...)})
+	}
+}
+
+// incomplete is the problem of a file that ends here.
+func (s *sheet) incomplete() Problem {
+	switch n := s.facts.Payments; {
+	case n == 0:
+		return Problem{Incomplete, "it ends before its first payment is whole"}
+	case n == 1:
+		return Problem{Incomplete, "it ends early, after 1 payment"}
+	default:
+		return Problem{Incomplete, fmt.Sprintf("it ends early, after %d payments", n)}
+	}
+}
+
+// mismatch enters a totals-mismatch, or puts the one at *slot (from 1; 0 for none yet) into better words.
+func (s *sheet) mismatch(slot *int, detail string) {
+	if *slot == 0 {
+		s.problems = append(s.problems, Problem{TotalsMismatch, detail})
+		*slot = len(s.problems)
+		return
+	}
+	s.problems = slices.Clone(s.problems) // a caller may hold the old one
+	s.problems[*slot-1].Detail = detail
+}
+
+// finds counts a finding and tells whether it is to be kept: only then need its words be made, and entered with finding.
+func (s *sheet) finds() bool {
+	s.facts.FindingsAll++
+	return s.facts.FindingsAll <= MaxFindings
+}
+
+// finding enters a finding that finds has counted.
+func (s *sheet) finding(code, where, sentence string, args ...any) {
+	s.facts.Findings = append(s.facts.Findings, Finding{Code: code, Sentence: fmt.Sprintf(sentence, args...), Where: where})
+}
+
+// payer enters a payer, if it is a new one. The slices are not kept.
+func (s *sheet) payer(name, account []byte) {
+	payers := s.facts.Payers
+	if len(payers) >= MaxPayers || len(name)+len(account) == 0 {
+		return
+	}
+	for i := len(payers) - 1; i >= 0; i-- {
+		if payers[i].Account == string(account) && payers[i].Name == string(name) {
+			return
+		}
+	}
+	s.facts.Payers = append(payers, Party{Name: string(name), Account: string(account)})
+}
+
+// executes enters an execution date, "" for none. The slice is not kept.
+func (s *sheet) executes(date []byte) {
+	if len(date) == 0 {
+		return
+	}
+	if f := &s.facts; f.FirstExecution == "" {
+		f.FirstExecution, f.LastExecution = string(date), string(date)
+	} else if string(date) < f.FirstExecution {
+		f.FirstExecution = string(date)
+	} else if string(date) > f.LastExecution {
+		f.LastExecution = string(date)
+	}
+}
+
+// payment numbers the payment, adds it to the total of its currency and hands it over.
+func (s *sheet) payment(p *Payment) {
+	t := s.total(p.Currency)
+	if t == nil {
+		s.malformed("it has more than %d currencies", maxCurrencies)
+		return
+	}
+	sum, err := t.Amount.Add(p.Amount)
+	if err != nil {
+		s.malformed("its sum has too many digits")
+		return
+	}
+	t.Amount = sum
+	s.facts.Payments++
+	p.Index = s.facts.Payments
+	if s.found != nil {
+		s.found(p)
+	}
+}
+
+// total is where the currency is summed up; nil when there are too many.
+func (s *sheet) total(currency []byte) *Total {
+	if s.last < len(s.totals) && s.totals[s.last].Currency == string(currency) {
+		return &s.totals[s.last]
+	}
+	for i := range s.totals {
+		if s.totals[i].Currency == string(currency) {
+			s.last = i
+			return &s.totals[i]
+		}
+	}
+	if len(s.totals) >= maxCurrencies {
+		return nil
+	}
+	s.last = len(s.totals)
+	s.totals = append(s.totals, Total{Currency: string(currency)})
+	return &s.totals[s.last]
+}
+
+// currency is " SEK" when all payments so far are in one currency, else "".
+func (s *sheet) currency() string {
+	if len(s.totals) == 1 {
+		return " " + s.totals[0].Currency
+	}
+	return ""
+}
