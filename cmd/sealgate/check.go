@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+func (t *tool) checkCommand() *cobra.Command {
+	var strict, quiet bool
+	c := &cobra.Command{
+		Use:     "check",
+		Short:   "Check the configuration, certificates and keys included; all mistakes at once, each with its line.",
+		Example: examples("sealgate check", "sealgate check -c /etc/sealgate/sealgate.yaml", "sealgate check --strict --quiet"),
+		Args:    arguments(),
+		RunE:    func(c *cobra.Command, _ []string) error { return t.check(c.Context(), strict, quiet) },
+	}
+	c.Flags().BoolVar(&strict, "strict", false, "exit 1 if there are warnings")
+	c.Flags().BoolVar(&quiet, "quiet", false, "say only what is wrong or doubtful")
+	return t.withConfig(c)
+}
+
+func (t *tool) check(ctx context.Context, strict, quiet bool) error {
+	cfg, err := gateway.LoadConfig(t.config())
+	if err != nil {
+		return t.configTrouble(err, t.kept(ctx))
+	}
+	if !quiet {
+		if err := t.tellConfig(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	for _, w := range cfg.Warnings {
+		t.talk("%s", cleanLines(w.Warning()))
+	}
+	n := len(cfg.Warnings)
+	if !quiet {
+		t.say("ok")
+		if n > 0 {
+			t.say(", %s", count(n, "warning"))
+		}
+		t.say("\n")
+	}
+	if strict && n > 0 {
+		return errTold
+	}
+	return nil
+}
+
+// tellConfig says what the configuration amounts to.
+func (t *tool) tellConfig(ctx context.Context, cfg *config.Config) error {
+	t.say("%s: ok\n", cfg.File)
+	var keys []string
+	for _, path := range cfg.SFTP.HostKeys {
+		key, err := transport.HostKeyFingerprint(path)
+		if err != nil {
+			return err
+		}
+		kind, fingerprint, _ := strings.Cut(key, " ")
+		keys = append(keys, "host key "+kind+" "+brief(fingerprint, len("SHA256:")+8))
+	}
+	t.say("  sftp     %s, %s\n", cfg.SFTP.Listen, strings.Join(keys, ", "))
+	logins := t.loginCounts(ctx, cfg)
+	for _, a := range cfg.Accounts {
+		line, err := t.accountLine(a, logins)
+		if err != nil {
+			return err
+		}
+		t.say("  account  %s\n", line)
+	}
+	free, err := freeUnder(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	t.say("  disk     %s free under %s, uploads are refused below %s\n", size(free), here(cfg.DataDir), size(cfg.DiskFloor))
+	return nil
+}
+
+func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, error) {
+	line := a.ID + ": delete after indexing"
+	if a.Certificate != "" {
+		cert, err := vault.ReadCertificate(a.Certificate)
+		if err != nil {
+			return "", err
+		}
+		to := near(a.Certificate) + " (" + cert.Kind() + ", until " + cert.NotAfter().In(t.zone).Format(time.DateOnly) + ")"
+		if len(a.AccessKeys) > 0 {
+			to += " and " + count(len(a.AccessKeys), "access key")
+		}
+		if a.AfterIndexing == "seal" {
+			line = a.ID + ": seal to " + to
+		} else {
+			line += ", held files are sealed to " + to
+		}
+	}
+	if logins != nil {
+		line += "; " + count(logins[a.ID], "login") + ", 0 remotes"
+	}
+	return line, nil
+}
+
+// loginCounts counts the logins of each account, if that can be known from here: check needs no unlock key, and a
+// data_dir that is not there yet must not be made by it. Otherwise it gives nil.
+func (t *tool) loginCounts(ctx context.Context, cfg *config.Config) map[string]int {
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "gateway.db")); err != nil {
+		return nil
+	}
+	unlock := func() (*vault.UnlockKey, error) {
+		if err := sameOwner(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		return vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	}
+	client, err := gateway.Connect(ctx, cfg, unlock, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	users, err := client.Users(ctx, "")
+	if err != nil {
+		return nil
+	}
+	logins := map[string]int{}
+	for _, u := range users {
+		logins[u.Account]++
+	}
+	return logins
+}
+
+// kept says what a gateway that runs on the broken configuration's data_dir goes on with.
+func (t *tool) kept(ctx context.Context) string {
+	text, err := os.ReadFile(t.config())
+	if err != nil {
+		return ""
+	}
+	var where struct {
+		DataDir string `yaml:"data_dir"`
+	}
+	if yaml.Unmarshal(text, &where) != nil || where.DataDir == "" {
+		return ""
+	}
+	dir := where.DataDir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(t.config()), dir)
+	}
+	stopped := func() (*vault.UnlockKey, error) { return nil, errStopped }
+	client, err := gateway.Connect(ctx, &config.Config{DataDir: dir}, stopped, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	s, err := client.Status(ctx)
+	if at, ok := t.local(s.StartedAt); ok && err == nil {
+		return "; the running gateway keeps the configuration of " + at.Format("2006-01-02 15:04")
+	}
+	return ""
+}
+
+// freeUnder is what is free on the disk of a directory, or of the one in which it will be made.
+func freeUnder(dir string) (int64, error) {
+	for {
+		var st unix.Statfs_t
+		err := unix.Statfs(dir, &st)
+		if err == nil {
+			return int64(st.Bavail) * st.Bsize, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
+			return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// here is a directory as one would type it from here: ./data.
+func here(dir string) string {
+	if short := near(dir); !filepath.IsAbs(short) && short != "." {
+		return "./" + short
+	}
+	return dir
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sealgate/sealgate/config"
+)
+
+// version is set by the linker (-X main.version=1.0.0).
+var version string
+
+// versionText is what --version and the log say: the linker's word, or what the module was built as.
+func versionText() string {
+	if version != "" {
+		return strings.TrimPrefix(version, "v")
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return strings.TrimPrefix(info.Main.Version, "v")
+	}
+	return "devel"
+}
+
+// commands builds the whole command, in the groups in which `sealgate` alone shows it.
+func (t *tool) commands() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sealgate",
+		Short:         "Takes in payment files: each one is inspected, indexed, then sealed or deleted, before its sender hears OK.",
+		Version:       versionText(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          t.unknownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { t.helpAll(c); return nil },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			t.started = true
+			if t.utc {
+				t.zone = utcZone
+			}
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetVersionTemplate("sealgate {{.Version}}\n")
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { t.help(c) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(c.CommandPath()+" -h", "%s", strings.ReplaceAll(err.Error(), "\n", " "))
+	})
+	root.SuggestionsMinimumDistance = 2
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	group("setup", "Set up", t.initCommand(), t.checkCommand(), t.userCommand())
+	group("run", "Run", t.serveCommand(), t.statusCommand())
+	group("look", "Look", t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand())
+	group("decide", "Decide", t.decideCommand(true), t.decideCommand(false))
+	group("keys", "Keys", t.certCommand())
+	return root
+}
+
+// withConfig gives a command the flag -c.
+func (t *tool) withConfig(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&t.configFile, "config", "c", "", "configuration `FILE` (default ./sealgate.yaml, then /etc/sealgate/sealgate.yaml)")
+	return c
+}
+
+// withDesk gives a command the flags of those that ask the desk.
+func (t *tool) withDesk(c *cobra.Command) *cobra.Command {
+	t.withConfig(c)
+	c.Flags().StringVar(&t.unlockFile, "unlock-key-file", "", "unlock key `F` to use while no gateway runs; - is stdin (default: as configured)")
+	return c
+}
+
+// withTimes gives a command that shows times the flag --utc.
+func (t *tool) withTimes(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&t.utc, "utc", false, "times in UTC, not in the local zone")
+	return c
+}
+
+// withJSON gives a command the flag --json.
+func (t *tool) withJSON(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&t.json, "json", false, "JSON lines, for programs")
+	return c
+}
+
+// config is the configuration file to read.
+func (t *tool) config() string {
+	if t.configFile != "" {
+		return t.configFile
+	}
+	return config.Find()
+}
+
+// arguments wants exactly the named arguments.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usage(c.CommandPath()+" -h", "%s needs %s", c.CommandPath(), strings.Join(names[len(args):], " and "))
+		case len(args) > len(names):
+			return usage(c.CommandPath()+" -h", "%s does not take %q", c.CommandPath(), args[len(names)])
+		}
+		return nil
+	}
+}
+
+// unknownCommand is for a command that only holds others.
+func (t *tool) unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := c.CommandPath() + " -h"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean: " + c.CommandPath() + " " + near[0]
+	}
+	return usage(hint, "%s has no command %q", c.CommandPath(), args[0])
+}
+
+// group is a command that only holds others.
+func (t *tool) group(name, sentence string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: name, Short: sentence, Args: t.unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usage(c.CommandPath()+" -h", "%s needs one of its commands", c.CommandPath())
+		},
+	}
+	c.SuggestionsMinimumDistance = 2
+	c.AddCommand(commands...)
+	return c
+}
+
+// helpAll is what `sealgate` alone says: the commands in their groups.
+func (t *tool) helpAll(root *cobra.Command) {
+	t.say("%s\n\nUsage: sealgate COMMAND\n", root.Short)
+	for _, g := range root.Groups() {
+		t.say("\n%s\n", g.Title)
+		for _, c := range root.Commands() {
+			if c.GroupID == g.ID {
+				t.say("  %-9s %s\n", c.Name(), c.Short)
+			}
+		}
+	}
+	t.say("\nsealgate COMMAND -h tells more, with examples; sealgate completion bash|zsh|fish writes a completion.\n")
+}
+
+// help is what -h says: one sentence, the usage, real examples, the flags.
+func (t *tool) help(c *cobra.Command) {
+	if !c.HasParent() {
+		t.helpAll(c)
+		return
+	}
+	t.say("%s\n\nUsage: %s\n", c.Short, strings.TrimSuffix(c.UseLine(), " [flags]"))
+	if c.HasAvailableSubCommands() {
+		t.say("\n")
+		for _, sub := range c.Commands() {
+			t.say("  %-9s %s\n", sub.Name(), sub.Short)
+		}
+	}
+	if c.Example != "" {
+		t.say("\nExamples:\n%s\n", c.Example)
+	}
+	var flags []string
+	c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" && !f.Hidden {
+			flags = append(flags, flagLine(f))
+		}
+	})
+	if len(flags) > 0 {
+		t.say("\nFlags:\n%s", strings.Join(flags, ""))
+	}
+}
+
+func flagLine(f *pflag.Flag) string {
+	kind, sentence := pflag.UnquoteUsage(f)
+	name := "    --" + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", --" + f.Name
+	}
+	if kind != "" {
+		name += " " + kind
+	}
+	return fmt.Sprintf("  %-28s %s\n", name, sentence)
+}
+
+// examples are lines of a help text.
+func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }
+
+// load reads the configuration for a command that asks the desk: files that only the daemon may read need not be
+// readable here.
+func (t *tool) load() (*config.Config, error) {
+	cfg, err := config.Load(t.config(), config.Examine{})
+	if err != nil {
+		return nil, t.configTrouble(err, "")
+	}
+	return cfg, nil
+}
+
+// configTrouble tells a configuration's mistakes, all of them; after is added to the sentence that counts them.
+func (t *tool) configTrouble(err error, after string) error {
+	var mistakes *config.Mistakes
+	if errors.As(err, &mistakes) {
+		return t.mistakesTold(mistakes, after)
+	}
+	return usage("name it with -c FILE, or make a gateway with: sealgate init DIR", "%s", strings.TrimPrefix(err.Error(), "config: "))
+}

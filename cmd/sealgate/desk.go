@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// utcZone is the zone of --utc; a zone of its own, so that headers say UTC whatever the machine calls it.
+var utcZone = time.FixedZone("UTC", 0)
+
+// errStopped is the answer of commands that only a running gateway can serve.
+var errStopped = errors.New("no gateway runs on this data_dir")
+
+// desk reaches the desk: the running daemon's, or, with none running, one opened here on the same files.
+func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error) {
+	cfg, err := t.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	unlock := func() (*vault.UnlockKey, error) {
+		if err := sameOwner(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		return t.unlockKey(cfg)
+	}
+	client, err := patiently(ctx, func() (*gateway.Client, error) {
+		return gateway.Connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
+	})
+	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
+		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
+	}
+	return client, cfg, err
+}
+
+// patiently tries again for a moment while somebody else holds the data directory: another command that is about to
+// end, or a daemon that is about to listen.
+func patiently[T any](ctx context.Context, try func() (T, error)) (T, error) {
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for tries := 0; ; tries++ {
+		got, err := try()
+		if !errors.Is(err, gateway.ErrRunning) || tries == 30 {
+			return got, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return got, err
+		}
+	}
+}
+
+// sameOwner keeps another user than the gateway's own, root above all, from leaving files in data_dir that the gateway
+// could not open afterwards.
+func sameOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // it will be made, or its absence told better by whoever needs it
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) == os.Geteuid() {
+		return nil
+	}
+	owner := strconv.Itoa(int(st.Uid))
+	if u, err := user.LookupId(owner); err == nil {
+		owner = u.Username
+	}
+	return no("start the gateway and ask again, or: sudo -u "+owner+" sealgate ...",
+		"no gateway runs, and %s belongs to %s", near(dir), owner)
+}
+
+// unlockKey reads the unlock key: from --unlock-key-file, or as configured.
+func (t *tool) unlockKey(cfg *config.Config) (*vault.UnlockKey, error) {
+	if t.unlockFile == "-" {
+		text, err := t.readSecret("-")
+		if err != nil {
+			return nil, err
+		}
+		return vault.ParseUnlockKey(text)
+	}
+	path := cfg.UnlockKeyFile
+	if t.unlockFile != "" {
+		path = t.unlockFile
+	}
+	key, err := vault.ReadUnlockKey(path)
+	if err == nil {
+		return key, nil
+	}
+	hint := "give it with --unlock-key-file F, or - for stdin"
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, no(hint, "the unlock key cannot be read: %s", cause(err))
+	}
+	return nil, no(hint, "%s", strings.TrimPrefix(err.Error(), "vault: "))
+}
+
+// cause is an error of the system without the call: "unlock.key: permission denied".
+func cause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Sprintf("%s: %v", path.Path, path.Err)
+	}
+	return err.Error()
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"io"
+)
+
+// What `open` and `export` write.
+
+// counted counts what is written through it.
+type counted struct{ n int64 }
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// mayWrite says early that OUT is there already, before anything is decrypted.
+func mayWrite(out string, force bool) error {
+	if out == "" || force {
+		return nil
+	}
+	if _, err := os.Lstat(out); err == nil {
+		return no("give another name, or --force", "%s is there already; nothing was overwritten", out)
+	}
+	return nil
+}
+
+// toFile writes beside OUT, and gives the file its name when it is whole and on disk. If we die before, nothing of it
+// has that name.
+func toFile(out string, force bool, write func(io.Writer) error) error {
+	file, err := os.CreateTemp(filepath.Dir(out), "."+filepath.Base(out)+".*") // 0600
+	if err != nil {
+		return no("", "%s", cause(err))
+	}
+	defer os.Remove(file.Name())
+	err = write(file)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	place := os.Link // refuses a name that somebody took meanwhile
+	if force {
+		place = os.Rename
+	}
+	if err := place(file.Name(), out); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return mayWrite(out, false)
+		}
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(out))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// toStdout writes to stdout; to a terminal only what is text and short, since the bytes come from strangers.
+func (t *tool) toStdout(write func(io.Writer) error) error {
+	if !t.screen {
+		return write(t.out)
+	}
+	held := &screenful{}
+	if err := write(held); err != nil {
+		if errors.Is(err, errNotText) {
+			return usage("-o FILE, or a pipe", "this is not for a terminal: it is binary, or longer than %s", size(screenfulMax))
+		}
+		return err
+	}
+	_, err := t.out.Write(held.Bytes())
+	return err
+}
+
+const screenfulMax = 1 << 20
+
+var errNotText = errors.New("not text")
+
+// screenful holds what may go to a terminal, and refuses everything else.
+type screenful struct{ bytes.Buffer }
+
+func (s *screenful) Write(p []byte) (int, error) {
+	if s.Len()+len(p) > screenfulMax || bytes.ContainsFunc(p, func(r rune) bool {
+		return r != '\n' && r != '\r' && r != '\t' && r != utf8.RuneError && hostile(r, string(r))
+	}) {
+		return 0, errNotText
+	}
+	return s.Buffer.Write(p)
+}
+
+// askSecret asks on the terminal, without showing what is typed.
+func (t *tool) askSecret(question string) ([]byte, error) {
+	t.out.Flush()
+	fmt.Fprint(t.err, question)
+	secret, err := term.ReadPassword(int(t.in.Fd()))
+	fmt.Fprintln(t.err)
+	return secret, err
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/gateway"
+)
+
+func (t *tool) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway until SIGTERM or Ctrl-C.",
+		Example: examples("sealgate serve", "sealgate serve -c /etc/sealgate/sealgate.yaml",
+			"age -d unlock.key.age | sealgate serve --unlock-key-file -"),
+		Args: arguments(),
+		RunE: func(c *cobra.Command, _ []string) error { return t.serve(c.Context()) },
+	}
+	t.withConfig(c)
+	c.Flags().StringVar(&t.unlockFile, "unlock-key-file", "", "unlock key `F`; - is stdin (default: as configured)")
+	return c
+}
+
+// serve runs the daemon until ctx ends. Uploads under way may then end within the bound of the configuration.
+func (t *tool) serve(ctx context.Context) error {
+	if err := keepSecrets(); err != nil {
+		return err
+	}
+	cfg, err := gateway.LoadConfig(t.config())
+	if err != nil {
+		return t.configTrouble(err, "; nothing was started")
+	}
+	var level slog.LevelVar
+	log := t.newLog(cfg.Log, &level)
+	for _, w := range cfg.Warnings {
+		log.Warn("config", "line", fmt.Sprintf("%s:%d", w.File, w.Line), "err", w.Text)
+	}
+	unlock, err := t.unlockKey(cfg)
+	if err != nil {
+		return err
+	}
+	g, err := patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
+	if err != nil {
+		return err
+	}
+	err = t.runGateway(ctx, g, log, &level, func(addr string) {
+		log.Info("ready", "version", versionText(), "config", cfg.File, "accounts", len(cfg.Accounts), "door", "sftp", "listen", addr)
+		notify("READY=1")
+	})
+	if closed := g.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// runGateway runs the doors, and beside them what follows signals.
+func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {
+	ended, end := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() { followSignals(ended, g, level, log) })
+	following.Go(func() {
+		<-ended.Done()
+		if ctx.Err() != nil { // and not a door that failed
+			log.Info("stopping")
+			notify("STOPPING=1")
+		}
+	})
+	err := g.Run(ctx, ready)
+	end()
+	following.Wait()
+	return err
+}
+
+// followSignals obeys SIGHUP, which loads the configuration anew, and SIGUSR2, which turns debug lines on and off.
+func followSignals(ctx context.Context, g *gateway.Gateway, level *slog.LevelVar, log *slog.Logger) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				_ = g.Reload(ctx) // it logs what is wrong, and the old configuration stays
+				continue
+			}
+			next := slog.LevelDebug
+			if level.Level() == slog.LevelDebug {
+				next = slog.LevelInfo
+			}
+			level.Set(next)
+			log.Info("log level", "level", next)
+		}
+	}
+}
+
+// keepSecrets keeps what is in memory out of core dumps and from other processes of the same user, and what is written
+// from everybody else.
+func keepSecrets() error {
+	unix.Umask(0o077)
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("turn core dumps off: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("turn core dumps off: %w", err)
+	}
+	return nil
+}
+
+// notify tells systemd (sd_notify(3)), if it started us. It is a courtesy: a fault of it stops nothing.
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte(state))
+}

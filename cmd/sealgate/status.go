@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/vault"
+)
+
+func (t *tool) statusCommand() *cobra.Command {
+	var account string
+	var quiet bool
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Is all well? Exit 1 if not; each line that is not ok ends with what to type.",
+		Example: examples("sealgate status", "sealgate status --account acme", "sealgate status --quiet && echo well"),
+		Args:    arguments(),
+		RunE:    func(c *cobra.Command, _ []string) error { return t.status(c.Context(), account, quiet) },
+	}
+	c.Flags().StringVar(&account, "account", "", "only account `ID`")
+	c.Flags().BoolVar(&quiet, "quiet", false, "say nothing, only exit; never opens the databases itself")
+	_ = c.RegisterFlagCompletionFunc("account", t.accountIDs)
+	return t.withJSON(t.withTimes(t.withDesk(c)))
+}
+
+func (t *tool) status(ctx context.Context, account string, quiet bool) error {
+	if quiet {
+		// A health check may come while the gateway is starting: it must not take the data directory from it.
+		return t.quietStatus(ctx)
+	}
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if account != "" {
+		if cfg.Account(account) == nil {
+			return no("", "no account %q in %s", clean(account), cfg.File)
+		}
+		s = onlyAccount(s, account)
+	}
+	if t.json {
+		if err := t.sayJSON(s); err != nil {
+			return err
+		}
+	} else {
+		t.tellStatus(cfg, s)
+	}
+	if s.Listening == "" || len(s.Problems) > 0 {
+		return errTold
+	}
+	return nil
+}
+
+func (t *tool) quietStatus(ctx context.Context) error {
+	cfg, err := t.load()
+	if err != nil {
+		return err
+	}
+	stopped := func() (*vault.UnlockKey, error) { return nil, errStopped }
+	client, err := gateway.Connect(ctx, cfg, stopped, t.newLog(cfg.Log, levelSilent))
+	if errors.Is(err, errStopped) {
+		return errTold
+	}
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	s, err := client.Status(ctx)
+	if err == nil && len(s.Problems) > 0 {
+		err = errTold
+	}
+	return err
+}
+
+// onlyAccount leaves the other accounts out.
+func onlyAccount(s gateway.Status, id string) gateway.Status {
+	var accounts []gateway.AccountStatus
+	for _, a := range s.Accounts {
+		if a.ID == id {
+			accounts = append(accounts, a)
+		}
+	}
+	problems := []string{}
+	for _, p := range s.Problems {
+		if !strings.HasPrefix(p, "account ") || strings.HasPrefix(p, "account "+id+":") {
+			problems = append(problems, p)
+		}
+	}
+	s.Accounts, s.Problems = accounts, problems
+	return s
+}
+
+func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
+	if s.Listening == "" {
+		t.say("gateway  %s: sealgate serve\n", t.coloured("not running", red))
+	} else {
+		since := s.StartedAt
+		if at, ok := t.local(since); ok {
+			since = at.Format("2006-01-02 15:04 MST")
+		}
+		t.say("gateway  ok: running since %s, sftp %s\n", since, s.Listening)
+	}
+	if s.DiskFree >= s.DiskFloor {
+		t.say("disk     ok: %s free under %s, floor %s\n", size(s.DiskFree), here(cfg.DataDir), size(s.DiskFloor))
+	} else {
+		t.say("disk     %s: %s free under %s, floor %s; make room: df -h %s\n",
+			t.coloured(fmt.Sprintf("refusing uploads (%d refused)", s.DiskRefused), red),
+			size(s.DiskFree), here(cfg.DataDir), size(s.DiskFloor), here(cfg.DataDir))
+	}
+	for _, a := range s.Accounts {
+		t.say("account  %s\n", clean(t.accountStatus(a)))
+	}
+	for _, p := range s.Problems {
+		if !strings.HasPrefix(p, "disk") { // told above
+			t.say("%s  %s\n", t.coloured("problem", red), clean(p))
+		}
+	}
+}
+
+func (t *tool) accountStatus(a gateway.AccountStatus) string {
+	parts := []string{count(a.Users, "login")}
+	if a.LastFile == "" {
+		parts = append(parts, "no file yet")
+	} else {
+		parts = append(parts, "last file "+t.minute(a.LastFile))
+	}
+	if a.Certificate != "" {
+		parts = append(parts, "seals with "+a.Certificate)
+	}
+	if a.Held > 0 {
+		parts = append(parts, fmt.Sprintf("%d held: sealgate files --account %s --verdict held", a.Held, a.ID))
+	}
+	return a.ID + ": " + strings.Join(parts, "; ")
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealgate/sealgate/gateway"
+)
+
+func (t *tool) userCommand() *cobra.Command {
+	return t.group("user", "Give and take the logins of an account.", t.userAddCommand(), t.userListCommand(), t.userRemoveCommand())
+}
+
+func (t *tool) userAddCommand() *cobra.Command {
+	var fromStdin bool
+	var keyFile string
+	c := &cobra.Command{
+		Use:   "add ACCOUNT LOGIN",
+		Short: "Make a login; without a password and a key, a password is made and shown once.",
+		Example: examples("sealgate user add acme payroll", "sealgate user add acme erp --public-key erp.pub",
+			"pass show acme | sealgate user add acme payroll --password-stdin"),
+		Args: arguments("ACCOUNT", "LOGIN"),
+		RunE: func(c *cobra.Command, args []string) error {
+			n := gateway.NewUser{Account: args[0], Login: args[1]}
+			return t.addUser(c.Context(), n, fromStdin, keyFile)
+		},
+	}
+	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "the password is the first line of stdin")
+	c.Flags().StringVar(&keyFile, "public-key", "", "`FILE` with an OpenSSH public key (one line)")
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+func (t *tool) addUser(ctx context.Context, n gateway.NewUser, fromStdin bool, keyFile string) error {
+	if fromStdin && t.unlockFile == "-" {
+		return usage("give one of them as a file", "--password-stdin and --unlock-key-file - cannot both read stdin")
+	}
+	if fromStdin {
+		password, err := t.readSecret("-")
+		if err != nil {
+			return err
+		}
+		if len(password) == 0 {
+			return usage("", "the password on stdin is empty; no login was made")
+		}
+		n.Password = string(password)
+	}
+	if keyFile != "" {
+		key, err := os.ReadFile(keyFile)
+		if err != nil {
+			return usage("", "--public-key %s", cause(err))
+		}
+		n.PublicKey = string(key)
+	}
+	client, _, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	user, err := client.AddUser(ctx, n)
+	if err != nil {
+		return err
+	}
+	if user.NewPassword != "" {
+		t.say("Login of %s:  %s    password:  %s    (shown only now)\n", user.Account, clean(n.Login), user.NewPassword)
+		return nil
+	}
+	t.say("Login of %s:  %s    by %s    id %s\n", user.Account, clean(n.Login), loginBy(user), user.ID)
+	return nil
+}
+
+// loginBy says how a user logs in.
+func loginBy(u gateway.UserLine) string {
+	var ways []string
+	if u.Password {
+		ways = append(ways, "password")
+	}
+	if u.Keys > 0 {
+		ways = append(ways, count(u.Keys, "key"))
+	}
+	return strings.Join(ways, ", ")
+}
+
+func (t *tool) userListCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "list [ACCOUNT]",
+		Short:   "List the users: how and when they last came in, were refused, and until when they are locked.",
+		Example: examples("sealgate user list", "sealgate user list acme", "sealgate user list acme --json"),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return arguments("ACCOUNT")(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return t.listUsers(c.Context(), strings.Join(args, "")) },
+	}
+	c.ValidArgsFunction = t.completeAccount
+	return t.withJSON(t.withTimes(t.withDesk(c)))
+}
+
+func (t *tool) listUsers(ctx context.Context, account string) error {
+	client, _, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	users, err := client.Users(ctx, account)
+	if err != nil {
+		return err
+	}
+	table := t.newTable(column{head: "USER"}, column{head: "ACCOUNT"}, column{head: "BY"}, column{head: "MADE (%Z)"},
+		column{head: "LAST LOGIN"}, column{head: "LAST REFUSAL"}, column{head: "LOCKED UNTIL"})
+	for _, u := range users {
+		if t.json {
+			if err := t.sayJSON(u); err != nil {
+				return err
+			}
+			continue
+		}
+		table.add(text(u.ID, u.Account, loginBy(u), t.minute(u.CreatedAt), t.minute(u.LastLogin), t.minute(u.LastRefusal),
+			t.minute(u.LockedUntil))...)
+	}
+	table.flush()
+	if len(users) == 0 {
+		t.talk("no users")
+	}
+	return nil
+}
+
+func (t *tool) userRemoveCommand() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:     "remove ACCOUNT LOGIN",
+		Short:   "Take a login away; its files and the account stay.",
+		Example: examples("sealgate user remove acme payroll", "sealgate user remove acme payroll --yes", "sealgate user list acme"),
+		Args:    arguments("ACCOUNT", "LOGIN"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.removeUser(c.Context(), args[0], args[1], yes)
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+func (t *tool) removeUser(ctx context.Context, account, login string, yes bool) error {
+	if t.typed && !yes {
+		typed, err := t.ask(fmt.Sprintf("%s of %s can then no longer log in; type the account's id to remove it: ", clean(login), clean(account)))
+		if err != nil {
+			return err
+		}
+		if typed != account {
+			return no("", "%q is not %q; nothing was removed", clean(typed), clean(account))
+		}
+	}
+	client, _, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	user, err := client.RemoveUser(ctx, account, login)
+	if err != nil {
+		return err
+	}
+	t.say("Removed login of %s:  %s    id %s\n", user.Account, clean(login), user.ID)
+	return nil
+}
+
+// completeAccount offers the accounts of the configuration, in the first place.
+func (t *tool) completeAccount(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return t.accountIDs(nil, nil, "")
+}
