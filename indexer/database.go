@@ -43,7 +43,8 @@ type database struct {
 	writers *sql.DB
 	w       *sql.Conn
 	r       *sql.DB
-	lax     bool // w is at synchronous=NORMAL just now
+	base    context.Context // carries values only: what is begun here is never broken off half-way
+	lax     bool            // w is at synchronous=NORMAL just now
 }
 
 // openDatabase opens the file at path, makes it when it is not there, and brings its tables up to date from the
@@ -55,7 +56,7 @@ func openDatabase(ctx context.Context, path string, key Key, folder string) (_ *
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	d := &database{path: path}
+	d := &database{path: path, base: context.WithoutCancel(ctx)}
 	if d.key, err = newPageKey(key); err != nil {
 		return nil, err
 	}
@@ -263,6 +264,14 @@ func (d *database) write(ctx context.Context, durable bool, f func(ctx context.C
 	}
 	done = true
 	return nil
+}
+
+// checkpoint copies what is in the log into the database, as far as readers let it.
+func checkpoint(ctx context.Context, q interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}) error {
+	var busy, log, copied int
+	return q.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &log, &copied)
 }
 
 // plain turns SQLite's errors about pages that do not open into ErrDamaged. While SQLite reads its schema it forgets

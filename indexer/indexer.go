@@ -6,5 +6,178 @@
 // ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
 package indexer
 
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
 // Key is the 256-bit key of one database.
 type Key = [32]byte
+
+// Index is one account's database. Its methods may be called from many goroutines at once.
+type Index struct {
+	d   *database
+	log *slog.Logger
+
+	lock chan struct{} // one token: whoever has put it in may write
+
+	mu      sync.Mutex
+	pending []*request      // wait for a commit
+	live    map[string]bool // uploads under way whose blocks are in the database
+
+	builders sync.Pool // of *builder: payments' buffers are used again
+	readers  sync.Pool // of *blockReader
+
+	emptying chan struct{} // one token: a checkpoint is running
+	emptied  atomic.Int64  // the log's end at the last one
+	running  sync.WaitGroup
+}
+
+// Open opens an account's index.db, makes it when it is new, and brings its tables up to date. The error is ErrKey when
+// the key is another one, ErrDamaged when the key fits and the file does not. Opening costs some milliseconds and about
+// 2 MiB while in use.
+func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, error) {
+	d, err := openDatabase(ctx, path, key, "account")
+	if err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
+	}
+	return &Index{
+		d: d, log: log, lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool),
+	}, nil
+}
+
+// Close waits for a checkpoint under way, puts the log into the database and forgets the key. No other method may be
+// running. Dying instead of closing loses nothing.
+func (x *Index) Close() error {
+	x.running.Wait()
+	if err := x.d.close(); err != nil {
+		return fmt.Errorf("indexer: close: %w", err)
+	}
+	return nil
+}
+
+// request is something to be done in the next transaction.
+type request struct {
+	do   func(ctx context.Context, c *chain) error
+	err  error
+	done chan struct{} // closed when it is durable, or failed with err
+}
+
+// join has f done in a durable transaction together with everybody else's who wait at this moment: whoever gets the
+// lock commits everything pending. There is no timer and no writer goroutine: one alone waits for nobody.
+func (x *Index) join(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := &request{do: f, done: make(chan struct{})}
+	x.mu.Lock()
+	x.pending = append(x.pending, r)
+	x.mu.Unlock()
+	select {
+	case <-r.done:
+	case x.lock <- struct{}{}:
+		x.lead(ctx)
+		<-x.lock
+		<-r.done // by this lead, or by one before
+	}
+	return r.err
+}
+
+// lead commits everything pending. The caller holds the lock.
+func (x *Index) lead(ctx context.Context) {
+	x.mu.Lock()
+	group := x.pending
+	x.pending = nil
+	x.mu.Unlock()
+	if len(group) == 0 {
+		return
+	}
+	err := x.d.write(ctx, true, func(ctx context.Context) error {
+		c, err := x.readChain(ctx)
+		if err != nil {
+			return err
+		}
+		if len(group) == 1 {
+			return group[0].try(ctx, c)
+		}
+		for _, r := range group {
+			// One that fails must not take the others with it.
+			if _, err := x.d.w.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+				return err
+			}
+			before := *c
+			if r.err = r.try(ctx, c); r.err != nil {
+				*c = before
+				if _, err := x.d.w.ExecContext(ctx, `ROLLBACK TO one`); err != nil {
+					return err
+				}
+			}
+			if _, err := x.d.w.ExecContext(ctx, `RELEASE one`); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, r := range group {
+		if r.err == nil {
+			r.err = err
+		} else {
+			r.err = x.d.plain(r.err)
+		}
+		close(r.done)
+	}
+	x.relieve()
+}
+
+// try runs a request; a panic in a caller's Judge must not leave the others waiting for ever.
+func (r *request) try(ctx context.Context, c *chain) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic while committing: %v", p)
+		}
+	}()
+	return r.do(ctx, c)
+}
+
+// relieve starts emptying the log into the database when it has grown by logPages. Not in the caller's time: the caller
+// may be about to answer a customer. One goroutine at a time, and Close waits for it.
+func (x *Index) relieve() {
+	end := x.d.key.logEnd.Load()
+	if last := x.emptied.Load(); end < last { // begun anew meanwhile
+		x.emptied.CompareAndSwap(last, 0)
+	}
+	if end-x.emptied.Load() < logPages {
+		return
+	}
+	select {
+	case x.emptying <- struct{}{}:
+	default:
+		return
+	}
+	x.running.Go(func() {
+		defer func() { <-x.emptying }()
+		// Most of it beside the writers, then what they wrote meanwhile under the lock (little), so that the next
+		// writer finds the log done with and begins it anew: otherwise it would grow as long as somebody writes.
+		if err := checkpoint(x.d.base, x.d.r); err != nil {
+			x.log.Warn("checkpoint", "step", "beside writers", "err", err)
+		}
+		x.lock <- struct{}{}
+		defer func() { <-x.lock }()
+		if err := checkpoint(x.d.base, x.d.w); err != nil {
+			x.log.Warn("checkpoint", "step", "alone", "err", err)
+		}
+		x.emptied.Store(x.d.key.logEnd.Load())
+	})
+}
+
+// yield makes a fast upload wait while the log is four times too long. Commits never wait here.
+func (x *Index) yield() {
+	if x.d.key.logEnd.Load()-x.emptied.Load() < 4*logPages {
+		return
+	}
+	x.emptying <- struct{}{}
+	<-x.emptying
+}

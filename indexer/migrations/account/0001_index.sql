@@ -52,8 +52,7 @@ CREATE TABLE findings (
     data TEXT NOT NULL                        -- JSON
 ) STRICT;
 
--- Payments, up to 1,024 a block. A block whose file has no row here belongs to an upload under way, or to one that a
--- crash ended; one whose file was rejected waits to be removed. Neither is ever shown.
+-- Payments, up to 1,024 a block. Shown only if their file is there and not rejected.
 CREATE TABLE blocks (
     b       INTEGER PRIMARY KEY,
     file    TEXT NOT NULL,
@@ -68,6 +67,11 @@ CREATE TABLE block_data (
     b    INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 ) STRICT;
+
+-- Files with blocks that must go if nobody finishes the job: uploads under way, discarded or rejected files.
+CREATE TABLE uploads (
+    file TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 -- The hash chain of all state changes. hash = SHA-256 over all other columns and the row before (ledger.go).
 CREATE TABLE ledger (

@@ -1,0 +1,413 @@
+package indexer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// A block holds up to 1,024 payments of one file, column by column. All numbers are unsigned varints.
+//
+//	version (1), count, index of the first payment (the others follow it without a gap)
+//	seven columns of text: end-to-end id, currency, payer's name and account, payee's name and account,
+//	    execution date, then the reference: either
+//	        0, length, text                           every payment has this text
+//	        1, length, lens, length, texts            for each payment, lens has how many bytes it shares with the one
+//	                                                  before and how many are its own; texts has these
+//	amounts: length, then for each its decimals and its whole number of them (zigzag), or 255 and its text's length and text
+//
+// As it is stored, one byte comes before: 0 as it is, 1 compressed with S2. A change of the form is a new version; the
+// old ones must be readable for ever.
+const (
+	blockPayments = 1024
+	blockVersion  = 1
+	blockMax      = 64 << 20 // no block is larger once expanded
+
+	storedPlain = 0
+	storedS2    = 1
+
+	amountAsText = 255
+)
+
+// The columns of text, in the order of the block.
+const (
+	colEndToEnd = iota
+	colCurrency
+	colPayerName
+	colPayerAccount
+	colPayeeName
+	colPayeeAccount
+	colDate
+	colReference
+	columns
+)
+
+// column is one column of text while its block fills.
+type column struct {
+	prev, lens, texts []byte
+	n                 int
+	varied            bool
+}
+
+func (c *column) reset() {
+	c.prev, c.lens, c.texts, c.n, c.varied = c.prev[:0], c.lens[:0], c.texts[:0], 0, false
+}
+
+// add appends a value and tells whether it differs from the one before.
+func (c *column) add(v []byte) bool {
+	c.n++
+	if bytes.Equal(v, c.prev) {
+		c.lens = append(binary.AppendUvarint(c.lens, uint64(len(v))), 0)
+		return c.n == 1
+	}
+	shared, most := 0, min(len(v), len(c.prev))
+	for shared < most && v[shared] == c.prev[shared] {
+		shared++
+	}
+	c.varied = c.varied || c.n > 1
+	c.lens = binary.AppendUvarint(c.lens, uint64(shared))
+	c.lens = binary.AppendUvarint(c.lens, uint64(len(v)-shared))
+	c.texts = append(c.texts, v[shared:]...)
+	c.prev = append(c.prev[:shared], v[shared:]...)
+	return true
+}
+
+func (c *column) append(b []byte) []byte {
+	if !c.varied {
+		return appendBytes(append(b, 0), c.prev)
+	}
+	return appendBytes(appendBytes(append(b, 1), c.lens), c.texts)
+}
+
+func appendBytes(b, v []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(v))), v...) }
+
+// builder gathers the payments of a block. It is used again and again; it allocates only while it grows.
+type builder struct {
+	cols         [columns]column
+	amounts      []byte
+	keys         []uint64
+	folded       []byte
+	count        int
+	first        int64
+	least, most  formats.Amount
+	from, to     []byte // dates
+	undated      bool
+	currencies   [4][3]byte // the first few; more are not told
+	nCurrencies  int        // len(currencies)+1: too many, or a strange one
+	plain, small []byte     // the block, and the block as it is stored
+	summary      []byte
+	filter       []byte
+}
+
+func (b *builder) reset() {
+	for i := range b.cols {
+		b.cols[i].reset()
+	}
+	b.amounts, b.keys, b.count = b.amounts[:0], b.keys[:0], 0
+	b.from, b.to, b.undated, b.nCurrencies = b.from[:0], b.to[:0], false, 0
+}
+
+// add takes one payment; the caller has seen to it that it follows the one before.
+func (b *builder) add(p *formats.Payment) {
+	if b.count == 0 {
+		b.first, b.least, b.most = p.Index, p.Amount, p.Amount
+	} else if p.Amount.Cmp(b.least) < 0 {
+		b.least = p.Amount
+	} else if p.Amount.Cmp(b.most) > 0 {
+		b.most = p.Amount
+	}
+	b.count++
+	if b.cols[colEndToEnd].add(p.EndToEndID) {
+		b.key(keyEndToEnd, p.EndToEndID)
+	}
+	if b.cols[colCurrency].add(p.Currency) {
+		b.currency(p.Currency)
+	}
+	b.cols[colPayerName].add(p.PayerName)
+	if b.cols[colPayerAccount].add(p.PayerAccount) {
+		b.key(keyAccount, p.PayerAccount)
+	}
+	b.cols[colPayeeName].add(p.PayeeName)
+	if b.cols[colPayeeAccount].add(p.PayeeAccount) {
+		b.key(keyAccount, p.PayeeAccount)
+	}
+	if b.cols[colDate].add(p.ExecutionDate) {
+		b.date(p.ExecutionDate)
+	}
+	if b.cols[colReference].add(p.Reference) {
+		b.key(keyReference, p.Reference)
+	}
+	b.amount(p.Amount)
+}
+
+func (b *builder) key(kind uint64, v []byte) {
+	if len(v) > 0 {
+		b.folded = fold(b.folded[:0], v)
+		b.keys = append(b.keys, hashKey(kind, b.folded))
+	}
+}
+
+func (b *builder) currency(v []byte) {
+	if b.nCurrencies > len(b.currencies) {
+		return
+	}
+	if len(v) != 3 {
+		b.nCurrencies = len(b.currencies) + 1
+		return
+	}
+	c := [3]byte(v)
+	if slices.Contains(b.currencies[:b.nCurrencies], c) {
+		return
+	}
+	if b.nCurrencies < len(b.currencies) {
+		b.currencies[b.nCurrencies] = c
+	}
+	b.nCurrencies++
+}
+
+func (b *builder) date(v []byte) {
+	switch {
+	case len(v) == 0:
+		b.undated = true
+		return
+	case len(b.from) == 0:
+		b.from, b.to = append(b.from, v...), append(b.to, v...)
+		return
+	}
+	if bytes.Compare(v, b.from) < 0 {
+		b.from = append(b.from[:0], v...)
+	}
+	if bytes.Compare(v, b.to) > 0 {
+		b.to = append(b.to[:0], v...)
+	}
+}
+
+func (b *builder) amount(a formats.Amount) {
+	if minor, scale, ok := minorOf(a); ok {
+		b.amounts = append(b.amounts, scale)
+		b.amounts = binary.AppendUvarint(b.amounts, uint64(minor<<1)^uint64(minor>>63))
+		return
+	}
+	b.amounts = appendBytes(append(b.amounts, amountAsText), []byte(a.String()))
+}
+
+// minorOf is the amount as a whole number of its smallest decimal; false beyond 63 bits.
+func minorOf(a formats.Amount) (minor int64, scale uint8, ok bool) {
+	whole, decimals, _ := strings.Cut(a.String(), ".")
+	minor, err := strconv.ParseInt(whole+decimals, 10, 64)
+	return minor, uint8(len(decimals)), err == nil
+}
+
+// close finishes the block: afterwards small, summary and filter are what is stored, valid until the next close.
+func (b *builder) close() {
+	p := append(b.plain[:0], blockVersion)
+	p = binary.AppendUvarint(p, uint64(b.count))
+	p = binary.AppendUvarint(p, uint64(b.first))
+	for i := range b.cols {
+		p = b.cols[i].append(p)
+	}
+	b.plain = appendBytes(p, b.amounts)
+	b.small = compress(b.small, b.plain)
+	b.filter = appendFilter(b.filter[:0], b.keys)
+	b.summary = b.appendSummary(b.summary[:0])
+}
+
+// compress puts the stored form of a block into dst. Measured over a million payments of a generated pain.001: see
+// BenchmarkPayments. A block of less than 256 bytes gains nothing.
+func compress(dst, plain []byte) []byte {
+	if len(plain) >= 256 {
+		dst = slices.Grow(dst[:0], 1+s2.MaxEncodedLen(len(plain)))
+		dst = append(dst, storedS2)
+		if c := s2.Encode(dst[1:cap(dst)], plain); len(c) < len(plain)-len(plain)/16 {
+			return dst[:1+len(c)]
+		}
+	}
+	return append(append(dst[:0], storedPlain), plain...)
+}
+
+// summary is what a question is held against before a block is opened.
+type summary struct {
+	least, most formats.Amount
+	from, to    string // of the dated payments, "" when there is none
+	currencies  string // separated by blanks; "" when there are many
+}
+
+func (b *builder) appendSummary(dst []byte) []byte {
+	dst = append(dst, blockVersion)
+	dst = appendBytes(dst, []byte(b.least.String()))
+	dst = appendBytes(dst, []byte(b.most.String()))
+	dst = appendBytes(appendBytes(dst, b.from), b.to)
+	var names []byte
+	if b.nCurrencies <= len(b.currencies) {
+		for i := range b.nCurrencies {
+			names = append(append(names, b.currencies[i][:]...), ' ')
+		}
+	}
+	return appendBytes(dst, names)
+}
+
+var errBlock = errors.New("a block of payments cannot be read")
+
+func readSummary(b []byte) (s summary, err error) {
+	r := reader{b: b}
+	if r.byte() != blockVersion {
+		return s, errBlock
+	}
+	var e1, e2 error
+	s.least, e1 = formats.ParseAmount(r.bytes())
+	s.most, e2 = formats.ParseAmount(r.bytes())
+	s.from, s.to, s.currencies = string(r.bytes()), string(r.bytes()), strings.TrimSpace(string(r.bytes()))
+	if r.bad || e1 != nil || e2 != nil {
+		return s, errBlock
+	}
+	return s, nil
+}
+
+// reader takes a block apart; bad is set, and everything empty, once something does not fit.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) number() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) bytes() []byte { return r.take(r.number()) }
+
+// columnReader gives a column's values one after the other.
+type columnReader struct {
+	same        bool
+	value       []byte
+	lens, texts reader
+}
+
+func (c *columnReader) open(r *reader) {
+	c.value = c.value[:0]
+	switch r.byte() {
+	case 0:
+		c.same = true
+		c.value = append(c.value, r.bytes()...)
+	case 1:
+		c.same = false
+		c.lens, c.texts = reader{b: r.bytes()}, reader{b: r.bytes()}
+	default:
+		r.bad = true
+	}
+}
+
+func (c *columnReader) next() ([]byte, bool) {
+	if c.same {
+		return c.value, true
+	}
+	shared, own := c.lens.number(), c.lens.number()
+	if c.lens.bad || shared > uint64(len(c.value)) {
+		return nil, false
+	}
+	c.value = append(c.value[:shared], c.texts.take(own)...)
+	return c.value, !c.texts.bad
+}
+
+// blockReader opens blocks, one at a time; its buffers are used again.
+type blockReader struct {
+	plain   []byte
+	cols    [columns]columnReader
+	amounts reader
+}
+
+// each calls f with every payment of a stored block until f says false. The payment is valid during the call only.
+func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
+	if len(stored) == 0 {
+		return errBlock
+	}
+	in := reader{b: stored[1:]}
+	if stored[0] == storedS2 {
+		n, err := s2.DecodedLen(stored[1:])
+		if err != nil || n > blockMax {
+			return fmt.Errorf("%w: %w", errBlock, err)
+		}
+		r.plain = slices.Grow(r.plain[:0], n)[:n]
+		if in.b, err = s2.Decode(r.plain, stored[1:]); err != nil {
+			return fmt.Errorf("%w: %w", errBlock, err)
+		}
+	} else if stored[0] != storedPlain {
+		return errBlock
+	}
+	if in.byte() != blockVersion {
+		return errBlock
+	}
+	count, first := in.number(), in.number()
+	for i := range r.cols {
+		r.cols[i].open(&in)
+	}
+	r.amounts = reader{b: in.bytes()}
+	if in.bad || count > blockPayments {
+		return errBlock
+	}
+	var v [columns][]byte
+	for n := range count {
+		for i := range r.cols {
+			ok := false
+			if v[i], ok = r.cols[i].next(); !ok {
+				return errBlock
+			}
+		}
+		a, ok := r.amount()
+		if !ok {
+			return errBlock
+		}
+		p := formats.Payment{
+			Index: int64(first + n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
+			PayerName: v[colPayerName], PayerAccount: v[colPayerAccount], PayeeName: v[colPayeeName],
+			PayeeAccount: v[colPayeeAccount], ExecutionDate: v[colDate], Reference: v[colReference],
+		}
+		if !f(&p) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *blockReader) amount() (formats.Amount, bool) {
+	scale := r.amounts.byte()
+	if scale == amountAsText {
+		a, err := formats.ParseAmount(r.amounts.bytes())
+		return a, err == nil && !r.amounts.bad
+	}
+	z := r.amounts.number()
+	return formats.AmountFromMinor(int64(z>>1)^-int64(z&1), scale), !r.amounts.bad
+}

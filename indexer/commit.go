@@ -1,0 +1,270 @@
+package indexer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// MaxCopy is the largest sealed copy, in bytes, that the index keeps itself; larger ones are files.
+const MaxCopy = 64 << 10
+
+// Earlier names files taken (accepted or held) before, "" where there is none: one with the same content, one with the
+// same business key. The oldest within the window.
+type Earlier struct {
+	Content  string
+	Business string
+}
+
+// Delivery is all that is committed about one file.
+type Delivery struct {
+	File     *File
+	Copy     []byte        // sealed copy of at most MaxCopy bytes, or nil
+	Payments *Payments     // or nil
+	Window   time.Duration // how far back duplicates are looked for; 0: not at all
+	// Judge is called inside the transaction and may change File (all but its facts) and Copy. It sees every file
+	// committed before, those of the same moment too. It may run on another committer's goroutine: it must be quick,
+	// and must not call the index. nil: as it is.
+	Judge func(Earlier)
+}
+
+const (
+	sqlEarlierContent  = `SELECT id FROM files WHERE sha256 = ? AND taken = 1 AND received_at >= ? ORDER BY received_at LIMIT 1`
+	sqlEarlierBusiness = `SELECT id FROM files WHERE business = ? AND taken = 1 AND received_at >= ? ORDER BY received_at LIMIT 1`
+
+	sqlAddFile = `INSERT INTO files (id, reversed, account, name, door, user, received_at, size, sha256, business, format,
+		message_id, payments, first_execution, last_execution, verdict, codes, reasons, sentence, fate, certificate,
+		duplicate_of, copy_size, copy_path, witness, blocks, blocks_sha256, facts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// Commit writes a file: its row, sealed copy, payments and ledger row, in one transaction that is on the disk when
+// Commit returns nil; then File.Ledger is set. When it fails nothing of the file was taken (Judge may have changed File
+// nevertheless), and the caller discards its Payments. ErrExists: there is a file of this id.
+//
+// Die before it returns, and the file is there whole or not at all; blocks of payments without a file are invisible and
+// go with the next Sweep.
+func (x *Index) Commit(ctx context.Context, d *Delivery) error {
+	f := d.File
+	if len(d.Copy) > MaxCopy {
+		return fmt.Errorf("indexer: file %s: a copy of %d bytes does not belong into the database", f.ID, len(d.Copy))
+	}
+	row := new(fileRow)
+	if err := row.putFacts(f); err != nil {
+		return fmt.Errorf("indexer: file %s: %w", f.ID, err)
+	}
+	if p := d.Payments; p != nil {
+		if err := p.finish(f.ID); err != nil {
+			return fmt.Errorf("indexer: file %s: %w", f.ID, err)
+		}
+	}
+	err := x.join(ctx, func(ctx context.Context, c *chain) error { return x.commit(ctx, c, d, row) })
+	if err != nil {
+		return fmt.Errorf("indexer: file %s: %w", f.ID, err)
+	}
+	if d.Payments != nil {
+		d.Payments.committed(f.Verdict != Rejected)
+	}
+	return nil
+}
+
+func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow) error {
+	f := d.File
+	if err := x.judge(ctx, d, row); err != nil {
+		return err
+	}
+	if f.Verdict == Rejected {
+		f.Fate, f.Certificate = NoFate, ""
+	}
+	if f.Fate != Sealed {
+		d.Copy, f.CopySize, f.CopyPath, f.Witness = nil, 0, "", nil
+	}
+	if len(d.Copy) > 0 {
+		f.CopySize, f.CopyPath = int64(len(d.Copy)), ""
+	}
+	p := d.Payments
+	if p != nil && f.Verdict != Rejected {
+		row.blocks, row.blocksSum = p.sums()
+	}
+	if err := row.putOutcome(f); err != nil {
+		return err
+	}
+	w := x.d.w
+	r, err := w.ExecContext(ctx, sqlAddFile, row.id, backwards(row.id), row.account, row.name, row.door, row.user, row.receivedAt,
+		row.size, row.sha256, row.business, row.format, row.messageID, row.payments, row.first, row.last, row.verdict,
+		row.codes, row.reasons, row.sentence, row.fate, row.certificate, row.duplicateOf, row.copySize, row.copyPath,
+		row.witness, row.blocks, row.blocksSum, row.facts)
+	if err != nil {
+		return exists(err)
+	}
+	if row.n, err = r.LastInsertId(); err != nil {
+		return err
+	}
+	if row.findingsJSON {
+		if _, err := w.ExecContext(ctx, `INSERT INTO findings (n, data) VALUES (?, ?)`, row.n, row.findings); err != nil {
+			return err
+		}
+	}
+	if len(d.Copy) > 0 {
+		if _, err := w.ExecContext(ctx, `INSERT INTO copies (n, data) VALUES (?, ?)`, row.n, d.Copy); err != nil {
+			return err
+		}
+	}
+	if row.blocks > 0 {
+		if err := p.last(ctx); err != nil {
+			return err
+		}
+	}
+	sum := row.digest()
+	if err := x.enter(ctx, c, row.verdict, row.id, who(f), strings.Join(strings.Fields(row.codes), ","), sum[:]); err != nil {
+		return err
+	}
+	f.Ledger = c.row()
+	return nil
+}
+
+// judge looks for earlier files and lets the caller decide.
+func (x *Index) judge(ctx context.Context, d *Delivery, row *fileRow) error {
+	if d.Judge == nil {
+		return nil
+	}
+	var e Earlier
+	if d.Window > 0 {
+		since := row.receivedAt - d.Window.Microseconds()
+		look := func(query string, sum []byte, id *string) error {
+			if sum == nil {
+				return nil
+			}
+			err := x.d.w.QueryRowContext(ctx, query, sum, since).Scan(id)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			return err
+		}
+		if err := look(sqlEarlierContent, row.sha256, &e.Content); err != nil {
+			return err
+		}
+		if err := look(sqlEarlierBusiness, row.business, &e.Business); err != nil {
+			return err
+		}
+	}
+	d.Judge(e)
+	return nil
+}
+
+func who(f *File) string {
+	if f.User == "" {
+		return f.Door
+	}
+	return f.User
+}
+
+func exists(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey) {
+		return ErrExists
+	}
+	return err
+}
+
+// rowOf reads a file's row, findings and all, inside the writer's transaction.
+func (x *Index) rowOf(ctx context.Context, id string) (*fileRow, error) {
+	row := new(fileRow)
+	err := row.scan(x.d.w.QueryRowContext(ctx, `SELECT `+fileColumns+`, coalesce(d.data, ''), (SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1)
+		FROM files f LEFT JOIN findings d ON d.n = f.n WHERE f.id = ?`, id).Scan, &row.findings, &row.ledgerHash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	return row, err
+}
+
+// Decide ends a held file's waiting: accepted (with the fate sealed or deleted) or rejected. why and who go into the
+// ledger in the same transaction. Its copy in the index goes when it is rejected or its fate is deleted, its payments
+// when it is rejected; a copy that is a file is the caller's to remove, after Decide. ErrNotFound, ErrState.
+func (x *Index) Decide(ctx context.Context, id string, verdict Verdict, fate Fate, why, who string) (*File, error) {
+	if verdict != Accepted && verdict != Rejected {
+		return nil, fmt.Errorf("indexer: file %s: cannot be decided to be %q", id, verdict)
+	}
+	var f *File
+	var drop bool
+	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+		row, err := x.rowOf(ctx, id)
+		if err != nil {
+			return err
+		}
+		if row.verdict != string(Held) {
+			return ErrState
+		}
+		kind := kindReleased
+		row.verdict, row.fate = string(verdict), string(fate)
+		if verdict == Rejected {
+			kind, row.fate, row.certificate = kindRefused, string(NoFate), ""
+			drop = row.blocks > 0
+			row.blocks, row.blocksSum = 0, nil
+		}
+		if row.fate != string(Sealed) {
+			row.copySize, row.copyPath, row.witness = 0, "", nil
+			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM copies WHERE n = ?`, row.n); err != nil {
+				return err
+			}
+		}
+		if drop {
+			// Invisible from here on; die before they are gone, and Sweep removes them.
+			if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, row.id); err != nil {
+				return err
+			}
+		}
+		_, err = x.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?, fate = ?, certificate = ?, copy_size = ?, copy_path = ?,
+			witness = ?, blocks = ?, blocks_sha256 = ? WHERE n = ?`, row.verdict, row.fate, row.certificate, row.copySize,
+			row.copyPath, row.witness, row.blocks, row.blocksSum, row.n)
+		if err != nil {
+			return err
+		}
+		f, err = x.seal(ctx, c, row, kind, who, why)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("indexer: file %s: %w", id, err)
+	}
+	if drop {
+		if err := x.drop(id); err != nil {
+			x.log.Warn("payments of a refused file stay until the next start", "file", id, "err", err)
+		}
+	}
+	return f, nil
+}
+
+// seal enters a changed row into the ledger.
+func (x *Index) seal(ctx context.Context, c *chain, row *fileRow, kind, who, detail string) (*File, error) {
+	sum := row.digest()
+	if err := x.enter(ctx, c, kind, row.id, who, detail, sum[:]); err != nil {
+		return nil, err
+	}
+	row.ledgerSeq, row.ledgerHash = c.seq, c.hash[:]
+	return row.file()
+}
+
+// Rename records that a client gave the file another name. The content stays what it is. ErrNotFound.
+func (x *Index) Rename(ctx context.Context, id, name, who string) error {
+	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+		row, err := x.rowOf(ctx, id)
+		if err != nil {
+			return err
+		}
+		row.name = name
+		if _, err := x.d.w.ExecContext(ctx, `UPDATE files SET name = ? WHERE n = ?`, name, row.n); err != nil {
+			return err
+		}
+		_, err = x.seal(ctx, c, row, kindRenamed, who, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("indexer: file %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package indexer
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// A block's filter says of an end-to-end id, account or reference that it is surely not in the block, or may be. It is
+// a Bloom filter of 32-byte buckets: a key's hash chooses a bucket and one bit in each of its eight words. At 12 bits a
+// key about one block in 200 is opened in vain.
+const (
+	bucketSize = 32
+	bitsPerKey = 12
+)
+
+// The kinds of keys; an id that looks like an account is not taken for one.
+const (
+	keyEndToEnd  = 0x9e3779b97f4a7c15
+	keyAccount   = 0xd1b54a32d192ed03
+	keyReference = 0x8cb92ba72f3d8dd7
+)
+
+// fold appends s as it is compared: ASCII letters in upper case, without blanks and hyphens ("SE45 5000" and
+// "se455000" are one account, "5555-1234" and "55551234" one bankgiro).
+func fold(dst, s []byte) []byte {
+	for _, c := range s {
+		if c <= ' ' || c == '-' {
+			continue
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// hashKey is the 64-bit hash of a folded key. It is stored in filters: it must never change.
+func hashKey(kind uint64, folded []byte) uint64 {
+	h := kind ^ uint64(len(folded))
+	for len(folded) >= 8 {
+		h = mix(h ^ binary.LittleEndian.Uint64(folded))
+		folded = folded[8:]
+	}
+	var tail uint64
+	for i, c := range folded {
+		tail |= uint64(c) << (8 * i)
+	}
+	return mix(mix(h ^ tail))
+}
+
+func mix(h uint64) uint64 {
+	hi, lo := bits.Mul64(h^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
+	return hi ^ lo
+}
+
+// words are odd numbers that spread a hash over the eight words of a bucket.
+func word(i int) uint32 { return uint32(0x9e3779b1*(2*i+1)) | 1 }
+
+// appendFilter appends a filter of the keys to dst.
+func appendFilter(dst []byte, keys []uint64) []byte {
+	if len(keys) == 0 {
+		return dst
+	}
+	buckets := (len(keys)*bitsPerKey + 8*bucketSize - 1) / (8 * bucketSize)
+	n, size := len(dst), buckets*bucketSize
+	dst = slices.Grow(dst, size)[:n+size]
+	f := dst[n:]
+	clear(f)
+	for _, h := range keys {
+		b := f[bucketOf(h, buckets):][:bucketSize]
+		for i := range 8 {
+			w := b[4*i : 4*i+4]
+			binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<(uint32(h)*word(i)>>27))
+		}
+	}
+	return dst
+}
+
+// mayHold tells whether a key may have been put into the filter.
+func mayHold(f []byte, h uint64) bool {
+	if len(f) < bucketSize {
+		return false
+	}
+	b := f[bucketOf(h, len(f)/bucketSize):][:bucketSize]
+	for i := range 8 {
+		if binary.LittleEndian.Uint32(b[4*i:])&(1<<(uint32(h)*word(i)>>27)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// bucketOf is where in the filter the bucket of a hash begins.
+func bucketOf(h uint64, buckets int) int { return int((h>>32)*uint64(buckets)>>32) * bucketSize }

@@ -1,0 +1,273 @@
+package indexer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// PaymentFilter chooses payments of accepted and held files; a zero field chooses all. Ids, accounts and references are
+// compared folded: without blanks and hyphens, in any case.
+type PaymentFilter struct {
+	FileID     string          // whole
+	Min, Max   *formats.Amount // inclusive
+	Currency   string
+	EndToEndID string
+	Account    string // the payer's or the payee's
+	Name       string // a part of the payer's or the payee's
+	Reference  string
+	From, To   string    // execution date, YYYY-MM-DD, inclusive
+	Since      time.Time // file received at or after
+	Until      time.Time // file received before
+	Limit      int       // at most so many; 0: all
+}
+
+// PaymentRow is one payment found.
+type PaymentRow struct {
+	FileID        string
+	Index         int64 // from 1, in the file's order
+	EndToEndID    string
+	Amount        formats.Amount
+	Currency      string
+	PayerName     string
+	PayerAccount  string
+	PayeeName     string
+	PayeeAccount  string
+	ExecutionDate string // YYYY-MM-DD, or ""
+	Remittance    string
+}
+
+// MarshalJSON writes exactly the names of DESIGN.md section 7; what the file does not say is left out.
+func (p *PaymentRow) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		FileID        string         `json:"file_id"`
+		Index         int64          `json:"index"`
+		EndToEndID    string         `json:"end_to_end_id,omitempty"`
+		Amount        formats.Amount `json:"amount"`
+		Currency      string         `json:"currency,omitempty"`
+		PayerAccount  string         `json:"payer_account,omitempty"`
+		PayeeName     string         `json:"payee_name,omitempty"`
+		PayeeAccount  string         `json:"payee_account,omitempty"`
+		ExecutionDate string         `json:"execution_date,omitempty"`
+		Remittance    string         `json:"remittance,omitempty"`
+	}{p.FileID, p.Index, p.EndToEndID, p.Amount, p.Currency, p.PayerAccount, p.PayeeName, p.PayeeAccount, p.ExecutionDate, p.Remittance})
+}
+
+// blockPage is how many blocks' summaries one query looks at.
+const blockPage = 2048
+
+// Of a filter only the bucket that a key falls into is brought here: ?9 to ?11 are the upper halves of the keys' hashes.
+const sqlBlocks = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
+		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+	FROM files f CROSS JOIN blocks b ON b.file = f.id
+	WHERE f.taken = 1 AND f.blocks > 0 AND (f.received_at, f.n) <= (?1, ?2) AND f.received_at >= ?3
+		AND NOT (f.n = ?2 AND b.no <= ?4)
+		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6) AND (?7 = '' OR f.id = ?7)
+	ORDER BY f.received_at DESC, f.n DESC, b.no LIMIT ?8`
+
+// The same of one file.
+const sqlBlocksOf = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
+		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+	FROM files f CROSS JOIN blocks b ON b.file = f.id
+	WHERE f.taken = 1 AND f.blocks > 0 AND f.id = ?7 AND b.no > ?4
+		AND f.received_at < ?12 AND f.received_at >= ?3
+		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6)
+	ORDER BY b.no LIMIT ?8`
+
+// question is a filter made ready to be held against summaries and payments.
+type question struct {
+	PaymentFilter
+	id, account, reference []byte // folded, nil if not asked for
+	hashes                 [3]uint64
+	asked                  [3]bool
+	name                   string
+	folded                 []byte
+}
+
+func newQuestion(q PaymentFilter) *question {
+	w := &question{PaymentFilter: q, name: foldName(q.Name)}
+	w.Currency = strings.ToUpper(strings.TrimSpace(q.Currency))
+	key := func(i int, kind uint64, s string) []byte {
+		if s == "" {
+			return nil
+		}
+		f := fold([]byte{}, []byte(s))
+		w.hashes[i], w.asked[i] = hashKey(kind, f), true
+		return f
+	}
+	w.id = key(0, keyEndToEnd, q.EndToEndID)
+	w.account = key(1, keyAccount, q.Account)
+	w.reference = key(2, keyReference, q.Reference)
+	return w
+}
+
+func foldName(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+
+// mayBeIn tells whether a block of this summary may hold an answer.
+func (w *question) mayBeIn(s *summary, buckets *[3][]byte) bool {
+	for i, asked := range w.asked {
+		if asked && !mayHold(buckets[i], w.hashes[i]) {
+			return false
+		}
+	}
+	switch {
+	case w.Min != nil && s.most.Cmp(*w.Min) < 0, w.Max != nil && s.least.Cmp(*w.Max) > 0:
+		return false
+	case w.From != "" && s.to < w.From, w.To != "" && (s.from == "" || s.from > w.To):
+		return false
+	case w.Currency != "" && s.currencies != "" && !strings.Contains(s.currencies, w.Currency):
+		return false
+	}
+	return true
+}
+
+// wants tells whether a payment is an answer.
+func (w *question) wants(p *formats.Payment) bool {
+	equal := func(v, folded []byte) bool {
+		w.folded = fold(w.folded[:0], v)
+		return len(v) > 0 && string(w.folded) == string(folded)
+	}
+	switch {
+	case w.Min != nil && p.Amount.Cmp(*w.Min) < 0, w.Max != nil && p.Amount.Cmp(*w.Max) > 0:
+		return false
+	case w.Currency != "" && string(p.Currency) != w.Currency:
+		return false
+	case w.id != nil && !equal(p.EndToEndID, w.id):
+		return false
+	case w.account != nil && !equal(p.PayerAccount, w.account) && !equal(p.PayeeAccount, w.account):
+		return false
+	case w.reference != nil && !equal(p.Reference, w.reference):
+		return false
+	case w.From != "" && string(p.ExecutionDate) < w.From:
+		return false
+	case w.To != "" && (len(p.ExecutionDate) == 0 || string(p.ExecutionDate) > w.To):
+		return false
+	}
+	return w.name == "" || strings.Contains(foldName(string(p.PayerName)), w.name) || strings.Contains(foldName(string(p.PayeeName)), w.name)
+}
+
+// place is where the search goes on: behind block no of file n.
+type place struct {
+	received, n, no int64
+}
+
+// candidate is a block that may hold an answer.
+type candidate struct {
+	b    int64
+	file string
+}
+
+// FindPayments gives the payments that the filter chooses: those of the newest file first, each file's in its order.
+func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*PaymentRow, error] {
+	return func(yield func(*PaymentRow, error) bool) {
+		w := newQuestion(q)
+		at := place{math.MaxInt64, math.MaxInt64, -1}
+		if !q.Until.IsZero() {
+			at.received, at.n = q.Until.UnixMicro(), math.MinInt64
+		}
+		r, _ := x.readers.Get().(*blockReader)
+		if r == nil {
+			r = new(blockReader)
+		}
+		defer x.readers.Put(r)
+		given, stop := 0, false
+		for more := true; more && !stop; {
+			found, seen, err := x.candidates(ctx, w, &at)
+			if err != nil {
+				yield(nil, fmt.Errorf("indexer: payments: %w", x.d.plain(err)))
+				return
+			}
+			more = seen == blockPage
+			for _, c := range found {
+				data, err := x.block(ctx, c.b)
+				if errors.Is(err, sql.ErrNoRows) {
+					continue // refused meanwhile
+				}
+				if err == nil {
+					err = r.each(data, func(p *formats.Payment) bool {
+						if !w.wants(p) {
+							return true
+						}
+						given++
+						stop = !yield(paymentRow(c.file, p), nil) || given == q.Limit
+						return !stop
+					})
+				}
+				if err != nil {
+					yield(nil, fmt.Errorf("indexer: payments of file %s: %w", c.file, x.d.plain(err)))
+					return
+				}
+				if stop {
+					return
+				}
+			}
+		}
+	}
+}
+
+func paymentRow(file string, p *formats.Payment) *PaymentRow {
+	return &PaymentRow{
+		FileID: file, Index: p.Index, EndToEndID: string(p.EndToEndID), Amount: p.Amount, Currency: string(p.Currency),
+		PayerName: string(p.PayerName), PayerAccount: string(p.PayerAccount), PayeeName: string(p.PayeeName),
+		PayeeAccount: string(p.PayeeAccount), ExecutionDate: string(p.ExecutionDate), Remittance: string(p.Reference),
+	}
+}
+
+// candidates looks at the next blockPage blocks and moves at behind them. It holds no reader open afterwards: who asks
+// slowly must not keep the log from being emptied.
+func (x *Index) candidates(ctx context.Context, w *question, at *place) (found []candidate, seen int, err error) {
+	since, until := int64(math.MinInt64), int64(math.MaxInt64)
+	if !w.Since.IsZero() {
+		since = w.Since.UnixMicro()
+	}
+	if !w.Until.IsZero() {
+		until = w.Until.UnixMicro()
+	}
+	args := []any{at.received, at.n, since, at.no, w.From, w.To, w.FileID, blockPage, nil, nil, nil}
+	for i, asked := range w.asked {
+		if asked {
+			args[8+i] = int64(w.hashes[i] >> 32)
+		}
+	}
+	query := sqlBlocks
+	if w.FileID != "" {
+		query, args = sqlBlocksOf, append(args, until)
+	}
+	rows, err := x.d.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	var id, sums sql.RawBytes
+	var buckets [3]sql.RawBytes
+	for ; rows.Next(); seen++ {
+		var b int64
+		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &b, &sums, &buckets[0], &buckets[1], &buckets[2]); err != nil {
+			return nil, 0, err
+		}
+		s, err := readSummary(sums)
+		if err != nil {
+			return nil, 0, err
+		}
+		if w.mayBeIn(&s, &[3][]byte{buckets[0], buckets[1], buckets[2]}) {
+			found = append(found, candidate{b, string(id)})
+		}
+	}
+	return found, seen, rows.Err()
+}
+
+func (x *Index) block(ctx context.Context, b int64) (data []byte, err error) {
+	return data, x.d.r.QueryRowContext(ctx, `SELECT data FROM block_data WHERE b = ?`, b).Scan(&data)
+}

@@ -1,0 +1,163 @@
+package indexer
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// The ledger is a hash chain, one row per change of state:
+//
+//	hash = SHA-256( "sealgate ledger 1" ‖ seq ‖ at ‖ kind ‖ file ‖ who ‖ detail ‖ record ‖ prev )
+//
+// Each field is its length in bytes (8 bytes, big-endian) and its bytes; numbers are 8 bytes big-endian, at in
+// microseconds since 1970 (UTC). prev is the hash of the row before, 32 zero bytes in the first row; record is the
+// SHA-256 of the file's row as it is after the change (row.go), empty where the row is about no file.
+
+// Kinds of ledger rows that the index writes by itself; the gateway adds its own with Note.
+const (
+	kindReleased = "released"
+	kindRefused  = "refused"
+	kindRenamed  = "renamed"
+)
+
+// LedgerEntry is a row of the ledger. Record, Prev and Hash are hex.
+type LedgerEntry struct {
+	Seq    int64     `json:"seq"`
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`
+	File   string    `json:"file,omitempty"`
+	Who    string    `json:"who,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	Record string    `json:"record,omitempty"`
+	Prev   string    `json:"prev"`
+	Hash   string    `json:"hash"`
+}
+
+// chain is the ledger's end within a transaction.
+type chain struct {
+	seq  int64
+	hash [32]byte
+}
+
+func (c *chain) row() LedgerRow { return LedgerRow{c.seq, hex.EncodeToString(c.hash[:])} }
+
+// ledgerHash is the hash of a row.
+func ledgerHash(seq, at int64, kind, file, who, detail string, record, prev []byte) [32]byte {
+	b := make([]byte, 0, 512)
+	b = encodeInt(encodeInt(encode(b, "sealgate ledger 1"), seq), at)
+	b = encode(encode(encode(encode(b, kind), file), who), detail)
+	return sha256.Sum256(encode(encode(b, record), prev))
+}
+
+func (x *Index) readChain(ctx context.Context) (*chain, error) {
+	var c chain
+	var hash []byte
+	err := x.d.w.QueryRowContext(ctx, `SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1`).Scan(&c.seq, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	copy(c.hash[:], hash)
+	return &c, nil
+}
+
+// enter appends a row and moves the chain's end to it.
+func (x *Index) enter(ctx context.Context, c *chain, kind, file, who, detail string, record []byte) error {
+	at := time.Now().UnixMicro()
+	hash := ledgerHash(c.seq+1, at, kind, file, who, detail, record, c.hash[:])
+	_, err := x.d.w.ExecContext(ctx,
+		`INSERT INTO ledger (seq, at, kind, file, who, detail, record, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.seq+1, at, kind, file, who, detail, record, c.hash[:], hash[:])
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	c.seq, c.hash = c.seq+1, hash
+	return nil
+}
+
+// Note appends a row of the caller's own to the ledger; fileID may be "". Durable when it returns.
+func (x *Index) Note(ctx context.Context, kind, fileID, who, detail string) (LedgerRow, error) {
+	var row LedgerRow
+	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+		if err := x.enter(ctx, c, kind, fileID, who, detail, nil); err != nil {
+			return err
+		}
+		row = c.row()
+		return nil
+	})
+	if err != nil {
+		return LedgerRow{}, fmt.Errorf("indexer: note: %w", err)
+	}
+	return row, nil
+}
+
+// Head is the newest row of the ledger; zero when there is none.
+func (x *Index) Head(ctx context.Context) (LedgerRow, error) {
+	var row LedgerRow
+	var hash []byte
+	err := x.d.r.QueryRowContext(ctx, `SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1`).Scan(&row.Seq, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return row, fmt.Errorf("indexer: ledger: %w", x.d.plain(err))
+	}
+	row.Hash = hex.EncodeToString(hash)
+	return row, nil
+}
+
+// ledgerPage is how many rows are read at once, so that no reader holds the log for long.
+const ledgerPage = 1000
+
+// Ledger gives the rows from number from on, oldest first.
+func (x *Index) Ledger(ctx context.Context, from int64) iter.Seq2[*LedgerEntry, error] {
+	return func(yield func(*LedgerEntry, error) bool) {
+		for {
+			page, err := x.ledgerPage(ctx, from)
+			if err != nil {
+				yield(nil, fmt.Errorf("indexer: ledger: %w", x.d.plain(err)))
+				return
+			}
+			for _, r := range page {
+				e := &LedgerEntry{
+					Seq: r.seq, At: time.UnixMicro(r.at).UTC(), Kind: r.kind, File: r.file, Who: r.who, Detail: r.detail,
+					Record: hex.EncodeToString(r.record), Prev: hex.EncodeToString(r.prev), Hash: hex.EncodeToString(r.hash),
+				}
+				if !yield(e, nil) {
+					return
+				}
+				from = r.seq + 1
+			}
+			if len(page) < ledgerPage {
+				return
+			}
+		}
+	}
+}
+
+// ledgerRow is a row as it is stored.
+type ledgerRow struct {
+	seq, at                 int64
+	kind, file, who, detail string
+	record, prev, hash      []byte
+}
+
+func (x *Index) ledgerPage(ctx context.Context, from int64) ([]ledgerRow, error) {
+	rows, err := x.d.r.QueryContext(ctx,
+		`SELECT seq, at, kind, file, who, detail, record, prev, hash FROM ledger WHERE seq >= ? ORDER BY seq LIMIT ?`, from, ledgerPage)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var page []ledgerRow
+	for rows.Next() {
+		var r ledgerRow
+		if err := rows.Scan(&r.seq, &r.at, &r.kind, &r.file, &r.who, &r.detail, &r.record, &r.prev, &r.hash); err != nil {
+			return nil, err
+		}
+		page = append(page, r)
+	}
+	return page, rows.Err()
+}

@@ -1,0 +1,287 @@
+package indexer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// groupBlocks is how many blocks one transaction writes: with fewer, the pages that every transaction changes are
+// written more often than the payments themselves (measured: 1 block 15 % dearer, 16 no cheaper).
+const groupBlocks = 4
+
+// Payments takes the payments of one delivery, in order, while it arrives. Full blocks go into the database at once, in
+// transactions without a flush of their own: not durable, and invisible, until Index.Commit puts the file's row there.
+// Not for concurrent use; many uploads may each have their own.
+type Payments struct {
+	x     *Index
+	file  string
+	b     *builder // nil until the first payment
+	queue []stored // blocks that wait for their transaction
+	spare []stored // their buffers, to be used again
+	next  int64    // number of the next block
+	count int64
+	sum   hash.Hash // of all blocks' stored bytes
+	began bool      // some blocks are in the database
+	ended bool
+	err   error
+}
+
+// stored is a finished block that waits to be written.
+type stored struct {
+	no                    int64
+	summary, filter, data []byte
+}
+
+var errEnded = errors.New("these payments were committed or discarded already")
+
+// NewPayments begins the payments of a file that is not committed yet. It costs nothing until the first payment.
+func (x *Index) NewPayments(fileID string) *Payments { return &Payments{x: x, file: fileID} }
+
+// Count is how many payments were added.
+func (p *Payments) Count() int64 { return p.count }
+
+// Add takes one payment; its bytes may be used again when Add returns. An error is the database's: it sticks, and the
+// delivery cannot be committed any more.
+func (p *Payments) Add(q *formats.Payment) error {
+	if p.err != nil {
+		return p.err
+	}
+	if p.ended {
+		return errEnded
+	}
+	if p.b == nil {
+		p.b, _ = p.x.builders.Get().(*builder)
+		if p.b == nil {
+			p.b = new(builder)
+		}
+		p.b.reset()
+		p.sum = sha256.New()
+	}
+	if p.b.count == blockPayments || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
+		if p.err = p.fill(); p.err != nil {
+			return p.err
+		}
+	}
+	p.b.add(q)
+	p.count++
+	return nil
+}
+
+// fill closes the block and writes the queue when it is long enough.
+func (p *Payments) fill() error {
+	p.enqueue()
+	if len(p.queue) < groupBlocks {
+		return nil
+	}
+	return p.flush()
+}
+
+func (p *Payments) enqueue() {
+	b := p.b
+	b.close()
+	p.sum.Write(b.small)
+	var s stored
+	if n := len(p.spare); n > 0 {
+		s, p.spare = p.spare[n-1], p.spare[:n-1]
+	}
+	s.no = p.next
+	s.summary, s.filter, s.data = append(s.summary[:0], b.summary...), append(s.filter[:0], b.filter...), append(s.data[:0], b.small...)
+	p.queue = append(p.queue, s)
+	p.next++
+	b.reset()
+}
+
+// flush writes the queue in a transaction that is not flushed to the disk: die, and Sweep removes what got there.
+func (p *Payments) flush() error {
+	x := p.x
+	x.yield()
+	x.lock <- struct{}{}
+	err := x.d.write(x.d.base, false, func(ctx context.Context) error {
+		if !p.began {
+			if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
+				return err
+			}
+		}
+		return p.insert(ctx)
+	})
+	<-x.lock
+	if err != nil {
+		return fmt.Errorf("indexer: payments of file %s: %w", p.file, err)
+	}
+	if !p.began {
+		p.began = true
+		x.mu.Lock()
+		x.live[p.file] = true
+		x.mu.Unlock()
+	}
+	p.spare, p.queue = append(p.spare, p.queue...), p.queue[:0]
+	x.relieve()
+	return nil
+}
+
+// insert writes the queued blocks in the transaction under way.
+func (p *Payments) insert(ctx context.Context) error {
+	for i := range p.queue {
+		s := &p.queue[i]
+		r, err := p.x.d.w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter) VALUES (?, ?, ?, ?)`, p.file, s.no, s.summary, s.filter)
+		if err != nil {
+			return err
+		}
+		b, err := r.LastInsertId()
+		if err != nil {
+			return err
+		}
+		if _, err := p.x.d.w.ExecContext(ctx, `INSERT INTO block_data (b, data) VALUES (?, ?)`, b, s.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish closes the last block, before the commit.
+func (p *Payments) finish(fileID string) error {
+	switch {
+	case p.err != nil:
+		return p.err
+	case p.ended:
+		return errEnded
+	case p.file != fileID:
+		return fmt.Errorf("payments of file %s", p.file)
+	}
+	if p.b != nil && p.b.count > 0 {
+		p.enqueue()
+	}
+	return nil
+}
+
+// sums are the number of blocks and the hash of them all.
+func (p *Payments) sums() (int64, []byte) {
+	if p.next == 0 {
+		return 0, nil
+	}
+	return p.next, p.sum.Sum(nil)
+}
+
+// last writes what is still queued, in the commit's own transaction.
+func (p *Payments) last(ctx context.Context) error {
+	if p.began {
+		if _, err := p.x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, p.file); err != nil {
+			return err
+		}
+	}
+	return p.insert(ctx)
+}
+
+// committed ends the payments after a commit; a rejected file's blocks go.
+func (p *Payments) committed(kept bool) {
+	if !kept {
+		if err := p.Discard(); err != nil {
+			p.x.log.Warn("payments of a rejected file stay until the next start", "file", p.file, "err", err)
+		}
+		return
+	}
+	p.end()
+}
+
+// end gives the buffers back.
+func (p *Payments) end() {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	if p.b != nil {
+		p.x.builders.Put(p.b)
+	}
+	if p.began {
+		p.x.mu.Lock()
+		delete(p.x.live, p.file)
+		p.x.mu.Unlock()
+	}
+	p.b, p.queue, p.spare = nil, nil, nil
+}
+
+// Discard removes all blocks written so far. After a Commit that succeeded it does nothing, so it may be deferred.
+func (p *Payments) Discard() error {
+	if p.ended {
+		return nil
+	}
+	p.end()
+	if !p.began {
+		return nil
+	}
+	return p.x.drop(p.file)
+}
+
+// dropBlocks is how many blocks one transaction removes; others may write in between.
+const dropBlocks = 128
+
+// drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
+func (x *Index) drop(file string) error {
+	for more := true; more; {
+		x.lock <- struct{}{}
+		err := x.d.write(x.d.base, false, func(ctx context.Context) error {
+			var lowest int64
+			err := x.d.w.QueryRowContext(ctx, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
+			if err != nil {
+				return err
+			}
+			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`, file, lowest); err != nil {
+				return err
+			}
+			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM blocks WHERE file = ? AND no > ?`, file, lowest); err != nil {
+				return err
+			}
+			if more = lowest >= 0; more {
+				return nil
+			}
+			_, err = x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, file)
+			return err
+		})
+		<-x.lock
+		if err != nil {
+			return fmt.Errorf("indexer: payments of file %s: %w", file, err)
+		}
+		x.relieve()
+	}
+	return nil
+}
+
+// Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way are left alone. It
+// is called at start.
+func (x *Index) Sweep(ctx context.Context) (int, error) {
+	rows, err := x.d.r.QueryContext(ctx, `SELECT file FROM uploads`)
+	if err != nil {
+		return 0, fmt.Errorf("indexer: sweep: %w", x.d.plain(err))
+	}
+	defer rows.Close()
+	var files []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return 0, fmt.Errorf("indexer: sweep: %w", x.d.plain(err))
+		}
+		x.mu.Lock()
+		if !x.live[id] {
+			files = append(files, id)
+		}
+		x.mu.Unlock()
+	}
+	if err := rows.Err(); err != nil {
+		return 0, fmt.Errorf("indexer: sweep: %w", x.d.plain(err))
+	}
+	rows.Close()
+	for n, id := range files {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		if err := x.drop(id); err != nil {
+			return n, err
+		}
+	}
+	return len(files), nil
+}

@@ -1,0 +1,205 @@
+package indexer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// Verify checks everything that the index can prove by itself, and reports each thing that is wrong:
+//
+//	"ledger"       the hash chain, up to the first row that does not follow (the head in customers' receipts proves more)
+//	"file ID"      the file's row is not the one that the ledger has a digest of, or its copy is gone
+//	"payments ID"  its payments are not those that were committed, or do not make up its count and totals
+//	"database"     SQLite's own check, and pages that do not open
+//
+// The sealed copies' contents are the caller's to check (Copies). The error is about not being able to check.
+func (x *Index) Verify(ctx context.Context, report func(what, problem string)) error {
+	for _, step := range []func(context.Context, func(string, string)) error{x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
+		err := x.d.plain(step(ctx, report))
+		if errors.Is(err, ErrDamaged) {
+			report("database", err.Error())
+		} else if err != nil {
+			return fmt.Errorf("indexer: verify: %w", err)
+		}
+	}
+	return nil
+}
+
+func (x *Index) verifyDatabase(ctx context.Context, report func(what, problem string)) error {
+	return x.texts(ctx, func(s string) {
+		if s != "ok" {
+			report("database", s)
+		}
+	}, `PRAGMA integrity_check`)
+}
+
+func (x *Index) verifyChain(ctx context.Context, report func(what, problem string)) error {
+	prev := make([]byte, 32)
+	for next := int64(1); ; {
+		rows, err := x.ledgerPage(ctx, next)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			hash := ledgerHash(r.seq, r.at, r.kind, r.file, r.who, r.detail, r.record, r.prev)
+			switch {
+			case r.seq != next:
+				report("ledger", fmt.Sprintf("row %d is missing", next))
+				return nil
+			case !bytes.Equal(r.prev, prev):
+				report("ledger", fmt.Sprintf("row %d does not follow row %d", r.seq, r.seq-1))
+				return nil
+			case !bytes.Equal(r.hash, hash[:]):
+				report("ledger", fmt.Sprintf("row %d was changed", r.seq))
+				return nil
+			}
+			prev, next = r.hash, next+1
+		}
+		if len(rows) < ledgerPage {
+			return nil
+		}
+	}
+}
+
+// verifyLost looks for files that the ledger knows and the index does not.
+func (x *Index) verifyLost(ctx context.Context, report func(what, problem string)) error {
+	return x.texts(ctx, func(id string) { report("file "+id, "the ledger knows it, the index has lost it") },
+		`SELECT DISTINCT file FROM ledger l WHERE file <> '' AND record IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files WHERE id = l.file)`)
+}
+
+func (x *Index) texts(ctx context.Context, f func(string), query string) error {
+	rows, err := x.d.r.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return err
+		}
+		f(s)
+	}
+	return rows.Err()
+}
+
+const sqlVerifyFiles = `SELECT ` + fileColumns + `, coalesce(d.data, ''), (SELECT length(data) FROM copies WHERE n = f.n),
+	(SELECT record FROM ledger WHERE file = f.id AND file <> '' AND record IS NOT NULL ORDER BY seq DESC LIMIT 1)
+	FROM files f LEFT JOIN findings d ON d.n = f.n WHERE f.n > ? ORDER BY f.n LIMIT ?`
+
+func (x *Index) verifyFiles(ctx context.Context, report func(what, problem string)) error {
+	for after := int64(0); ; {
+		rows, err := x.verifyPage(ctx, after, report)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if after = rows[i].n; rows[i].blocks > 0 {
+				if err := x.verifyPayments(ctx, &rows[i], report); err != nil {
+					return err
+				}
+			}
+		}
+		if len(rows) < page {
+			return nil
+		}
+	}
+}
+
+// verifyPage holds a page of files against the ledger.
+func (x *Index) verifyPage(ctx context.Context, after int64, report func(what, problem string)) ([]fileRow, error) {
+	rows, err := x.d.r.QueryContext(ctx, sqlVerifyFiles, after, page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var files []fileRow
+	for rows.Next() {
+		var r fileRow
+		var record []byte
+		var held sql.NullInt64
+		if err := r.scan(rows.Scan, &r.findings, &held, &record); err != nil {
+			return nil, err
+		}
+		sum := r.digest()
+		switch {
+		case record == nil:
+			report("file "+r.id, "it is in the index, and not in the ledger")
+		case !bytes.Equal(record, sum[:]):
+			report("file "+r.id, fmt.Sprintf("its row is not the one of ledger row %d", r.ledgerSeq))
+		}
+		inside := r.fate == string(Sealed) && r.copyPath == "" && r.copySize > 0
+		switch {
+		case inside && !held.Valid:
+			report("file "+r.id, "its sealed copy is gone")
+		case inside && held.Int64 != r.copySize:
+			report("file "+r.id, fmt.Sprintf("its sealed copy has %d bytes, not %d", held.Int64, r.copySize))
+		case !inside && held.Valid:
+			report("file "+r.id, "it has a sealed copy that should not be there")
+		}
+		files = append(files, r)
+	}
+	return files, rows.Err()
+}
+
+// verifyPayments reads all blocks of a file and holds them against its row.
+func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(what, problem string)) error {
+	f, err := row.file()
+	if err != nil {
+		report("file "+row.id, err.Error())
+		return nil
+	}
+	what := "payments " + row.id
+	all, sums, count := sha256.New(), map[string]formats.Amount{}, int64(0)
+	var r blockReader
+	for no := range row.blocks {
+		var data []byte
+		err := x.d.r.QueryRowContext(ctx, `SELECT d.data FROM blocks b JOIN block_data d ON d.b = b.b WHERE b.file = ? AND b.no = ?`, row.id, no).Scan(&data)
+		if errors.Is(err, sql.ErrNoRows) {
+			report(what, fmt.Sprintf("block %d of %d is gone", no+1, row.blocks))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		all.Write(data)
+		var bad error
+		err = r.each(data, func(p *formats.Payment) bool {
+			count++
+			var sum formats.Amount
+			if sum, bad = sums[string(p.Currency)].Add(p.Amount); bad == nil {
+				sums[string(p.Currency)] = sum
+			}
+			return bad == nil
+		})
+		if err = errors.Join(err, bad); err != nil {
+			report(what, fmt.Sprintf("block %d of %d: %v", no+1, row.blocks, err))
+			return nil
+		}
+	}
+	if !bytes.Equal(all.Sum(nil), row.blocksSum) {
+		report(what, "they are not those that were committed (SHA-256 "+hex.EncodeToString(row.blocksSum)+")")
+	}
+	if count != row.payments {
+		report(what, fmt.Sprintf("there are %d, the file has %d", count, row.payments))
+	}
+	for _, t := range f.Facts.Totals {
+		if sum := sums[t.Currency]; sum.Cmp(t.Amount) != 0 {
+			report(what, fmt.Sprintf("they make up %s %s, the file %s", sum, t.Currency, t.Amount))
+		}
+		delete(sums, t.Currency)
+	}
+	for currency, sum := range sums {
+		if !sum.IsZero() {
+			report(what, fmt.Sprintf("they make up %s %s, of which the file has no total", sum, currency))
+		}
+	}
+	return nil
+}
