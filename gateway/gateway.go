@@ -43,8 +43,9 @@ type Gateway struct {
 	accounts  atomic.Pointer[map[string]*account]
 	memory    atomic.Int64 // bytes of uploads held in memory
 	disk      diskWatch
-	placing   sync.Map                  // paths of sealed copies in their place whose transaction is still under way
-	indexes   map[string]*indexer.Index // all that were opened since the start, by account
+	placing   sync.Map                       // paths of sealed copies in their place whose transaction is still under way
+	indexes   map[string]*indexer.Index      // all that were opened since the start, by account
+	door      atomic.Pointer[transport.SFTP] // while Run runs
 	listening atomic.Pointer[string]
 	closing   atomic.Bool
 	now       func() time.Time
@@ -61,6 +62,7 @@ func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log 
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
 	g.cfg.Store(cfg)
+	g.loaded.Store(&g.started)
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
@@ -126,6 +128,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	if err := door.Listen(); err != nil {
 		return err
 	}
+	g.door.Store(door)
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err
@@ -137,7 +140,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		return door.Run(inside)
 	})
 	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
-	group.Go(func() error { return g.follow(inside, door) })
+	group.Go(func() error { return g.follow(inside) })
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error {
 		<-inside.Done()
@@ -151,17 +154,15 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 }
 
 // follow loads the configuration anew whenever its files change. A bad one is refused aloud and the old one stays.
-func (g *Gateway) follow(ctx context.Context, door *transport.SFTP) error {
-	return transport.Watch(ctx, []string{g.cfg.Load().File}, func() {
-		if err := g.Reload(ctx); err == nil {
-			door.Reload(g.cfg.Load())
-		}
-	})
+func (g *Gateway) follow(ctx context.Context) error {
+	return transport.Watch(ctx, g.cfg.Load().Files, func() { g.Reload(ctx) }) // Reload tells the operator itself
 }
 
 // Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
 // the rules under which it began.
 func (g *Gateway) Reload(ctx context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
 	old := g.cfg.Load()
 	cfg, err := LoadConfig(old.File)
 	if err == nil && cfg.DataDir != old.DataDir {
@@ -175,6 +176,10 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		return err
 	}
 	g.cfg.Store(cfg)
+	g.loaded.Store(new(g.now()))
+	if door := g.door.Load(); door != nil {
+		door.Reload(cfg)
+	}
 	select {
 	case g.reloaded <- struct{}{}:
 	default: // nobody prepares seals: the gateway is not running

@@ -120,14 +120,15 @@ func (a *account) copyOf(ctx context.Context, id, path string) (io.ReadCloser, e
 
 // Status is the answer to "is all well?".
 type Status struct {
-	Listening   string          `json:"listening,omitempty"` // empty when no gateway runs
-	StartedAt   string          `json:"started_at,omitempty"`
-	DiskFree    int64           `json:"disk_free"`
-	DiskFloor   int64           `json:"disk_floor"`
-	DiskRefused int64           `json:"disk_refused"`
-	Memory      int64           `json:"memory"` // bytes of uploads under way
-	Accounts    []AccountStatus `json:"accounts"`
-	Problems    []string        `json:"problems"` // each ends with what to do
+	Listening      string          `json:"listening,omitempty"` // empty when no gateway runs
+	StartedAt      string          `json:"started_at,omitempty"`
+	ConfigLoadedAt string          `json:"config_loaded_at,omitempty"`
+	DiskFree       int64           `json:"disk_free"`
+	DiskFloor      int64           `json:"disk_floor"`
+	DiskRefused    int64           `json:"disk_refused"`
+	Memory         int64           `json:"memory"` // bytes of uploads under way
+	Accounts       []AccountStatus `json:"accounts"`
+	Problems       []string        `json:"problems"` // each ends with what to do
 }
 
 // AccountStatus is a customer's part of Status.
@@ -148,7 +149,7 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	}
 	s := Status{DiskFree: free, DiskFloor: cfg.DiskFloor, Memory: g.memory.Load(), Problems: []string{}}
 	if addr := g.listening.Load(); addr != nil {
-		s.Listening, s.StartedAt = *addr, utc(g.started)
+		s.Listening, s.StartedAt, s.ConfigLoadedAt = *addr, utc(g.started), utc(*g.loaded.Load())
 	}
 	g.disk.Lock()
 	s.DiskRefused = g.disk.refused
