@@ -163,7 +163,7 @@ func (t *tool) kept(ctx context.Context) string {
 	}
 	defer client.Close()
 	s, err := client.Status(ctx)
-	if at, ok := t.local(s.StartedAt); ok && err == nil {
+	if at, ok := t.local(s.ConfigLoadedAt); ok && err == nil {
 		return "; the running gateway keeps the configuration of " + at.Format("2006-01-02 15:04")
 	}
 	return ""

@@ -52,19 +52,23 @@ func (t *tool) commands() *cobra.Command {
 		return usage(c.CommandPath()+" -h", "%s", strings.ReplaceAll(err.Error(), "\n", " "))
 	})
 	root.SuggestionsMinimumDistance = 2
-	group := func(id, title string, commands ...*cobra.Command) {
-		root.AddGroup(&cobra.Group{ID: id, Title: title})
-		for _, c := range commands {
-			c.GroupID = id
-			root.AddCommand(c)
-		}
+	t.groups = []commandGroup{
+		{"Set up", []*cobra.Command{t.initCommand(), t.checkCommand(), t.userCommand()}},
+		{"Run", []*cobra.Command{t.serveCommand(), t.statusCommand()}},
+		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand()}},
+		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false)}},
+		{"Keys", []*cobra.Command{t.certCommand()}},
 	}
-	group("setup", "Set up", t.initCommand(), t.checkCommand(), t.userCommand())
-	group("run", "Run", t.serveCommand(), t.statusCommand())
-	group("look", "Look", t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand())
-	group("decide", "Decide", t.decideCommand(true), t.decideCommand(false))
-	group("keys", "Keys", t.certCommand())
+	for _, g := range t.groups {
+		root.AddCommand(g.commands...)
+	}
 	return root
+}
+
+// commandGroup is what `sealgate` alone shows together, in this order.
+type commandGroup struct {
+	title    string
+	commands []*cobra.Command
 }
 
 // withConfig gives a command the flag -c.
@@ -141,12 +145,10 @@ func (t *tool) group(name, sentence string, commands ...*cobra.Command) *cobra.C
 // helpAll is what `sealgate` alone says: the commands in their groups.
 func (t *tool) helpAll(root *cobra.Command) {
 	t.say("%s\n\nUsage: sealgate COMMAND\n", root.Short)
-	for _, g := range root.Groups() {
-		t.say("\n%s\n", g.Title)
-		for _, c := range root.Commands() {
-			if c.GroupID == g.ID {
-				t.say("  %-9s %s\n", c.Name(), c.Short)
-			}
+	for _, g := range t.groups {
+		t.say("\n%s\n", g.title)
+		for _, c := range g.commands {
+			t.say("  %-9s %s\n", c.Name(), c.Short)
 		}
 	}
 	t.say("\nsealgate COMMAND -h tells more, with examples; sealgate completion bash|zsh|fish writes a completion.\n")
@@ -158,7 +160,7 @@ func (t *tool) help(c *cobra.Command) {
 		t.helpAll(c)
 		return
 	}
-	t.say("%s\n\nUsage: %s\n", c.Short, strings.TrimSuffix(c.UseLine(), " [flags]"))
+	t.say("%s\n\nUsage: %s\n", c.Short, c.UseLine())
 	if c.HasAvailableSubCommands() {
 		t.say("\n")
 		for _, sub := range c.Commands() {

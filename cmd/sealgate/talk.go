@@ -34,6 +34,8 @@ type tool struct {
 	zones   []string // abbreviations of the zones of the times shown so far
 	started bool     // the command line was understood: what goes wrong now is no usage error
 
+	groups []commandGroup
+
 	configFile string
 	unlockFile string
 	utc        bool
