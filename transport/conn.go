@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -100,22 +101,15 @@ func (s *SFTP) serve(ctx context.Context, c *connection) {
 	if !ok { // no callback lets anybody in without one
 		return
 	}
-	var aside sync.WaitGroup
-	aside.Go(func() { answerGlobal(requests) })
-	defer func() { // requests ends with the connection
-		c.Close()
-		aside.Wait()
-	}()
-
 	if err := s.census.enter(guest.Account, c.near, s.config().SFTP.Limits); err != nil {
-		s.turnAway(c, channels, err)
+		s.turnAway(c, channels, requests, err)
 		return
 	}
 	defer s.census.leave(guest.Account, c.near)
 	view, err := s.viewOf(ctx, guest.Account)
 	if err != nil {
 		s.log.Error("the view of the account could not be read", "account", guest.Account, "door", "sftp", "err", err)
-		s.turnAway(c, channels, failure("not served: the server cannot read its index now. Try again in some minutes."))
+		s.turnAway(c, channels, requests, failure("not served: the server cannot read its index now. Try again in some minutes."))
 		return
 	}
 	c.guest = guest
@@ -128,16 +122,16 @@ func (s *SFTP) serve(ctx context.Context, c *connection) {
 		return
 	}
 	defer s.closed(c)
-	s.serveChannels(ctx, c, view, channels)
+	s.serveChannels(ctx, c, view, channels, requests)
 }
 
 // serveChannels answers the requests for channels until the connection ends, and waits for what it began.
-func (s *SFTP) serveChannels(ctx context.Context, c *connection, view *view, channels <-chan ssh.NewChannel) {
+func (s *SFTP) serveChannels(ctx context.Context, c *connection, view *view, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer c.Close()
 	var open atomic.Int32
-	for request := range channels {
+	for request := range newChannels(channels, requests) {
 		switch {
 		case request.ChannelType() != "session":
 			request.Reject(ssh.Prohibited, "sealgate: only sftp is served here")
@@ -182,10 +176,11 @@ func (s *SFTP) serveSFTP(ctx context.Context, c *connection, view *view, channel
 		ctx: ctx, door: s, connection: c, guest: c.guest, view: view, screen: screen,
 		log: s.log.With("account", c.guest.Account, "door", "sftp", "user", c.guest.User),
 	}
-	server := sftp.NewRequestServer(channel, sftp.Handlers{
-		FileGet: session, FilePut: session, FileCmd: session, FileList: session,
-	}, sftp.WithRSAllocator())
-	err := server.Serve()
+	handlers := sftp.Handlers{FileGet: session, FilePut: session, FileCmd: session, FileList: session}
+	idle := func() bool { return session.handles.Load() == 0 }
+	err := serveStretches(channel, idle, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+		return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
+	})
 	status := uint32(0)
 	if !errors.Is(err, io.EOF) {
 		status = 1
@@ -196,19 +191,33 @@ func (s *SFTP) serveSFTP(ctx context.Context, c *connection, view *view, channel
 }
 
 // turnAway tells a guest who is over a cap why, where its client shows it: as the reason why no channel is opened.
-func (s *SFTP) turnAway(c *connection, channels <-chan ssh.NewChannel, why error) {
+func (s *SFTP) turnAway(c *connection, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, why error) {
 	if c.SetDeadline(time.Now().Add(overCapWithin)) != nil {
 		return
 	}
-	for request := range channels {
+	for request := range newChannels(channels, requests) {
 		request.Reject(ssh.ResourceShortage, "sealgate: "+why.Error())
 	}
 }
 
-// answerGlobal answers keepalives and refuses the rest: no forwarding, no host key tricks.
-func answerGlobal(requests <-chan *ssh.Request) {
-	for request := range requests {
-		request.Reply(request.Type == "keepalive@openssh.com", nil)
+// newChannels gives the requests for channels, until the connection ends. Meanwhile it answers keepalives and refuses all
+// other requests to the server: no forwarding, no host key tricks.
+func newChannels(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) iter.Seq[ssh.NewChannel] {
+	return func(yield func(ssh.NewChannel) bool) {
+		for {
+			select {
+			case channel, ok := <-channels:
+				if !ok || !yield(channel) {
+					return
+				}
+			case request, ok := <-requests:
+				if !ok {
+					requests = nil // the channels end with it
+					continue
+				}
+				request.Reply(request.Type == "keepalive@openssh.com", nil)
+			}
+		}
 	}
 }
 

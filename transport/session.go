@@ -116,7 +116,7 @@ func (s *session) begin(name string, flags sftp.FileOpenFlags) (*upload, error) 
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{session: s, entry: e, declared: -1}
+	u := &upload{session: s, entry: e, appends: flags.Append, declared: -1}
 	if prior != nil && !flags.Trunc && prior.state != refused {
 		u.prior = prior
 	} else {

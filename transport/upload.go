@@ -22,6 +22,7 @@ type upload struct {
 	session *session
 	entry   *entry
 	prior   *entry // what the name was before, owned by this handle until it is decided; nil when decided
+	appends bool   // opened with APPEND
 
 	mu       sync.Mutex
 	incoming Incoming // nil while undecided
@@ -106,6 +107,9 @@ func (u *upload) decide() error {
 	slices.SortFunc(u.held, func(a, b piece) int { return int(min(max(a.off-b.off, -1), 1)) })
 	prior, name := u.prior, printable(u.session.view.baseOf(u.entry))
 	switch first := u.held[0].off; {
+	case first == 0 && u.appends && prior.state != ghost:
+		// asyncssh's 'ab' does it: the rest of a file, written from byte 0. Taken for a new file, it would be a tail alone.
+		return failure(fmt.Sprintf("refused %s: opened to append, but written from byte 0. Go on at byte %d, or send it anew.", name, prior.size))
 	case first == 0:
 		incoming, err := u.session.receive(u.entry)
 		if err != nil {
