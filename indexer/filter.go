@@ -55,8 +55,10 @@ func mix(h uint64) uint64 {
 	return hi ^ lo
 }
 
-// words are odd numbers that spread a hash over the eight words of a bucket.
-func word(i int) uint32 { return uint32(0x9e3779b1*(2*i+1)) | 1 }
+// spread are odd numbers, drawn once at random, that choose a bit in each of a bucket's words by a hash's lower half.
+func spread() [8]uint32 {
+	return [8]uint32{0xf0480ff9, 0x86dc283d, 0x2cb6916d, 0x47eaa099, 0x593942a5, 0xca118783, 0x9bf13331, 0x1509bb0b}
+}
 
 // appendFilter appends a filter of the keys to dst.
 func appendFilter(dst []byte, keys []uint64) []byte {
@@ -68,11 +70,12 @@ func appendFilter(dst []byte, keys []uint64) []byte {
 	dst = slices.Grow(dst, size)[:n+size]
 	f := dst[n:]
 	clear(f)
+	words := spread()
 	for _, h := range keys {
 		b := f[bucketOf(h, buckets):][:bucketSize]
-		for i := range 8 {
+		for i, m := range words {
 			w := b[4*i : 4*i+4]
-			binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<(uint32(h)*word(i)>>27))
+			binary.LittleEndian.PutUint32(w, binary.LittleEndian.Uint32(w)|1<<(uint32(h)*m>>27))
 		}
 	}
 	return dst
@@ -84,8 +87,8 @@ func mayHold(f []byte, h uint64) bool {
 		return false
 	}
 	b := f[bucketOf(h, len(f)/bucketSize):][:bucketSize]
-	for i := range 8 {
-		if binary.LittleEndian.Uint32(b[4*i:])&(1<<(uint32(h)*word(i)>>27)) == 0 {
+	for i, m := range spread() {
+		if binary.LittleEndian.Uint32(b[4*i:])&(1<<(uint32(h)*m>>27)) == 0 {
 			return false
 		}
 	}

@@ -1,0 +1,203 @@
+package indexer
+
+import (
+	"fmt"
+	mrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
+
+// cpu is the processor time of this process, both sides, in seconds.
+func cpu() float64 {
+	var u unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// BenchmarkCommitSmall commits files of one payment with a sealed copy of 4 KiB, durable each, looking for duplicates.
+func BenchmarkCommitSmall(b *testing.B) {
+	for _, writers := range []int{1, 50} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			x := newIndex(b)
+			copy4k := make([]byte, 4096)
+			var next atomic.Int64
+			b.ReportAllocs()
+			var wg sync.WaitGroup
+			files := make([]*File, b.N)
+			for i := range files {
+				files[i] = newFile(b, fmt.Sprint(i), epoch.Add(time.Duration(i)*time.Millisecond))
+				files[i].Facts.Findings = nil
+			}
+			b.ResetTimer()
+			start := cpu()
+			for range writers {
+				wg.Go(func() {
+					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+						p := x.NewPayments(files[i].ID)
+						p.Add(&formats.Payment{Index: 1, EndToEndID: []byte(files[i].ID), Amount: files[i].Facts.Totals[0].Amount, Currency: []byte("SEK")})
+						d := &Delivery{File: files[i], Copy: copy4k, Payments: p, Window: time.Hour, Judge: func(Earlier) {}}
+						if err := x.Commit(b.Context(), d); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "files/s")
+			b.ReportMetric((cpu()-start)*1e6/float64(b.N), "cpu-µs/file")
+		})
+	}
+}
+
+// payroll is a maker of payments like those of a large pain.001: one payer, ids and references that count or are
+// random, amounts of all sizes.
+type payroll struct {
+	r *mrand.Rand
+	p formats.Payment
+}
+
+func newPayroll() *payroll {
+	m := &payroll{r: mrand.New(mrand.NewPCG(5, 6))}
+	m.p.Currency, m.p.PayerName, m.p.PayerAccount = []byte("SEK"), []byte("Acme Aktiebolag"), []byte("SE4550000000058398257466")
+	m.p.ExecutionDate = []byte("2026-11-24")
+	return m
+}
+
+func (m *payroll) next(i int64) *formats.Payment {
+	p := &m.p
+	p.Index = i
+	p.Amount = formats.AmountFromMinor(m.r.Int64N(5_000_000), 2)
+	p.EndToEndID = fmt.Appendf(p.EndToEndID[:0], "E2E-20261124-%08d", i)
+	p.PayeeName = fmt.Appendf(p.PayeeName[:0], "Payee number %d AB", m.r.IntN(200_000))
+	p.PayeeAccount = fmt.Appendf(p.PayeeAccount[:0], "SE%02d5000000005%09d", m.r.IntN(98), m.r.IntN(1e9))
+	p.Reference = fmt.Appendf(p.Reference[:0], "Invoice %d", 100_000_000+m.r.IntN(1e9))
+	return p
+}
+
+// BenchmarkPayments stores a million payments and commits them. The payments are made ahead, so that only storing them is
+// measured.
+func BenchmarkPayments(b *testing.B) {
+	const million, kept = 1_000_000, 1 << 14
+	m := newPayroll()
+	made := make([]formats.Payment, kept)
+	for i := range made {
+		p := *m.next(int64(i))
+		for _, f := range []*[]byte{&p.EndToEndID, &p.PayeeName, &p.PayeeAccount, &p.Reference} {
+			*f = append([]byte(nil), *f...)
+		}
+		made[i] = p
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		dir := b.TempDir()
+		x := openIndex(b, filepath.Join(dir, "index.db"), newKey(b))
+		f := newFile(b, "million", epoch)
+		b.StartTimer()
+		start, most := cpu(), int64(0)
+		p := x.NewPayments(f.ID)
+		for i := range int64(million) {
+			q := &made[i%kept]
+			q.Index = i + 1
+			if err := p.Add(q); err != nil {
+				b.Fatal(err)
+			}
+			if i%50_000 == 0 {
+				most = max(most, size(dir, "-wal"))
+			}
+		}
+		before := time.Now()
+		if err := x.Commit(b.Context(), &Delivery{File: f, Payments: p}); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(time.Since(before).Microseconds())/1000, "commit-ms")
+		x.running.Wait()
+		b.ReportMetric(cpu()-start, "cpu-s")
+		b.StopTimer()
+		x.Close()
+		b.ReportMetric(float64(max(most, size(dir, "-wal")))/(1<<20), "log-MiB")
+		b.ReportMetric(float64(size(dir, ".db"))/million, "B/payment")
+		b.StartTimer()
+	}
+}
+
+// size is that of the file in dir whose name ends so.
+func size(dir, ending string) int64 {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if fi, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), ending) {
+			return fi.Size()
+		}
+	}
+	return 0
+}
+
+// BenchmarkDiscard discards an upload of a million payments.
+func BenchmarkDiscard(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		x := newIndex(b)
+		p, m := x.NewPayments(newID(epoch)), newPayroll()
+		for i := range int64(1_000_000) {
+			if err := p.Add(m.next(i + 1)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+		if err := p.Discard(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFindPayment asks for single payments among a million.
+func BenchmarkFindPayment(b *testing.B) {
+	x := newIndex(b)
+	f := newFile(b, "million", epoch)
+	p, m := x.NewPayments(f.ID), newPayroll()
+	var account, reference string
+	var a formats.Amount
+	for i := range int64(1_000_000) {
+		q := m.next(i + 1)
+		if i == 700_000 {
+			account, reference, a = string(q.PayeeAccount), string(q.Reference), q.Amount
+		}
+		if err := p.Add(q); err != nil {
+			b.Fatal(err)
+		}
+	}
+	f.Facts.Payments = 1_000_000
+	commit(b, x, &Delivery{File: f, Payments: p})
+	for what, q := range map[string]PaymentFilter{
+		"id": {EndToEndID: "e2e-20261124-00700001"}, "account": {Account: account}, "reference": {Reference: reference},
+		"amount": {Min: &a, Max: &a, Limit: 1}, "nothing": {EndToEndID: "nobody has this"}, "name": {Name: "payee number 77 ab"},
+	} {
+		b.Run(what, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if n := len(payments(b, x, q)); n == 0 && what != "nothing" {
+					b.Fatal("not found")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOpen opens and closes an account's index.
+func BenchmarkOpen(b *testing.B) {
+	path, key := filepath.Join(b.TempDir(), "index.db"), newKey(b)
+	openIndex(b, path, key).Close()
+	for b.Loop() {
+		openIndex(b, path, key).Close()
+	}
+}
