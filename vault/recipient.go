@@ -93,7 +93,7 @@ func deriveKEK(hash crypto.Hash, shared, wrap, ukm []byte) []byte {
 	return out[:keySize]
 }
 
-var wrapIV = [8]byte{0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6}
+const wrapIV = "\xa6\xa6\xa6\xa6\xa6\xa6\xa6\xa6"
 
 // wrapKey is RFC 3394's key wrap.
 func wrapKey(kek []byte, key *[keySize]byte) ([]byte, error) {
@@ -101,9 +101,9 @@ func wrapKey(kek []byte, key *[keySize]byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: key wrap: %w", err)
 	}
-	out := append(wrapIV[:len(wrapIV):len(wrapIV)], key[:]...)
+	out := append([]byte(wrapIV), key[:]...)
 	var b [blockSize]byte
-	copy(b[:], wrapIV[:])
+	copy(b[:], wrapIV)
 	for t := range uint64(6 * keySize / 8) {
 		r := out[8+t%(keySize/8)*8:][:8]
 		copy(b[8:], r)
@@ -130,7 +130,7 @@ func unwrapKey(kek, wrapped []byte) (*[keySize]byte, bool) {
 		block.Decrypt(b[:], b[:])
 		copy(r, b[8:])
 	}
-	return &key, subtle.ConstantTimeCompare(b[:8], wrapIV[:]) == 1
+	return &key, subtle.ConstantTimeCompare(b[:8], []byte(wrapIV)) == 1
 }
 
 // recipient is one way to the content key: key transport if oaep is set, key

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-var (
-	context0 = asn1.Tag(0).ContextSpecific()
-	tagAgree = asn1.Tag(1).ContextSpecific().Constructed()
+const (
+	context0 = asn1.Tag(0x80) // [0]
+	tagAgree = asn1.Tag(0xa1) // [1], constructed
 )
 
 // parseRecipients reads the SET OF RecipientInfo, of definite lengths. Kinds

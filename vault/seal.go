@@ -12,12 +12,15 @@ import (
 	"sync"
 )
 
-// dataSizes are the sizes of a Sealer's buffer, without its two ends: a small
+// A Sealer's buffer holds so much of a file, and grows when it must: a small
 // file never takes a large one.
 const (
 	smallData  = 8 << 10
-	middleData = 72 << 10
+	middleData = 72 << 10 // one chunk of 64 KiB as it is received, and a bit
+	classes    = 3
 )
+
+func dataSize(class int) int { return [classes]int{smallData, middleData, pieceSize}[class] }
 
 // stockSize is how many envelopes Run makes ahead: enough for the files that
 // arrive while one is being made, few enough to be made in a millisecond.
@@ -31,7 +34,7 @@ type Seal struct {
 	layers [][]*Certificate // the innermost first
 	front  int              // bytes before the data in a buffer: all headers
 	stock  chan []fresh
-	pools  [3]sync.Pool // of *[]byte, by dataSizes
+	pools  [classes]sync.Pool // of *[]byte, by class of dataSize
 }
 
 // fresh is one layer of one file to come: a key that nothing else will use,
@@ -62,6 +65,7 @@ func NewSeal(cert *Certificate, access []*Certificate) (*Seal, error) {
 	for _, l := range first {
 		s.front += len(l.header) + chunkHeader + blockSize
 	}
+	s.stock <- first
 	return s, nil
 }
 
@@ -157,8 +161,7 @@ func (s *Seal) buffer(class int) []byte {
 	if b, ok := s.pools[class].Get().(*[]byte); ok {
 		return *b
 	}
-	size := [...]int{smallData, middleData, pieceSize}[class]
-	return make([]byte, s.front+size+s.back())
+	return make([]byte, s.front+dataSize(class)+s.back())
 }
 
 // Sealer seals one file. It is an io.Writer for the content, for one goroutine.
@@ -213,28 +216,21 @@ func (x *Sealer) Write(p []byte) (int, error) {
 
 // makeRoom gets a buffer, or a larger one, or empties the largest.
 func (x *Sealer) makeRoom(coming int) error {
-	if x.buf != nil && x.class == len(x.seal.pools)-1 {
+	if x.buf == nil {
+		x.end = x.seal.front
+	} else if x.class == classes-1 {
 		return x.flush(false)
 	}
 	class := x.class
-	if x.buf != nil {
+	for class < classes-1 && x.end-x.seal.front+coming > dataSize(class) {
 		class++
 	}
-	for have := x.end - x.seal.front; class < 2; class++ {
-		if x.buf == nil {
-			have = 0
-		}
-		if have+coming <= [...]int{smallData, middleData}[class] {
-			break
-		}
-	}
 	larger := x.seal.buffer(class)
-	end := x.seal.front
 	if x.buf != nil {
-		end += copy(larger[end:], x.buf[x.seal.front:x.end])
+		copy(larger[x.seal.front:], x.buf[x.seal.front:x.end])
 		x.giveBack()
 	}
-	x.buf, x.class, x.end = larger, class, end
+	x.buf, x.class = larger, class
 	return nil
 }
 

@@ -2,8 +2,11 @@ package vault
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 )
@@ -246,5 +249,73 @@ func TestSealerEnds(t *testing.T) {
 	}
 	if x.Close() == nil {
 		t.Error("Close after Discard made a file")
+	}
+}
+
+// TestRun seals from several goroutines while Run keeps the stock full: no
+// two files share a key or a nonce, and Run ends with its context.
+func TestRun(t *testing.T) {
+	k := newKeys(t, "p-256", "one")
+	s := newSeal(t, k)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	plain := []byte("salaries")
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				file, w, err := s.SealBytes(plain)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := k.open(file); err != nil || !bytes.Equal(got, plain) {
+					t.Error(err)
+				}
+				mu.Lock()
+				if seen[string(w[:16])] || seen[string(w[16:32])] {
+					t.Error("two files share a key")
+				}
+				seen[string(w[:16])], seen[string(w[16:32])] = true, true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestManyAccessKeys goes to the limit, and over it.
+func TestManyAccessKeys(t *testing.T) {
+	names := make([]string, maxRecipients+1)
+	for i := range names {
+		names[i] = fmt.Sprintf("access key %d", i)
+	}
+	k := newKeys(t, "rsa-3072", names...)
+	if _, err := NewSeal(k.cert, k.access); err == nil {
+		t.Error("too many access keys were taken")
+	}
+	s, err := NewSeal(k.cert, k.access[:maxRecipients])
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := pattern(pieceSize + 1)
+	file, w, err := s.SealBytes(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err = OpenSealed(&out, bytes.NewReader(file), int64(len(file)), k.key, k.opens[maxRecipients-1])
+	if err != nil || !bytes.Equal(out.Bytes(), plain) {
+		t.Error(err)
+	}
+	if err := VerifySealed(bytes.NewReader(file), w); err != nil {
+		t.Error(err)
 	}
 }
