@@ -360,3 +360,14 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestTooManyIncluded(t *testing.T) {
+	l := &loading{files: []string{"sealgate.yaml"}, places: map[string]place{}}
+	names := make([]string, maxIncluded)
+	if got := l.notYet(names, place{}); got != nil || len(l.list) != 1 {
+		t.Errorf("%d files, %v", len(got), l.list)
+	}
+	if got := l.notYet(names[1:], place{}); len(got) != maxIncluded-1 || len(l.list) != 1 {
+		t.Errorf("%d files, %v", len(got), l.list)
+	}
+}
