@@ -48,6 +48,9 @@ type Gateway struct {
 	door      atomic.Pointer[transport.SFTP] // while Run runs
 	listening atomic.Pointer[string]
 	closing   atomic.Bool
+	reloading sync.Mutex
+	reloaded  chan struct{}
+	loaded    atomic.Pointer[time.Time] // when the present configuration was
 	now       func() time.Time
 
 	ids struct {

@@ -22,10 +22,10 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Memory and the write-ahead log. Measured in bench_test.go: a cache of 1 MiB holds the inner pages of millions of
+// Memory and the write-ahead log. Measured in bench_test.go: a cache of 2 MiB holds the inner pages of millions of
 // rows; the log is put into the database when it has grown to logPages, by whoever is not waited for (checkpoint).
 const (
-	writerCache  = "-1024" // KiB
+	writerCache  = "-2048" // KiB
 	readerCache  = "-512"
 	readers      = 4
 	readerIdle   = time.Minute
@@ -282,6 +282,9 @@ func (d *database) plain(err error) error {
 		return err
 	}
 	page := e.ExtendedCode == sqlite3.ErrIoErr.Extend(32) || e.ExtendedCode == sqlite3.ErrNoExtended(sqlite3.ErrIoErr) && d.key.failed.Load()
+	if e.Code == sqlite3.ErrFull {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
 	if page || e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB {
 		return fmt.Errorf("%s: %w: %w", d.path, ErrDamaged, err)
 	}

@@ -8,6 +8,8 @@ var (
 	ErrKey = errors.New("the unlock key does not open")
 	// ErrDamaged: the key fits, but a part of the database was changed, cut or lost.
 	ErrDamaged = errors.New("the database is damaged")
+	// ErrFull: the disk is full; nothing of what was asked was done.
+	ErrFull = errors.New("the disk is full")
 	// ErrNotFound: no such file, user, value or copy.
 	ErrNotFound = errors.New("not found")
 	// ErrExists: the id (or the user's login) is taken already.

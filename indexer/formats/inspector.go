@@ -118,9 +118,6 @@ func (i *Inspector) Close() (Facts, []Problem) {
 	default:
 		i.sheet.giveUp()
 	}
-	if i.sheet.unknown {
-		return i.sheet.report(Problem{Unrecognised, "it is in no format that is known here"})
-	}
 	return i.sheet.report()
 }
 

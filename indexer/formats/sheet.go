@@ -13,8 +13,7 @@ type sheet struct {
 	found    func(*Payment)
 	today    string // date that execution dates are measured against; "" for none
 
-	closed  bool // malformed or unrecognised: nothing more is read
-	unknown bool // unrecognised
+	closed bool // malformed or unrecognised: nothing more is read
 
 	totals []Total // in order of appearance
 	last   int     // where in totals the last payment went
@@ -37,7 +36,10 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 }
 
 // giveUp says that the file is in no known format.
-func (s *sheet) giveUp() { s.closed, s.unknown, s.facts.Format = true, true, "unrecognised" }
+func (s *sheet) giveUp() {
+	s.closed, s.facts.Format = true, "unrecognised"
+	s.problems = append(s.problems, Problem{Unrecognised, "it is in no format that is known here"})
+}
 
 // malformed enters the problem and closes the sheet.
 func (s *sheet) malformed(format string, args ...any) {
