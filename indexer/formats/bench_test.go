@@ -1,6 +1,9 @@
 package formats
 
 import (
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
@@ -34,4 +37,67 @@ func BenchmarkPain001(b *testing.B) {
 func BenchmarkLB(b *testing.B) {
 	b.Run("lines", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000}) })
 	b.Run("no-breaks", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000, NoBreaks: true}) })
+}
+
+// TestNoAllocations wants no allocation for each further payment, whatever the format: more payments, same allocations,
+// but for the few runs of markup that are still learned where chunks happen to end.
+func TestNoAllocations(t *testing.T) {
+	for _, c := range []struct {
+		format string
+		opt    payfile.Options
+	}{
+		{"pain.001", payfile.Options{PerBatch: 1 << 30}},
+		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
+		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
+		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
+	} {
+		count := func(payments int) float64 {
+			c.opt.Payments = payments
+			data := generated(t, c.format, c.opt)
+			return testing.AllocsPerRun(3, func() {
+				i := New(func(*Payment) {}, today)
+				for p := data; len(p) > 0; p = p[min(len(p), 32<<10):] {
+					i.Write(p[:min(len(p), 32<<10)])
+				}
+				i.Close()
+			})
+		}
+		few, many := count(5_000), count(25_000)
+		t.Logf("%s: %.0f allocations for 5,000 payments, %.0f for 25,000", c.format, few, many)
+		if many > few+100 {
+			t.Errorf("%s: %.4f allocations a payment", c.format, (many-few)/20_000)
+		}
+	}
+}
+
+// TestBoundedMemory feeds what tries to make an Inspector grow: nothing that it keeps may.
+func TestBoundedMemory(t *testing.T) {
+	for name, c := range map[string]struct{ head, again string }{
+		"names":      {"<Document><CstmrCdtTrfInitn>", "<n%d a%d='x'><m%d/></n%d>"},
+		"namespaces": {"<Document><CstmrCdtTrfInitn>", "<a xmlns:p%d='u%d'><p%d:b/></a>"},
+		"runs":       {"<Document><CstmrCdtTrfInitn>", "<a>x</a><b%d/>"},
+		"comment":    {"<Document><CstmrCdtTrfInitn><!--", "text %d"},
+		"text":       {"<Document><CstmrCdtTrfInitn><Any>", "text %d &amp; "},
+		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
+			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
+		"lb": {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+	} {
+		i := New(nil, today)
+		i.Write([]byte(c.head))
+		size := func(from, to int) int {
+			for n := from; n < to; n++ {
+				i.Write([]byte(strings.ReplaceAll(c.again, "%d", strconv.Itoa(n))))
+			}
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int(m.HeapAlloc)
+		}
+		before := size(0, 20_000)
+		after := size(20_000, 100_000)
+		if after-before > 512<<10 {
+			t.Errorf("%s: %d KiB more after 80,000 rounds", name, (after-before)>>10)
+		}
+		runtime.KeepAlive(i)
+	}
 }

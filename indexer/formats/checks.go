@@ -111,12 +111,15 @@ func digits(b []byte) bool {
 
 // number is the value of at most 18 digits; false if b is anything else.
 func number(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 18 || !digits(b) {
+	if len(b) == 0 || len(b) > 18 {
 		return 0, false
 	}
 	n := int64(0)
 	for _, c := range b {
-		n = n*10 + int64(c-'0')
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
 	}
 	return n, true
 }

@@ -122,7 +122,9 @@ func (f *isoFile) tell(n *node) *element {
 	for _, m := range messages() {
 		for _, root := range m.root {
 			if root == string(n.local) {
-				f.recognise(&m, n)
+				if f.recognise(&m, n); f.sheet.closed {
+					return nil
+				}
 				return &m.tree
 			}
 		}

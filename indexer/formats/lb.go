@@ -234,6 +234,9 @@ func (f *lbFile) take(line []byte) {
 
 // trimLine takes off what may follow a record's last character.
 func trimLine(b []byte) []byte {
+	for len(b) >= 8 && string(b[len(b)-8:]) == "        " {
+		b = b[:len(b)-8]
+	}
 	for len(b) > 0 && (b[len(b)-1] <= ' ' || b[len(b)-1] == 0x1A) {
 		b = b[:len(b)-1]
 	}
@@ -284,7 +287,11 @@ func (f *lbFile) text(to, field []byte) []byte {
 	for len(field) > 0 && field[0] <= ' ' {
 		field = field[1:]
 	}
-	for _, c := range trimLine(field) {
+	field = trimLine(field)
+	if f.shape.encoding != "iso-646-se" && printable(field) {
+		return append(to, field...)
+	}
+	for _, c := range field {
 		switch r := rune(c); {
 		case c < ' ':
 			to = append(to, ' ')
@@ -299,6 +306,15 @@ func (f *lbFile) text(to, field []byte) []byte {
 		}
 	}
 	return to
+}
+
+// printable tells whether b is ASCII without control characters.
+func printable(b []byte) bool {
+	bad := byte(0)
+	for _, c := range b {
+		bad |= (c - ' ') | c
+	}
+	return bad < utf8.RuneSelf
 }
 
 // iso646se is the Swedish variant for names (SEN 85 02 00, Annex C).

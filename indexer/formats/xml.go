@@ -31,9 +31,10 @@ type xmlScanner struct {
 	pieces bool   // it does not: what there is of it is in val
 	val    []byte
 
-	nodes     int // made since the last forget
-	runBytes  int // kept in runs
-	learned   int // runs kept in all, so that learning ends
+	slab      []node // room for new ones
+	nodes     int    // made since the last forget
+	runBytes  int    // kept in runs
+	learned   int    // runs kept in all, so that learning ends
 	recording bool
 	record    []xmlOp
 	attrs     []xmlAttr // scratch of one tag
@@ -74,6 +75,7 @@ type node struct {
 	local  []byte // without it
 	spec   *element
 	depth  int
+	seen   bool       // markup has come after its text before
 	spaces []xmlSpace // declared here
 	kids   []*node    // without namespace declarations of their own
 	runs   []xmlRun

@@ -30,12 +30,13 @@ func (x *xmlScanner) markup(d []byte, pos, at int) int {
 	}
 	from, begin := x.cur, at
 	live := leaf && d[at+1] == '/'
-	learn := !x.pieces && (live || !leaf) && x.learned < maxLearned
+	learn := !x.pieces && (live || !leaf) && x.learned < maxLearned && from.seen // once is no habit
+	from.seen = true
 	x.recording, x.record = learn, x.record[:0]
 	next := x.tag(d, at)
 	if next == at && !x.halted { // it is cut: keep the text, the tag waits
 		x.recording = false
-		if !x.pieces {
+		if x.text = nil; !x.pieces {
 			x.addText(d[:at], pos, at)
 		}
 		return at
@@ -55,7 +56,9 @@ func (x *xmlScanner) markup(d []byte, pos, at int) int {
 		}
 		after := x.tag(d, at)
 		if after == at {
-			learn = false
+			if learn = false; x.halted {
+				next = at
+			}
 			break
 		}
 		next = after
@@ -149,14 +152,19 @@ func (x *xmlScanner) close() {
 	if n.spec != nil && n.spec.id != 0 {
 		var text []byte
 		if n.spec.leaf {
-			if text = x.text; x.pieces {
-				text = x.val
-			}
-			text = trim(text)
+			text = trim(x.gathered())
 		}
 		x.fire(opEnd, n.spec.id, text)
 	}
 	x.forgetText()
+}
+
+// gathered is the character data since the last tag.
+func (x *xmlScanner) gathered() []byte {
+	if x.pieces {
+		return x.val
+	}
+	return x.text
 }
 
 func (x *xmlScanner) forgetText() { x.text, x.val, x.pieces = nil, x.val[:0], false }
@@ -197,7 +205,7 @@ func (x *xmlScanner) startTag(d []byte, pos int) int {
 	if why := x.checkAttrs(n); why != "" {
 		return x.fail(pos, why)
 	}
-	if s := x.cur.spec; s != nil && s.leaf && (n.spec == nil || len(trim(x.val))+len(trim(x.text)) > 0) {
+	if s := x.cur.spec; s != nil && s.leaf && (n.spec == nil || len(trim(x.gathered())) > 0) {
 		return x.fail(pos, "it has an element where only text belongs")
 	}
 	x.cur, x.mode, x.rooted = n, inContent, true
@@ -247,7 +255,12 @@ func (x *xmlScanner) newNode(written []byte) (*node, string) {
 	if x.nodes++; x.nodes > maxNodes {
 		x.forget()
 	}
-	n := &node{parent: at, name: bytes.Clone(written), depth: at.depth + 1}
+	if len(x.slab) == 0 {
+		x.slab = make([]node, 32)
+	}
+	n := &x.slab[0]
+	x.slab = x.slab[1:]
+	*n = node{parent: at, name: bytes.Clone(written), depth: at.depth + 1}
 	var prefix []byte
 	prefix, n.local = splitName(n.name)
 	for _, a := range x.attrs {

@@ -1,0 +1,193 @@
+package formats
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealgate/sealgate/testdata/gen/payfile"
+)
+
+// ourFiles are testdata, the samples of the formats that are read here, and small generated files.
+func ourFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := testdata(t)
+	files["generated.xml"] = generated(t, "pain.001", payfile.Options{Payments: 7, PerBatch: 3})
+	files["generated-minified.xml"] = generated(t, "pain.001", payfile.Options{Payments: 3, Minified: true})
+	files["generated.lb"] = generated(t, "bg-lb", payfile.Options{Payments: 30, PerBatch: 30})
+	if _, err := filepath.Glob(samplesDir); err == nil {
+		t.Run("samples", func(t *testing.T) {
+			for _, row := range samples(t) {
+				switch row["format"] {
+				case "pain.001", "bg-lb", "bg-lb-report":
+					files[row["file"]] = sample(t, row)
+				}
+			}
+		})
+	}
+	return files
+}
+
+// same fails unless two readings of the same bytes agree in everything.
+func same(t *testing.T, name, how string, got, want read) bool {
+	t.Helper()
+	if diff := cmp.Diff(want, got, compareAmounts); diff != "" {
+		t.Errorf("%s, %s:\n%s", name, how, diff)
+		return false
+	}
+	return true
+}
+
+// complete tells whether the file was taken for a whole one of a known format.
+func complete(r read) bool {
+	for _, reason := range []Reason{Incomplete, Malformed, Empty, Unrecognised} {
+		if has(r.Problems, reason) {
+			return false
+		}
+	}
+	return true
+}
+
+// trueEnd is where a file is whole, and before which it must never be taken for that: for XML behind the end tag of the
+// outermost element, for LB behind the last digit or sign of the last TK29, or column 72 of TK99. Sections of an LB
+// file that is not sealed end whole files, too.
+func trueEnd(name string, data []byte) (end int, also []int) {
+	if data[0] == '<' || data[0] == 0xEF || data[0] == 0xFE || data[0] == 0xFF || data[0] == 0 {
+		s, wide := string(data), 1
+		if bytes.IndexByte(data, 0) >= 0 {
+			wide = 2
+			s = strings.ReplaceAll(s, "\x00", "")
+		}
+		for _, tag := range []string{"</env:Message>", "</StandardBusinessDocument>", "</p:Document>", "</Document>"} {
+			if i := strings.LastIndex(s, tag); i >= 0 {
+				end = (i + len(tag)) * wide
+				if wide == 2 && data[0] == 0xFF {
+					end -= 2 // the byte order mark is not two characters
+				}
+				return end, nil
+			}
+		}
+		return len(data), nil
+	}
+	end = len(bytes.TrimRight(data, " \t\r\n\x1a"))
+	if i := bytes.Index(data, []byte("\n29")); i >= 0 && !bytes.HasPrefix(data, []byte("00")) {
+		also = append(also, i+33)
+	}
+	return end, also
+}
+
+// TestCutAnywhere cuts every file at every byte. Before its true end, it is never complete; behind that, always, unless
+// it is cut inside of a comment or of a 16-bit character. One Inspector that is closed after every byte and goes on says the same all the way as
+// one that gets the cut file in one piece: so Close changes nothing, and chunks do not matter.
+func TestCutAnywhere(t *testing.T) {
+	for name, data := range ourFiles(t) {
+		end, also := trueEnd(name, data)
+		bytewise := newInspector()
+		going := true
+		full := inspect(data, whole(data))
+		for cut := 0; cut <= len(data); cut++ {
+			if cut > 0 && going {
+				bytewise.Write(data[cut-1 : cut])
+			}
+			got := inspect(data[:cut], whole(data))
+			if going {
+				b := bytewise.close()
+				if !same(t, name, "byte by byte", b, got) {
+					t.Logf("cut at %d of %d", cut, len(data))
+					break
+				}
+				going = has(b.Problems, Incomplete) || has(b.Problems, Empty)
+			} else if cut%16 == 0 && !same(t, name, "in chunks of 1", inspect(data[:cut], always(1)), got) {
+				break
+			}
+			for _, e := range also {
+				if cut >= e && (cut == e || len(bytes.TrimSpace(data[e:cut])) == 0) {
+					end, also = cut, []int{e} // a section's end, and blanks after it
+				}
+			}
+			if cut < end && complete(got) {
+				t.Errorf("%s: complete at %d, before its end at %d", name, cut, end)
+				break
+			}
+			if e, _ := trueEnd(name, data); cut >= e && complete(full) && !complete(got) && !strings.Contains(name, "cdata") &&
+				(!strings.Contains(name, "utf16") || (cut-e)%2 == 0) {
+				t.Errorf("%s: not complete at %d, behind its end at %d: %v", name, cut, e, got.Problems)
+				break
+			}
+			if cut < end {
+				end, _ = trueEnd(name, data)
+			}
+		}
+	}
+}
+
+// TestChunks reads every file, whole and with a wrong tail, in chunks of many sizes.
+func TestChunks(t *testing.T) {
+	files := ourFiles(t)
+	files["big.xml"] = generated(t, "pain.001", payfile.Options{Payments: 300, PerBatch: 40, Marker: "Å&<x>"})
+	files["big.lb"] = generated(t, "bg-lb", payfile.Options{Payments: 500, PerBatch: 40})
+	for name, data := range files {
+		want := inspect(data, whole(data))
+		for _, n := range []int{1, 2, 3, 7, 80, 513, 1024, 4096} {
+			if !same(t, name, "in equal chunks", inspect(data, always(n)), want) {
+				t.Logf("of %d", n)
+				break
+			}
+		}
+		for seed := range uint64(20) {
+			if !same(t, name, "in random chunks", inspect(data, randomly(seed, 1<<(seed%12))), want) {
+				break
+			}
+		}
+	}
+}
+
+// sumOf is a file's sum over all currencies, and its count.
+func sumOf(t *testing.T, r read) (sum Amount, count int64) {
+	t.Helper()
+	for _, total := range r.Facts.Totals {
+		var err error
+		if sum, err = sum.Add(total.Amount); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sum, r.Facts.Payments
+}
+
+// TestFlips changes one byte at a time of files that state both count and sum, in many ways. Whatever becomes of the
+// file, chunks do not matter; and if it is taken without a problem, count and sum are what they were.
+func TestFlips(t *testing.T) {
+	files := testdata(t)
+	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
+		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt"} {
+		data := files[name]
+		before := inspect(data, whole(data))
+		sum, count := sumOf(t, before)
+		taken := 0
+		for at := range data {
+			old := data[at]
+			for _, c := range []byte{old ^ 1, old ^ 2, old ^ 0x10, old ^ 0x20, old ^ 0x80, '<', '>', '&', '/', ' ', '\n', '0', '9', '-', 'X', 0} {
+				if c == old {
+					continue
+				}
+				data[at] = c
+				got := inspect(data, whole(data))
+				if at%5 == int(c)%5 && !same(t, name, "flipped, in chunks of 11", inspect(data, always(11)), got) {
+					t.Fatalf("byte %d became %q", at, c)
+				}
+				if len(got.Problems) > 0 {
+					continue
+				}
+				taken++
+				if s, n := sumOf(t, got); s.Cmp(sum) != 0 || n != count {
+					t.Errorf("%s: byte %d from %q to %q, and it holds %d payments, %s, not %d, %s", name, at, old, c, n, s, count, sum)
+				}
+			}
+			data[at] = old
+		}
+		t.Logf("%s: %d of %d changes taken, with the totals as they were", name, taken, len(data)*16)
+	}
+}
