@@ -156,7 +156,6 @@ func (t *tool) kept(ctx context.Context) string {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(filepath.Dir(t.config()), dir)
 	}
-	stopped := func() (*vault.UnlockKey, error) { return nil, errStopped }
 	client, err := gateway.Connect(ctx, &config.Config{DataDir: dir}, stopped, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return ""

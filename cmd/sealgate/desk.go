@@ -24,6 +24,9 @@ var utcZone = time.FixedZone("UTC", 0)
 // errStopped is the answer of commands that only a running gateway can serve.
 var errStopped = errors.New("no gateway runs on this data_dir")
 
+// stopped stands in for the unlock key where only a running gateway is to be asked.
+func stopped() (*vault.UnlockKey, error) { return nil, errStopped }
+
 // desk reaches the desk: the running daemon's, or, with none running, one opened here on the same files.
 func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error) {
 	cfg, err := t.load()

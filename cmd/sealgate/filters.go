@@ -12,7 +12,6 @@ import (
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/indexer/formats"
-	"github.com/sealgate/sealgate/vault"
 )
 
 var agoForm = regexp.MustCompile(`^([0-9]{1,6})([smhdw])$`)
@@ -182,7 +181,7 @@ func (t *tool) fileIDs(verdict string) cobra.CompletionFunc {
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		client, err := gateway.Connect(c.Context(), cfg, func() (*vault.UnlockKey, error) { return nil, errStopped }, t.newLog("", levelSilent))
+		client, err := gateway.Connect(c.Context(), cfg, stopped, t.newLog("", levelSilent))
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -43,7 +43,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "like": like, "serve": serve, "halt": halt, "kill": kill, "logs": logs, "push": push,
+			"exits": exits, "like": like, "serve": serve, "halt": halt, "signal": sendSignal, "logs": logs, "push": push,
 			"keep": keep, "edit": edit, "askpass": askpass, "screen": onScreen,
 		},
 	})
@@ -69,7 +69,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// like compares a text with a file, line by line. {{...}} in the file is a pattern, the rest is literal.
+// like compares a text with a file, line by line. <<...>> in the file is a pattern, the rest is literal.
 func like(ts *testscript.TestScript, neg bool, args []string) {
 	got, want := ts.ReadFile(args[0]), ts.ReadFile(args[1])
 	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
@@ -88,12 +88,12 @@ func like(ts *testscript.TestScript, neg bool, args []string) {
 func lineLike(got, want string) bool {
 	var pattern strings.Builder
 	for want != "" {
-		literal, rest, found := strings.Cut(want, "{{")
+		literal, rest, found := strings.Cut(want, "<<")
 		pattern.WriteString(regexp.QuoteMeta(literal))
 		if !found {
 			break
 		}
-		part, after, _ := strings.Cut(rest, "}}")
+		part, after, _ := strings.Cut(rest, ">>")
 		pattern.WriteString("(?:" + part + ")")
 		want = after
 	}
@@ -252,8 +252,8 @@ func halt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// kill sends the daemon a signal: kill SIGHUP
-func kill(ts *testscript.TestScript, _ bool, args []string) {
+// sendSignal sends the daemon one: signal SIGHUP
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(running(ts).cmd.Process.Signal(unix.SignalNum(args[0])))
 }
 
@@ -287,23 +287,22 @@ func askpass(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("SSH_ASKPASS_REQUIRE", "force")
 }
 
-// push runs OpenSSH's sftp in batch mode as a login, with the commands given: push demo 'put sample.xml inbox/'
+// push runs OpenSSH's sftp in batch mode as a login, with the commands given, by
+// the key in $KEY or else by the password of askpass: push demo 'put sample.xml inbox/'
 func push(ts *testscript.TestScript, neg bool, args []string) {
 	batch := ts.MkAbs("batch.txt")
 	ts.Check(os.WriteFile(batch, []byte(strings.Join(args[1:], "\n")+"\n"), 0o600))
-	err := ts.Exec("sftp", "-q", "-F", "none", "-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1", "-b", batch, "-P", ts.Getenv("PORT"),
-		"-o", "UserKnownHostsFile="+filepath.Join(ts.Getenv("WORK"), "known_hosts"), "-o", "PubkeyAuthentication="+yesNo(ts.Getenv("KEY") != ""),
-		"-o", "IdentitiesOnly=yes", "-i", ts.Getenv("KEY")+"", args[0]+"@127.0.0.1")
+	options := []string{"-q", "-F", "none", "-o", "BatchMode=no", "-b", batch, "-P", ts.Getenv("PORT"),
+		"-o", "NumberOfPasswordPrompts=1", "-o", "UserKnownHostsFile=" + filepath.Join(ts.Getenv("WORK"), "known_hosts")}
+	if key := ts.Getenv("KEY"); key != "" {
+		options = append(options, "-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-i", key)
+	} else {
+		options = append(options, "-o", "PubkeyAuthentication=no")
+	}
+	err := ts.Exec("sftp", append(options, args[0]+"@127.0.0.1")...)
 	if (err != nil) != neg {
 		ts.Fatalf("sftp: %v", err)
 	}
-}
-
-func yesNo(yes bool) string {
-	if yes {
-		return "yes"
-	}
-	return "no"
 }
 
 // keep puts the first group of a pattern found in a text into a variable: keep PASSWORD stdout 'password: +(\S+)'

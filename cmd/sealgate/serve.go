@@ -41,12 +41,13 @@ func (t *tool) serve(ctx context.Context) error {
 	}
 	var level slog.LevelVar
 	log := t.newLog(cfg.Log, &level)
-	for _, w := range cfg.Warnings {
-		log.Warn("config", "line", fmt.Sprintf("%s:%d", w.File, w.Line), "err", w.Text)
-	}
 	unlock, err := t.unlockKey(cfg)
 	if err != nil {
 		return err
+	}
+	if client, err := gateway.Connect(ctx, cfg, stopped, log); err == nil {
+		client.Close()
+		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
 	g, err := patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
-	"github.com/sealgate/sealgate/vault"
 )
 
 func (t *tool) statusCommand() *cobra.Command {
@@ -67,7 +66,6 @@ func (t *tool) quietStatus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stopped := func() (*vault.UnlockKey, error) { return nil, errStopped }
 	client, err := gateway.Connect(ctx, cfg, stopped, t.newLog(cfg.Log, levelSilent))
 	if errors.Is(err, errStopped) {
 		return errTold
