@@ -17,7 +17,7 @@ import (
 // A block holds up to 1,024 payments of one file, column by column. All numbers are unsigned varints.
 //
 //	version (1), count, index of the first payment (the others follow it without a gap)
-//	seven columns of text: end-to-end id, currency, payer's name and account, payee's name and account,
+//	eight columns of text: end-to-end id, currency, payer's name and account, payee's name and account,
 //	    execution date, then the reference: either
 //	        0, length, text                           every payment has this text
 //	        1, length, lens, length, texts            for each payment, lens has how many bytes it shares with the one
@@ -146,6 +146,7 @@ func (b *builder) add(p *formats.Payment) {
 		b.key(keyReference, p.Reference)
 	}
 	b.amount(p.Amount)
+	b.keys = append(b.keys, amountKey(p.Amount))
 }
 
 func (b *builder) key(kind uint64, v []byte) {
@@ -379,6 +380,7 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 		return errBlock
 	}
 	var v [columns][]byte
+	var p formats.Payment
 	for n := range count {
 		for i := range r.cols {
 			ok := false
@@ -390,7 +392,7 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 		if !ok {
 			return errBlock
 		}
-		p := formats.Payment{
+		p = formats.Payment{
 			Index: int64(first + n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
 			PayerName: v[colPayerName], PayerAccount: v[colPayerAccount], PayeeName: v[colPayeeName],
 			PayeeAccount: v[colPayeeAccount], ExecutionDate: v[colDate], Reference: v[colReference],

@@ -238,11 +238,11 @@ func (d *database) migrate(ctx context.Context, folder string) error {
 func (d *database) write(ctx context.Context, durable bool, f func(ctx context.Context) error) (err error) {
 	ctx = context.WithoutCancel(ctx)
 	if d.lax == durable {
-		level := `PRAGMA synchronous = NORMAL`
+		query := `PRAGMA synchronous = NORMAL`
 		if durable {
-			level = `PRAGMA synchronous = FULL`
+			query = `PRAGMA synchronous = FULL`
 		}
-		if _, err := d.w.ExecContext(ctx, level); err != nil {
+		if _, err := d.w.ExecContext(ctx, query); err != nil {
 			return d.plain(err)
 		}
 		d.lax = !durable

@@ -4,9 +4,12 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strings"
+
+	"github.com/sealgate/sealgate/indexer/formats"
 )
 
-// A block's filter says of an end-to-end id, account or reference that it is surely not in the block, or may be. It is
+// A block's filter says of an end-to-end id, account, reference or exact amount that it is surely not in the block, or may be. It is
 // a Bloom filter of 32-byte buckets: a key's hash chooses a bucket and one bit in each of its eight words. At 12 bits a
 // key about one block in 200 is opened in vain.
 const (
@@ -19,6 +22,7 @@ const (
 	keyEndToEnd  = 0x9e3779b97f4a7c15
 	keyAccount   = 0xd1b54a32d192ed03
 	keyReference = 0x8cb92ba72f3d8dd7
+	keyAmount    = 0xaaaaaaaa55555557
 )
 
 // fold appends s as it is compared: ASCII letters in upper case, without blanks and hyphens ("SE45 5000" and
@@ -48,6 +52,27 @@ func hashKey(kind uint64, folded []byte) uint64 {
 		tail |= uint64(c) << (8 * i)
 	}
 	return mix(mix(h ^ tail))
+}
+
+// amountKey is the hash of an amount's value: 1.5 and 1.50 have the same.
+func amountKey(a formats.Amount) uint64 {
+	minor, scale, ok := minorOf(a)
+	if !ok {
+		text := a.String()
+		if strings.Contains(text, ".") {
+			text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+		}
+		if short, err := formats.ParseAmount([]byte(text)); err == nil {
+			minor, scale, ok = minorOf(short)
+		}
+		if !ok {
+			return hashKey(keyAmount, []byte(text))
+		}
+	}
+	for scale > 0 && minor%10 == 0 {
+		minor, scale = minor/10, scale-1
+	}
+	return mix(mix(keyAmount^uint64(minor)) ^ uint64(scale))
 }
 
 func mix(h uint64) uint64 {

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -64,11 +67,12 @@ func (p *PaymentRow) MarshalJSON() ([]byte, error) {
 // blockPage is how many blocks' summaries one query looks at.
 const blockPage = 2048
 
-// Of a filter only the bucket that a key falls into is brought here: ?9 to ?11 are the upper halves of the keys' hashes.
+// Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes.
 const sqlBlocks = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
 		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
 		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
 	FROM files f CROSS JOIN blocks b ON b.file = f.id
 	WHERE f.taken = 1 AND f.blocks > 0 AND (f.received_at, f.n) <= (?1, ?2) AND f.received_at >= ?3
 		AND NOT (f.n = ?2 AND b.no <= ?4)
@@ -79,25 +83,28 @@ const sqlBlocks = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
 const sqlBlocksOf = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
 		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
 		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32),
+		substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
 	FROM files f CROSS JOIN blocks b ON b.file = f.id
 	WHERE f.taken = 1 AND f.blocks > 0 AND f.id = ?7 AND b.no > ?4
-		AND f.received_at < ?12 AND f.received_at >= ?3
+		AND f.received_at < ?13 AND f.received_at >= ?3
 		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6)
 	ORDER BY b.no LIMIT ?8`
+
+// askable is how many kinds of keys a filter is asked for: end-to-end id, account, reference, amount.
+const askable = 4
 
 // question is a filter made ready to be held against summaries and payments.
 type question struct {
 	PaymentFilter
 	id, account, reference []byte // folded, nil if not asked for
-	hashes                 [3]uint64
-	asked                  [3]bool
-	name                   string
-	folded                 []byte
+	hashes                 [askable]uint64
+	asked                  [askable]bool
+	name, folded           []byte
 }
 
 func newQuestion(q PaymentFilter) *question {
-	w := &question{PaymentFilter: q, name: foldName(q.Name)}
+	w := &question{PaymentFilter: q, name: foldName(nil, []byte(q.Name))}
 	w.Currency = strings.ToUpper(strings.TrimSpace(q.Currency))
 	key := func(i int, kind uint64, s string) []byte {
 		if s == "" {
@@ -110,13 +117,35 @@ func newQuestion(q PaymentFilter) *question {
 	w.id = key(0, keyEndToEnd, q.EndToEndID)
 	w.account = key(1, keyAccount, q.Account)
 	w.reference = key(2, keyReference, q.Reference)
+	if q.Min != nil && q.Max != nil && q.Min.Cmp(*q.Max) == 0 {
+		w.hashes[3], w.asked[3] = amountKey(*q.Min), true
+	}
 	return w
 }
 
-func foldName(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+// foldName appends a name as it is compared: in lower case, its blanks made one.
+func foldName(dst, s []byte) []byte {
+	start := len(dst)
+	for i := 0; i < len(s); {
+		c, n := rune(s[i]), 1
+		if c >= utf8.RuneSelf {
+			c, n = utf8.DecodeRune(s[i:])
+		}
+		switch i += n; {
+		case !unicode.IsSpace(c):
+			dst = utf8.AppendRune(dst, unicode.ToLower(c))
+		case len(dst) > start && dst[len(dst)-1] != ' ':
+			dst = append(dst, ' ')
+		}
+	}
+	if len(dst) > start && dst[len(dst)-1] == ' ' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
 
 // mayBeIn tells whether a block of this summary may hold an answer.
-func (w *question) mayBeIn(s *summary, buckets *[3][]byte) bool {
+func (w *question) mayBeIn(s *summary, buckets *[askable][]byte) bool {
 	for i, asked := range w.asked {
 		if asked && !mayHold(buckets[i], w.hashes[i]) {
 			return false
@@ -155,7 +184,11 @@ func (w *question) wants(p *formats.Payment) bool {
 	case w.To != "" && (len(p.ExecutionDate) == 0 || string(p.ExecutionDate) > w.To):
 		return false
 	}
-	return w.name == "" || strings.Contains(foldName(string(p.PayerName)), w.name) || strings.Contains(foldName(string(p.PayeeName)), w.name)
+	named := func(v []byte) bool {
+		w.folded = foldName(w.folded[:0], v)
+		return bytes.Contains(w.folded, w.name)
+	}
+	return len(w.name) == 0 || named(p.PayerName) || named(p.PayeeName)
 }
 
 // place is where the search goes on: behind block no of file n.
@@ -235,7 +268,7 @@ func (x *Index) candidates(ctx context.Context, w *question, at *place) (found [
 	if !w.Until.IsZero() {
 		until = w.Until.UnixMicro()
 	}
-	args := []any{at.received, at.n, since, at.no, w.From, w.To, w.FileID, blockPage, nil, nil, nil}
+	args := []any{at.received, at.n, since, at.no, w.From, w.To, w.FileID, blockPage, nil, nil, nil, nil}
 	for i, asked := range w.asked {
 		if asked {
 			args[8+i] = int64(w.hashes[i] >> 32)
@@ -251,17 +284,17 @@ func (x *Index) candidates(ctx context.Context, w *question, at *place) (found [
 	}
 	defer rows.Close()
 	var id, sums sql.RawBytes
-	var buckets [3]sql.RawBytes
+	var buckets [askable]sql.RawBytes
 	for ; rows.Next(); seen++ {
 		var b int64
-		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &b, &sums, &buckets[0], &buckets[1], &buckets[2]); err != nil {
+		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &b, &sums, &buckets[0], &buckets[1], &buckets[2], &buckets[3]); err != nil {
 			return nil, 0, err
 		}
 		s, err := readSummary(sums)
 		if err != nil {
 			return nil, 0, err
 		}
-		if w.mayBeIn(&s, &[3][]byte{buckets[0], buckets[1], buckets[2]}) {
+		if w.mayBeIn(&s, &[askable][]byte{buckets[0], buckets[1], buckets[2], buckets[3]}) {
 			found = append(found, candidate{b, string(id)})
 		}
 	}
@@ -269,5 +302,5 @@ func (x *Index) candidates(ctx context.Context, w *question, at *place) (found [
 }
 
 func (x *Index) block(ctx context.Context, b int64) (data []byte, err error) {
-	return data, x.d.r.QueryRowContext(ctx, `SELECT data FROM block_data WHERE b = ?`, b).Scan(&data)
+	return data, x.d.r.QueryRowContext(ctx, `SELECT coalesce(b.data, d.data) FROM blocks b LEFT JOIN block_data d ON d.b = b.b WHERE b.b = ?`, b).Scan(&data)
 }

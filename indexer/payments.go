@@ -124,13 +124,23 @@ func (p *Payments) flush() error {
 	return nil
 }
 
+// inlineBlock is the largest block, in bytes, that lies in its summary's row: that of a small file.
+const inlineBlock = 1024
+
 // insert writes the queued blocks in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
 		s := &p.queue[i]
-		r, err := p.x.d.w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter) VALUES (?, ?, ?, ?)`, p.file, s.no, s.summary, s.filter)
+		data := s.data
+		if len(data) > inlineBlock {
+			data = nil
+		}
+		r, err := p.x.d.w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, p.file, s.no, s.summary, s.filter, data)
 		if err != nil {
 			return err
+		}
+		if data != nil {
+			continue
 		}
 		b, err := r.LastInsertId()
 		if err != nil {

@@ -94,6 +94,8 @@ const sqlVerifyFiles = `SELECT ` + fileColumns + `, coalesce(d.data, ''), (SELEC
 	(SELECT record FROM ledger WHERE file = f.id AND file <> '' AND record IS NOT NULL ORDER BY seq DESC LIMIT 1)
 	FROM files f LEFT JOIN findings d ON d.n = f.n WHERE f.n > ? ORDER BY f.n LIMIT ?`
 
+const sqlVerifyBlock = `SELECT coalesce(b.data, d.data) FROM blocks b LEFT JOIN block_data d ON d.b = b.b WHERE b.file = ? AND b.no = ?`
+
 func (x *Index) verifyFiles(ctx context.Context, report func(what, problem string)) error {
 	for after := int64(0); ; {
 		rows, err := x.verifyPage(ctx, after, report)
@@ -161,13 +163,17 @@ func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(wh
 	var r blockReader
 	for no := range row.blocks {
 		var data []byte
-		err := x.d.r.QueryRowContext(ctx, `SELECT d.data FROM blocks b JOIN block_data d ON d.b = b.b WHERE b.file = ? AND b.no = ?`, row.id, no).Scan(&data)
+		err := x.d.r.QueryRowContext(ctx, sqlVerifyBlock, row.id, no).Scan(&data)
 		if errors.Is(err, sql.ErrNoRows) {
 			report(what, fmt.Sprintf("block %d of %d is gone", no+1, row.blocks))
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if data == nil {
+			report(what, fmt.Sprintf("block %d of %d has lost its payments", no+1, row.blocks))
+			return nil
 		}
 		all.Write(data)
 		var bad error

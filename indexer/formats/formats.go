@@ -47,7 +47,7 @@ type Total struct {
 // Facts is what a file's content says.
 type Facts struct {
 	Format                        string // "pain.001", "bg-lb", "bg-lb-report" or "unrecognised"
-	Version                       string // "pain.001.001.09"; "" where the format has none
+	Version                       string // "pain.001.001.09", "report 1"; "" where the format or the file has none
 	MessageID                     string
 	CreatedAt                     string  // as written in the file (no zone is invented): 2026-11-20T15:02:11 or 2026-03-28
 	Initiator                     string  // initiating party's name, or the sender's bankgiro
@@ -74,7 +74,7 @@ const (
 type Payment struct {
 	Index         int64 // from 1, in file order
 	EndToEndID    []byte
-	Amount        Amount
+	Amount        Amount // negative for an LB file's deductions and credit notes
 	Currency      []byte
 	PayerName     []byte
 	PayerAccount  []byte

@@ -19,13 +19,17 @@ func messages() []message {
 
 // isoFile is an XML file: it may wrap a Document in an envelope, and the Document may hold a message that is known here.
 // Until that is told, whatever is wrong with the XML only means that the file is not recognised.
+//
+// The true end of a file is the last byte of its outermost element's end tag. Blanks, comments and instructions may
+// follow, or be lost; one that is cut makes the file incomplete.
 type isoFile struct {
 	sheet   *sheet
 	xml     *xmlScanner
 	head    []byte // the file's beginning, until its encoding is known
 	decoder *decoder
-	message string // name of the message, once told
-	pending string // what is wrong with the file if it is a message
+	take    func([]byte) // xml.write
+	message string       // name of the message, once told
+	pending string       // what is wrong with the file if it is a message
 	// Places in the tree of elements: outside of the Document, and in it.
 	outside, document element
 }
@@ -52,12 +56,13 @@ func lookXML(prefix []byte) answer {
 func openXML(_ []byte, s *sheet) reader {
 	f := &isoFile{sheet: s}
 	f.xml = newXMLScanner(f)
+	f.take = f.xml.write
 	return f
 }
 
 func (f *isoFile) write(p []byte) {
 	if f.decoder != nil {
-		f.decoder.write(p, f.xml.write)
+		f.decoder.write(p, f.take)
 		return
 	}
 	took := min(len(p), maxHead-len(f.head))
@@ -69,7 +74,7 @@ func (f *isoFile) write(p []byte) {
 		return
 	}
 	f.head = nil
-	f.decoder.write(p[took:], f.xml.write)
+	f.decoder.write(p[took:], f.take)
 }
 
 func (f *isoFile) end() bool {

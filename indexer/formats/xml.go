@@ -32,6 +32,7 @@ type xmlScanner struct {
 	val    []byte
 
 	slab      []node // room for new ones
+	names     []byte // and for their names
 	nodes     int    // made since the last forget
 	runBytes  int    // kept in runs
 	learned   int    // runs kept in all, so that learning ends
@@ -77,7 +78,9 @@ type node struct {
 	depth  int
 	seen   bool       // markup has come after its text before
 	spaces []xmlSpace // declared here
-	kids   []*node    // without namespace declarations of their own
+	kids   *node      // the last one inside, without those that declare namespaces
+	next   *node      // the one before among its parent's kids
+	count  int        // of kids
 	runs   []xmlRun
 }
 

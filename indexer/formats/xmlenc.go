@@ -32,9 +32,11 @@ func (f *isoFile) begin() {
 	case bytes.HasPrefix(h, []byte("\xef\xbb\xbf")):
 		d.name, bom = "utf-8", 3
 	}
-	var text []byte // the head in UTF-8
-	look := *d
-	look.write(f.head[bom:], func(b []byte) { text = append(text, b...) })
+	text := f.head[bom:] // in UTF-8, as far as a declaration goes
+	if look := *d; d.width() == 2 {
+		text = nil
+		look.write(f.head[bom:], func(b []byte) { text = append(text, b...) })
+	}
 	body := bytes.TrimLeft(text, " \t\r\n")
 	if len(body) < len("<?xml ") && bytes.HasPrefix([]byte("<?xml "), body) {
 		return
@@ -57,20 +59,27 @@ func (f *isoFile) begin() {
 	f.choose(d, declared)
 	f.sheet.facts.Encoding = d.name
 	f.decoder = d
-	d.write(f.head[bom:], f.xml.write)
+	d.write(f.head[bom:], f.take)
 }
 
 // choose settles the encoding: what the first bytes show counts more than what the declaration says, but the two must
 // not contradict each other in the width of a character.
 func (f *isoFile) choose(d *decoder, declared string) {
-	known := map[string]string{
-		"": "utf-8", "utf-8": "utf-8", "utf8": "utf-8",
-		"iso-8859-1": "iso-8859-1", "iso8859-1": "iso-8859-1", "iso_8859-1": "iso-8859-1", "latin1": "iso-8859-1", "latin-1": "iso-8859-1",
-		"iso-8859-15": "iso-8859-15", "iso8859-15": "iso-8859-15", "iso_8859-15": "iso-8859-15", "latin9": "iso-8859-15", "latin-9": "iso-8859-15",
-		"windows-1252": "windows-1252", "cp1252": "windows-1252",
-		"us-ascii": "us-ascii", "ascii": "us-ascii",
-		"utf-16": "utf-16", "utf-16le": "utf-16", "utf-16be": "utf-16",
-	}[strings.ToLower(declared)]
+	known := ""
+	switch strings.ToLower(declared) {
+	case "", "utf-8", "utf8":
+		known = "utf-8"
+	case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1":
+		known = "iso-8859-1"
+	case "iso-8859-15", "iso8859-15", "iso_8859-15", "latin9", "latin-9":
+		known = "iso-8859-15"
+	case "windows-1252", "cp1252":
+		known = "windows-1252"
+	case "us-ascii", "ascii":
+		known = "us-ascii"
+	case "utf-16", "utf-16le", "utf-16be":
+		known = "utf-16"
+	}
 	wide := d.width() == 2
 	switch {
 	case known == "" && f.pending == "":

@@ -238,7 +238,7 @@ func (x *xmlScanner) begin(n *node) {
 
 // kid is the element of that name inside n, if it was there before; nil if not.
 func (n *node) kid(name []byte) *node {
-	for _, k := range n.kids {
+	for k := n.kids; k != nil; k = k.next {
 		if string(k.name) == string(name) {
 			return k
 		}
@@ -260,7 +260,7 @@ func (x *xmlScanner) newNode(written []byte) (*node, string) {
 	}
 	n := &x.slab[0]
 	x.slab = x.slab[1:]
-	*n = node{parent: at, name: bytes.Clone(written), depth: at.depth + 1}
+	*n = node{parent: at, name: x.keep(written), depth: at.depth + 1}
 	var prefix []byte
 	prefix, n.local = splitName(n.name)
 	for _, a := range x.attrs {
@@ -274,16 +274,25 @@ func (x *xmlScanner) newNode(written []byte) (*node, string) {
 	if _, bound := n.space(prefix); !bound {
 		return nil, unboundPrefix
 	}
-	switch {
-	case len(n.spaces) > 0: // not to be found again: another one may declare other namespaces
-	case len(at.kids) < maxKids:
-		at.kids = append(at.kids, n)
-	default:
-		at.kids[x.nodes%maxKids] = n
+	if len(n.spaces) == 0 { // others are not to be found again: the next one may declare other namespaces
+		if at.count++; at.count > maxKids {
+			at.count, at.kids = 1, nil
+		}
+		n.next, at.kids = at.kids, n
 	}
 	n.spec = x.file.place(n)
 	x.halted = x.halted || x.file.sheet.closed
 	return n, ""
+}
+
+// keep copies a name to where many fit.
+func (x *xmlScanner) keep(name []byte) []byte {
+	if cap(x.names)-len(x.names) < len(name) {
+		x.names = make([]byte, 0, max(512, len(name)))
+	}
+	from := len(x.names)
+	x.names = append(x.names, name...)
+	return x.names[from:len(x.names):len(x.names)]
 }
 
 const unboundPrefix = "it uses a namespace prefix that it does not declare"
@@ -293,7 +302,7 @@ func (x *xmlScanner) forget() {
 	x.nodes, x.runBytes, x.recording = x.cur.depth, 0, false
 	x.learned = maxLearned // a document that takes so many is not worth learning
 	for n := x.cur; n != nil; n = n.parent {
-		n.kids, n.runs = nil, nil
+		n.kids, n.count, n.runs = nil, 0, nil
 	}
 }
 

@@ -58,11 +58,12 @@ CREATE TABLE blocks (
     file    TEXT NOT NULL,
     no      INTEGER NOT NULL,                 -- from 0
     summary BLOB NOT NULL,                    -- what lies in it, at most: amounts, dates
-    filter  BLOB NOT NULL                     -- of folded ids, accounts, references
+    filter  BLOB NOT NULL,                    -- of folded ids, accounts, references
+    data    BLOB                              -- the block, if it is small
 ) STRICT;
 CREATE UNIQUE INDEX blocks_file ON blocks (file, no);
 
--- Apart from the summaries, so that these lie close together.
+-- Larger blocks lie apart from the summaries, so that these lie close together.
 CREATE TABLE block_data (
     b    INTEGER PRIMARY KEY,
     data BLOB NOT NULL
