@@ -8,7 +8,6 @@ package config
 import (
 	"path"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -165,10 +164,6 @@ func (a *Account) PolicyFor(reason string) string {
 
 // IsPartial reports whether a client that uploads under this plain name is going to rename it when it is done.
 func (a *Account) IsPartial(name string) bool {
-	// path.Match stops at a slash; a name has none, but the client chose it.
-	if strings.Contains(name, "/") {
-		return false
-	}
 	for _, glob := range a.PartialNames {
 		if ok, _ := path.Match(glob, name); ok { // Load refused bad globs
 			return true

@@ -85,12 +85,9 @@ func (f field) sample() string {
 	return ""
 }
 
-// alternatives joins words: "a or b", "a, b or c".
+// alternatives joins two words or more: "a or b", "a, b or c".
 func alternatives(words []string) string {
 	last := len(words) - 1
-	if last == 0 {
-		return words[0]
-	}
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
