@@ -44,7 +44,7 @@ func (t *tool) paymentsCommand() *cobra.Command {
 	f.StringVar(&p.query.Filter.EndToEndID, "end-to-end-id", "", "only with end-to-end id `ID`")
 	f.StringVar(&p.account, "iban", "", "only to or from this `ACCOUNT`: IBAN, bankgiro or other")
 	f.StringVar(&p.query.Filter.Name, "name", "", "only with `TEXT` in the payer's or payee's name")
-	f.StringVar(&p.query.Filter.Reference, "reference", "", "only with `TEXT` in the remittance")
+	f.StringVar(&p.query.Filter.Reference, "reference", "", "only with this remittance or OCR reference, whole: `TEXT`")
 	f.StringVar(&p.query.Filter.From, "from", "", "to be executed on `DATE` or later")
 	f.StringVar(&p.query.Filter.To, "to", "", "to be executed on `DATE` or earlier")
 	p.when.flags(c, "received")

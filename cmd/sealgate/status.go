@@ -112,9 +112,8 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 	if s.DiskFree >= s.DiskFloor {
 		t.say("disk     ok: %s free under %s, floor %s\n", size(s.DiskFree), here(cfg.DataDir), size(s.DiskFloor))
 	} else {
-		t.say("disk     %s: %s free under %s, floor %s; make room: df -h %s\n",
-			t.coloured(fmt.Sprintf("refusing uploads (%d refused)", s.DiskRefused), red),
-			size(s.DiskFree), here(cfg.DataDir), size(s.DiskFloor), here(cfg.DataDir))
+		t.say("disk     %s (%d refused): %s free on %s, floor %s; make room: df -h %s\n",
+			t.coloured("refusing uploads", red), s.DiskRefused, size(s.DiskFree), cfg.DataDir, size(s.DiskFloor), quoted(cfg.DataDir))
 	}
 	for _, a := range s.Accounts {
 		t.say("account  %s\n", clean(t.accountStatus(a)))

@@ -218,8 +218,10 @@ func size(n int64) string {
 		name  string
 		bytes int64
 	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= unit.bytes {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.bytes), unit.name)
+		if v := float64(n) / float64(unit.bytes); v >= 100 {
+			return fmt.Sprintf("%.0f %s", v, unit.name)
+		} else if v >= 1 {
+			return fmt.Sprintf("%.1f %s", v, unit.name)
 		}
 	}
 	return fmt.Sprintf("%d B", n)
