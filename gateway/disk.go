@@ -20,15 +20,15 @@ type diskWatch struct {
 }
 
 // Room says whether a new upload may begin now.
-func (g *Gateway) Room(guest transport.Guest) error {
+func (g *Gateway) Room(_ transport.Guest, name string) error {
 	if g.closing.Load() {
-		return notTaken("the file", "the gateway is closing down. Send it again in a minute", "closing", "")
+		return notTaken(name, "the gateway is closing down. Send it again in a minute", "closing", "")
 	}
 	cfg := g.cfg.Load()
 	free, err := freeBytes(cfg.DataDir)
 	if err != nil {
 		g.log.Error("disk unknown: refusing uploads", "path", cfg.DataDir, "err", err)
-		return noRoom("the file")
+		return noRoom(name)
 	}
 	g.disk.Lock()
 	defer g.disk.Unlock()
@@ -42,7 +42,7 @@ func (g *Gateway) Room(guest transport.Guest) error {
 	}
 	if g.disk.low {
 		g.disk.refused++
-		return noRoom("the file")
+		return noRoom(name)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func noRoom(name string) *transport.Refusal {
 // apologise is what a sender reads when the fault is ours.
 func (g *Gateway) apologise(name, id string, err error) *transport.Refusal {
 	if diskFull(err) {
-		return notTaken(name, "the gateway cannot store files now. Nothing is lost here; send it again later", "disk", id)
+		return noRoom(name)
 	}
 	return notTaken(name, "the gateway has a fault of its own. Nothing was taken; send it again later", "internal", id)
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // passMemory is what one running pass may hold: chunks in both queues, two slabs of the sealed copy, the sealer's pieces.
-const passMemory = 2*queueLength*chunkSize + 2*copySlab + 4<<20
+const passMemory = 2*queueLength*chunkSize + 2*copySlab + 1<<20
 
 // pass hashes and seals a large upload while it arrives, beside the inspection: one goroutine hashes, one seals into
 // the copy, which has a writer of its own. Bounded queues hold the client back when the disk is slower than the line.

@@ -218,7 +218,11 @@ func sizeText(n int64) string {
 		size int64
 	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if n >= unit.size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.size), unit.name)
+			digits := 1
+			if n >= 100*unit.size {
+				digits = 0
+			}
+			return fmt.Sprintf("%.*f %s", digits, float64(n)/float64(unit.size), unit.name)
 		}
 	}
 	return fmt.Sprintf("%d B", n)

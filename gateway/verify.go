@@ -152,7 +152,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 		s.Listening, s.StartedAt, s.ConfigLoadedAt = *addr, utc(g.started), utc(*g.loaded.Load())
 	}
 	g.disk.Lock()
-	s.DiskRefused = g.disk.refused
+	if g.disk.low {
+		s.DiskRefused, s.DiskLowSince = g.disk.refused, utc(g.disk.since)
+	}
 	g.disk.Unlock()
 	if free < cfg.DiskFloor {
 		s.Problems = append(s.Problems, "disk: refusing uploads, "+sizeText(free)+" free under "+cfg.DataDir+", floor "+sizeText(cfg.DiskFloor))

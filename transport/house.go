@@ -15,8 +15,8 @@ type House interface {
 	Admit(ctx context.Context, try LoginTry) (Guest, error)
 	// Account is the account's present configuration; nil when it was taken out of the configuration.
 	Account(id string) *config.Account
-	// Room says whether a new upload may begin now (disk floor, closing down); a *Refusal if not.
-	Room(guest Guest) error
+	// Room says whether a new upload of this name may begin now (disk floor, closing down); a *Refusal if not.
+	Room(guest Guest, name string) error
 	// Receive begins one delivery under the name that the client gave (a plain name, not a path).
 	Receive(ctx context.Context, guest Guest, door, name string) (Incoming, error)
 	// Shown lists the files of the account accepted or held since a time, for the view after a restart.

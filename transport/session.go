@@ -109,7 +109,7 @@ func (s *session) openUpload(r *sftp.Request) (*upload, error) {
 // begin opens a handle. If it is clear already that a new file begins, the house is asked now, where a refusal is seen by
 // every client.
 func (s *session) begin(name string, flags sftp.FileOpenFlags) (*upload, error) {
-	if err := s.door.house.Room(s.guest); err != nil {
+	if err := s.door.house.Room(s.guest, path.Base(name)); err != nil {
 		return nil, s.readableName(path.Base(name), err)
 	}
 	e, prior, err := s.view.begin(name, flags)

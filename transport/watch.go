@@ -72,17 +72,19 @@ func Watch(ctx context.Context, files []string, changed func()) error {
 	}
 }
 
-// concerns says whether an event may mean that one of the files is another now: the file itself, or a name beginning with
-// ".." or a link, which is how Kubernetes swaps a whole folder. A mere chmod is no change.
+// concerns says whether an event may mean that one of the files is another now: the file itself, a new one of the first
+// file's kind beside them (an account may come as a file of its own), or a name beginning with "..", which is how Kubernetes
+// swaps a whole folder. A mere chmod is no change.
 func concerns(event fsnotify.Event, files []string) bool {
 	if event.Op == fsnotify.Chmod {
 		return false
 	}
-	if slices.Contains(files, event.Name) {
+	name := filepath.Clean(event.Name) // in the working folder, names come as ./NAME
+	if slices.Contains(files, name) {
 		return true
 	}
-	base := filepath.Base(event.Name)
-	return len(base) > 2 && base[:2] == ".."
+	base := filepath.Base(name)
+	return len(base) > 2 && base[:2] == ".." || filepath.Ext(base) == filepath.Ext(files[0])
 }
 
 // withTargets cleans the names and adds what symbolic links among them lead to now, for edits behind a link.
