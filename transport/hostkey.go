@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -101,11 +100,11 @@ func ParsePublicKey(authorizedKeysLine []byte) (wire []byte, fingerprint string,
 	return key.Marshal(), ssh.FingerprintSHA256(key), nil
 }
 
-// rsaBits is the length of an RSA key's modulus, 0 for other keys.
+// rsaBits is the length of an RSA key's modulus, rounded up to whole bytes; 0 for other keys.
 func rsaBits(key ssh.PublicKey) int {
 	if c, ok := key.(ssh.CryptoPublicKey); ok {
-		if k, ok := c.CryptoPublicKey().(*rsa.PublicKey); ok {
-			return k.N.BitLen()
+		if k, ok := c.CryptoPublicKey().(interface{ Size() int }); ok {
+			return 8 * k.Size()
 		}
 	}
 	return 0

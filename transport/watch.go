@@ -27,7 +27,10 @@ func Watch(ctx context.Context, files []string, changed func()) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	defer watcher.Close()
-	files = withTargets(files)
+	files, err = withTargets(files)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
 	var folders []string
 	for _, file := range files {
 		if folder := filepath.Dir(file); !slices.Contains(folders, folder) {
@@ -87,15 +90,19 @@ func concerns(event fsnotify.Event, files []string) bool {
 	return len(base) > 2 && base[:2] == ".." || filepath.Ext(base) == filepath.Ext(files[0])
 }
 
-// withTargets cleans the names and adds what symbolic links among them lead to now, for edits behind a link.
-func withTargets(files []string) []string {
+// withTargets makes the names absolute, which is how events name them, and adds what symbolic links among them lead to
+// now, for edits behind a link.
+func withTargets(files []string) ([]string, error) {
 	var all []string
 	for _, file := range files {
-		file = filepath.Clean(file)
+		file, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
 		all = append(all, file)
 		if target, err := filepath.EvalSymlinks(file); err == nil && target != file {
 			all = append(all, target)
 		}
 	}
-	return all
+	return all, nil
 }

@@ -71,6 +71,13 @@ func TestWatch(t *testing.T) {
 	<-changes
 }
 
+func TestWatchRelativeName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "sealgate.yaml", "a")
+	changes := newWatch(t, "sealgate.yaml")
+	untilTold(t, changes, func() { write(t, "sealgate.yaml", "b") })
+}
+
 func TestWatchKubernetesSwap(t *testing.T) {
 	folder := t.TempDir()
 	for _, version := range []string{"..1", "..2"} {
