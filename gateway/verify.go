@@ -125,7 +125,8 @@ type Status struct {
 	ConfigLoadedAt string          `json:"config_loaded_at,omitempty"`
 	DiskFree       int64           `json:"disk_free"`
 	DiskFloor      int64           `json:"disk_floor"`
-	DiskRefused    int64           `json:"disk_refused"`
+	DiskRefused    int64           `json:"disk_refused"` // uploads since DiskLowSince
+	DiskLowSince   string          `json:"disk_low_since,omitempty"`
 	Memory         int64           `json:"memory"` // bytes of uploads under way
 	Accounts       []AccountStatus `json:"accounts"`
 	Problems       []string        `json:"problems"` // each ends with what to do
