@@ -175,7 +175,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		err = g.openAccounts(ctx, cfg)
 	}
 	if err != nil {
-		g.log.Error("config refused", "err", err)
+		g.tellRefused(err)
 		return err
 	}
 	g.cfg.Store(cfg)
@@ -209,6 +209,18 @@ func (g *Gateway) prepareSeals(ctx context.Context) error {
 		if err := group.Wait(); err != nil || ctx.Err() != nil {
 			return err
 		}
+	}
+}
+
+// tellRefused writes a line for each mistake of a configuration that is not taken over.
+func (g *Gateway) tellRefused(err error) {
+	var mistakes *config.Mistakes
+	if !errors.As(err, &mistakes) {
+		g.log.Error("config refused", "err", err)
+		return
+	}
+	for _, m := range mistakes.List {
+		g.log.Error("config refused", "err", m.String())
 	}
 }
 

@@ -335,7 +335,7 @@ func TestRefusedAtTheEarliestWrite(t *testing.T) {
 		}
 		u.Discard("closed")
 		f := h.files(t, "acme")[0]
-		if f.Verdict != indexer.Rejected || f.Fate != "" || f.Reasons[0].Code != c.code || h.payments(t, f.ID) != 0 {
+		if f.Verdict != indexer.Rejected || f.Fate != "" || f.Reasons[len(f.Reasons)-1].Code != c.code || h.payments(t, f.ID) != 0 {
 			t.Errorf("%s: recorded as %+v with %d payments", c.name, f, h.payments(t, f.ID))
 		}
 	}
