@@ -3,6 +3,7 @@ package formats
 import (
 	"bytes"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -34,6 +35,9 @@ func ourFiles(t *testing.T) map[string][]byte {
 // same fails unless two readings of the same bytes agree in everything.
 func same(t *testing.T, name, how string, got, want read) bool {
 	t.Helper()
+	if reflect.DeepEqual(want, got) { // much faster than cmp
+		return true
+	}
 	if diff := cmp.Diff(want, got, compareAmounts); diff != "" {
 		t.Errorf("%s, %s:\n%s", name, how, diff)
 		return false
@@ -169,13 +173,13 @@ func TestFlips(t *testing.T) {
 		taken := 0
 		for at := range data {
 			old := data[at]
-			for _, c := range []byte{old ^ 1, old ^ 2, old ^ 0x10, old ^ 0x20, old ^ 0x80, '<', '>', '&', '/', ' ', '\n', '0', '9', '-', 'X', 0} {
-				if c == old {
+			for k, c := range []byte{old ^ 1, old ^ 2, old ^ 0x10, old ^ 0x20, old ^ 0x80, '<', '>', '&', '/', ' ', '\n', '0', '9', '-', 'X', 0} {
+				if c == old || (at+k)%2 == 0 { // half of them, in turn, is enough
 					continue
 				}
 				data[at] = c
 				got := inspect(data, whole(data))
-				if at%5 == int(c)%5 && !same(t, name, "flipped, in chunks of 11", inspect(data, always(11)), got) {
+				if at%5 == k%5 && !same(t, name, "flipped, in chunks of 11", inspect(data, always(11)), got) {
 					t.Fatalf("byte %d became %q", at, c)
 				}
 				if len(got.Problems) > 0 {
@@ -188,6 +192,6 @@ func TestFlips(t *testing.T) {
 			}
 			data[at] = old
 		}
-		t.Logf("%s: %d of %d changes taken, with the totals as they were", name, taken, len(data)*16)
+		t.Logf("%s: %d of %d changes taken, with the totals as they were", name, taken, len(data)*8)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
@@ -169,18 +167,18 @@ func FuzzXML(f *testing.F) {
 // memory of runs and without: they must say the same.
 func TestRunsChangeNothing(t *testing.T) {
 	data := generated(t, "pain.001", payfile.Options{Payments: 12, PerBatch: 5})
-	from := len(data) * 2 / 3
+	from := len(data) * 3 / 4
 	for at := from; at < len(data); at++ {
 		old := data[at]
-		for _, c := range []byte{'<', '>', '/', ' ', 'x', old ^ 1, old ^ 0x80, '\n'} {
+		for _, c := range []byte{'<', '/', ' ', old ^ 1, old ^ 0x80} {
 			data[at] = c
 			with := inspect(data, whole(data))
 			plain := newInspector()
 			plain.Write(data[:2])
 			plain.reader.(*isoFile).xml.learned = maxLearned
 			plain.Write(data[2:])
-			if diff := cmp.Diff(plain.close(), with, compareAmounts); diff != "" {
-				t.Fatalf("byte %d from %q to %q: without and with runs:\n%s", at, old, c, diff)
+			if !same(t, "without and with runs", "changed", with, plain.close()) {
+				t.Fatalf("byte %d from %q to %q", at, old, c)
 			}
 		}
 		data[at] = old
