@@ -45,7 +45,8 @@ const (
 
 // Commit writes a file: its row, sealed copy, payments and ledger row, in one transaction that is on the disk when
 // Commit returns nil; then File.Ledger is set. When it fails nothing of the file was taken (Judge may have changed File
-// nevertheless), and the caller discards its Payments. ErrExists: there is a file of this id.
+// nevertheless), and the caller discards its Payments. ErrExists: there is a file of this id. An end of ctx keeps it from
+// beginning, and never breaks it off.
 //
 // Die before it returns, and the file is there whole or not at all; blocks of payments without a file are invisible and
 // go with the next Sweep.
@@ -79,10 +80,10 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		return err
 	}
 	if f.Verdict == Rejected {
-		f.Fate, f.Certificate = NoFate, ""
+		f.Fate = NoFate
 	}
 	if f.Fate != Sealed {
-		d.Copy, f.CopySize, f.CopyPath, f.Witness = nil, 0, "", nil
+		d.Copy, f.Certificate, f.CopySize, f.CopyPath, f.Witness = nil, "", 0, "", nil
 	}
 	if len(d.Copy) > 0 {
 		f.CopySize, f.CopyPath = int64(len(d.Copy)), ""
@@ -203,12 +204,12 @@ func (x *Index) Decide(ctx context.Context, id string, verdict Verdict, fate Fat
 		kind := kindReleased
 		row.verdict, row.fate = string(verdict), string(fate)
 		if verdict == Rejected {
-			kind, row.fate, row.certificate = kindRefused, string(NoFate), ""
+			kind, row.fate = kindRefused, string(NoFate)
 			drop = row.blocks > 0
 			row.blocks, row.blocksSum = 0, nil
 		}
 		if row.fate != string(Sealed) {
-			row.copySize, row.copyPath, row.witness = 0, "", nil
+			row.certificate, row.copySize, row.copyPath, row.witness = "", 0, "", nil
 			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM copies WHERE n = ?`, row.n); err != nil {
 				return err
 			}

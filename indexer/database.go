@@ -22,17 +22,19 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Memory and the write-ahead log. Measured in bench_test.go: a cache of 2 MiB holds the inner pages of millions of
-// rows; the log is put into the database when it has grown to logPages, by whoever is not waited for (checkpoint).
+// Memory and the write-ahead log. A cache of 2 MiB holds the inner pages of millions of rows. The log is put into the
+// database when it has grown by logPages, beside the writers (Index.relieve). Measured for a million payments and for
+// 10,000 small files by 50 writers: 1,024 pages 0.75 s and 110 µs of processor time each, 2,048 pages 0.68 s and
+// 106 µs, 4,096 pages 0.70 s and 96 µs; but what is in the log and not on the disk yet is what the next commit waits for.
 const (
-	writerCache  = "-2048" // KiB
-	readerCache  = "-512"
-	readers      = 4
-	readerIdle   = time.Minute
-	busyTimeout  = 10 * time.Second
-	logPages     = 4096      // 16 MiB
-	logKept      = "8388608" // bytes of an emptied log that stay allocated
-	oldestUsable = 64        // pages looked at before a key is said to be wrong
+	writerCache = "-2048" // KiB
+	readerCache = "-512"
+	readers     = 4
+	readerIdle  = time.Minute
+	busyTimeout = 10 * time.Second
+	logPages    = 2048      // 8 MiB
+	logKept     = "8388608" // bytes of an emptied log that stay allocated
+	keyPages    = 64        // pages looked at before a key is said to be wrong
 )
 
 // database is one encrypted SQLite file: one connection that writes, a few that read.
@@ -115,10 +117,14 @@ func (d *database) tryKey() error {
 	}
 	defer f.Close()
 	var page, out [pageSize]byte
-	for no := uint64(1); no <= oldestUsable; no++ {
+	for no := uint64(1); no <= keyPages; no++ {
 		n, err := io.ReadFull(f, page[:])
 		switch {
 		case no == 1 && n == 0 && err == io.EOF:
+			// SQLite would throw the log of an empty database away. It writes the database's first page before any log.
+			if fi, err := os.Stat(d.path + "-wal"); err == nil && fi.Size() > 0 {
+				return fmt.Errorf("%s is empty, its log is not: %w", d.path, ErrDamaged)
+			}
 			return syncFolder(filepath.Dir(d.path))
 		case no == 1 && strings.HasPrefix(string(page[:n]), "SQLite format 3\x00"):
 			return fmt.Errorf("%s is a plain SQLite database, not an encrypted one: %w", d.path, ErrKey)

@@ -161,8 +161,14 @@ func (x *Index) relieve() {
 		defer func() { <-x.emptying }()
 		// Most of it beside the writers, then what they wrote meanwhile under the lock (little), so that the next
 		// writer finds the log done with and begins it anew: otherwise it would grow as long as somebody writes.
-		if err := checkpoint(x.d.base, x.d.r); err != nil {
-			x.log.Warn("checkpoint", "step", "beside writers", "err", err)
+		for range 3 {
+			before := x.d.key.logEnd.Load()
+			if err := checkpoint(x.d.base, x.d.r); err != nil {
+				x.log.Warn("checkpoint", "step", "beside writers", "err", err)
+			}
+			if x.d.key.logEnd.Load()-before < logPages/16 {
+				break
+			}
 		}
 		x.lock <- struct{}{}
 		defer func() { <-x.lock }()
