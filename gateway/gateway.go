@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,7 +42,7 @@ type Gateway struct {
 
 	cfg       atomic.Pointer[config.Config]
 	accounts  atomic.Pointer[map[string]*account]
-	memory    atomic.Int64 // bytes of uploads held in memory
+	memory    budget
 	disk      diskWatch
 	placing   sync.Map                       // paths of sealed copies in their place whose transaction is still under way
 	indexes   map[string]*indexer.Index      // all that were opened since the start, by account
@@ -62,6 +63,7 @@ type Gateway struct {
 // Open opens everything that lies in data_dir and sweeps what a crash left behind. It serves nobody yet.
 func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{log: log, unlock: unlock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
 	g.cfg.Store(cfg)

@@ -271,8 +271,8 @@ func TestAcceptedFilesAreSealedAndFound(t *testing.T) {
 	}
 	h.sound(t)
 	h.reopen(t)
-	if got := len(h.files(t, "")); got != 4 || h.memory.Load() != 0 {
-		t.Errorf("after a restart %d files, %d bytes reserved", got, h.memory.Load())
+	if got := len(h.files(t, "")); got != 4 || h.memory.used() != 0 {
+		t.Errorf("after a restart %d files, %d bytes reserved", got, h.memory.used())
 	}
 	h.sound(t)
 }
@@ -339,8 +339,8 @@ func TestRefusedAtTheEarliestWrite(t *testing.T) {
 			t.Errorf("%s: recorded as %+v with %d payments", c.name, f, h.payments(t, f.ID))
 		}
 	}
-	if list := h.sealedFiles(t); len(list) > 0 || h.memory.Load() != 0 {
-		t.Errorf("left: %v, %d bytes reserved", list, h.memory.Load())
+	if list := h.sealedFiles(t); len(list) > 0 || h.memory.used() != 0 {
+		t.Errorf("left: %v, %d bytes reserved", list, h.memory.used())
 	}
 	h.sound(t)
 }
@@ -527,8 +527,8 @@ func TestStreamCannotGiveRandomAccess(t *testing.T) {
 		_, err := u.WriteAt([]byte("xx"), off)
 		refusal(t, err)
 	}
-	if n := len(h.files(t, "acme")); n > 1 || h.memory.Load() != 0 {
-		t.Errorf("%d rows, %d bytes reserved", n, h.memory.Load())
+	if n := len(h.files(t, "acme")); n > 1 || h.memory.used() != 0 {
+		t.Errorf("%d rows, %d bytes reserved", n, h.memory.used())
 	}
 	h.sound(t)
 }
@@ -603,5 +603,40 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 	if err := os.Rename(path, path+"2"); err != nil || len(problems()) != 2 { // gone, and an orphan
 		t.Errorf("renamed: %v, %v", problems(), err)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	h := newHouse(t)
+	limits := &h.cfg.Load().SFTP.Limits
+	limits.Memory, limits.MemoryPerAccount, limits.MemoryPerAddress = 40<<20, 16<<20, 30<<20
+	ahead := func(account string, addr string) (err error) { // 1 MiB that waits behind a gap
+		g := transport.Guest{Account: account, User: "uTEST", Addr: netip.MustParseAddr(addr)}
+		u, err := h.Receive(t.Context(), g, "sftp", "gap.xml")
+		for i := range int64(32) {
+			if err == nil {
+				_, err = u.WriteAt(make([]byte, 32<<10), 1+i<<15)
+			}
+		}
+		return err
+	}
+	for _, c := range []struct {
+		account, addr string
+		fit           int
+	}{
+		{"acme", "192.0.2.1", 15},   // the account's share of 16 MiB
+		{"soft", "192.0.2.1", 13},   // the address's of 30 MiB: 15 are in use
+		{"soft", "2001:db8::1", 2},  // the account's again
+		{"gone", "2001:db8::2", 7},  // what is left in total
+		{"beta", "198.51.100.1", 0}, // nothing
+	} {
+		for i := 0; ; i++ {
+			if err := ahead(c.account, c.addr); err != nil {
+				if !strings.Contains(refusal(t, err).Sentence, "[memory, ") || i != c.fit {
+					t.Errorf("%s from %s: %d fitted, want %d; then: %v", c.account, c.addr, i, c.fit, err)
+				}
+				break
+			}
+		}
 	}
 }

@@ -58,6 +58,9 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 		id: g.newID(), name: name, declared: -1, verdict: indexer.Accepted,
 	}
 	u.payments = account.index.NewPayments(u.id)
+	if err := u.reserve(uploadMemory); err != nil {
+		return nil, err
+	}
 	u.inspector = formats.New(u.found, g.now)
 	if account.certificate != nil && account.certificate.Expired(g.now()) {
 		if err := u.give("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {

@@ -112,10 +112,9 @@ func (u *Upload) sealSmall(d *indexer.Delivery) error {
 	return nil
 }
 
-// reserve takes n bytes of the memory that all uploads share, or gives back -n.
+// reserve takes n bytes of the memory that uploads share, or gives back -n.
 func (u *Upload) reserve(n int64) error {
-	if u.gateway.memory.Add(n); n > 0 && u.gateway.memory.Load() > u.gateway.cfg.Load().SFTP.Limits.Memory {
-		u.gateway.memory.Add(-n)
+	if !u.gateway.memory.take(n, u.account.ID, network(u.guest.Addr), u.gateway.cfg.Load().SFTP.Limits) {
 		u.sticky = notTaken(u.name, "the gateway is busy. Nothing is lost here; send it again later", "memory", u.id)
 		u.abort("memory")
 		return u.sticky
@@ -124,10 +123,8 @@ func (u *Upload) reserve(n int64) error {
 	return nil
 }
 
-func (u *Upload) release(n int64) {
-	u.reserved -= n
-	u.gateway.memory.Add(-n)
-}
+// release gives n bytes back.
+func (u *Upload) release(n int64) { u.reserve(-n) }
 
 // outOfOrder ends an upload that asks for what a stream cannot give.
 func (u *Upload) outOfOrder(err error) error {

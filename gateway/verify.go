@@ -148,7 +148,7 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{DiskFree: free, DiskFloor: cfg.DiskFloor, Memory: g.memory.Load(), Problems: []string{}}
+	s := Status{DiskFree: free, DiskFloor: cfg.DiskFloor, Memory: g.memory.used(), Problems: []string{}}
 	if addr := g.listening.Load(); addr != nil {
 		s.Listening, s.StartedAt, s.ConfigLoadedAt = *addr, utc(g.started), utc(*g.loaded.Load())
 	}
