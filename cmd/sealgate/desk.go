@@ -37,7 +37,7 @@ func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error
 		if err := sameOwner(cfg.DataDir); err != nil {
 			return nil, err
 		}
-		return t.unlockKey(cfg)
+		return t.unlockKey(ctx, cfg)
 	}
 	client, err := patiently(ctx, func() (*gateway.Client, error) {
 		return gateway.Connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
@@ -86,9 +86,9 @@ func sameOwner(dir string) error {
 }
 
 // unlockKey reads the unlock key: from --unlock-key-file, or as configured.
-func (t *tool) unlockKey(cfg *config.Config) (*vault.UnlockKey, error) {
+func (t *tool) unlockKey(ctx context.Context, cfg *config.Config) (*vault.UnlockKey, error) {
 	if t.unlockFile == "-" {
-		text, err := t.readSecret("-")
+		text, err := t.readSecret(ctx, "-")
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	if err := mayWrite(o.out, o.force); err != nil {
 		return err
 	}
-	key, access, err := t.readKeys(o)
+	key, access, err := t.readKeys(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	defer sealed.close()
 	hash, written := sha256.New(), &counted{}
 	decrypt := func(w io.Writer) error {
-		err := vault.OpenSealed(io.MultiWriter(w, hash, written), sealed.bytes, sealed.size, key, access)
+		err := vault.OpenSealed(io.MultiWriter(w, hash, written), until{ctx, sealed.bytes}, sealed.size, key, access)
 		if err != nil {
 			return o.explain(sealed.name, err)
 		}
@@ -135,8 +135,8 @@ func (o *opening) explain(name string, err error) error {
 	return no("it was sealed to certificate "+sealedTo+o.nothing(), "%s does not open %s", o.keyFile, name)
 }
 
-func (t *tool) readKeys(o *opening) (*vault.PrivateKey, *vault.AccessKey, error) {
-	key, err := vault.ReadPrivateKey(o.keyFile, func() ([]byte, error) { return t.passphrase(o) })
+func (t *tool) readKeys(ctx context.Context, o *opening) (*vault.PrivateKey, *vault.AccessKey, error) {
+	key, err := vault.ReadPrivateKey(o.keyFile, func() ([]byte, error) { return t.passphrase(ctx, o) })
 	if err != nil {
 		return nil, nil, keyTrouble(err)
 	}
@@ -162,14 +162,14 @@ func keyTrouble(err error) error {
 }
 
 // passphrase reads the passphrase of an encrypted key.
-func (t *tool) passphrase(o *opening) ([]byte, error) {
+func (t *tool) passphrase(ctx context.Context, o *opening) ([]byte, error) {
 	if o.passphraseFile != "" {
-		return t.readSecret(o.passphraseFile)
+		return t.readSecret(ctx, o.passphraseFile)
 	}
 	if !t.typed {
 		return nil, usage("", "%s is encrypted; give its passphrase with --passphrase-file F", o.keyFile)
 	}
-	return t.askSecret("Passphrase of " + o.keyFile + ": ")
+	return t.askSecret(ctx, "Passphrase of "+o.keyFile+": ")
 }
 
 // sealedSource is a sealed copy to read at any place, and what the index knows of it.

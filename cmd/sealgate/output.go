@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"unicode/utf8"
 
-	"golang.org/x/term"
-
-	"io"
+	"golang.org/x/sys/unix"
 )
 
 // What `open` and `export` write.
@@ -52,14 +51,7 @@ func toFile(out string, force bool, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	place := os.Link // refuses a name that somebody took meanwhile
-	if force {
-		place = os.Rename
-	}
-	if err := place(file.Name(), out); err != nil {
-		if errors.Is(err, os.ErrExist) {
-			return mayWrite(out, false)
-		}
+	if err := place(file.Name(), out, force); err != nil {
 		return err
 	}
 	dir, err := os.Open(filepath.Dir(out))
@@ -102,11 +94,33 @@ func (s *screenful) Write(p []byte) (int, error) {
 	return s.Buffer.Write(p)
 }
 
-// askSecret asks on the terminal, without showing what is typed.
-func (t *tool) askSecret(question string) ([]byte, error) {
-	t.out.Flush()
-	fmt.Fprint(t.err, question)
-	secret, err := term.ReadPassword(int(t.in.Fd()))
-	fmt.Fprintln(t.err)
-	return secret, err
+// place gives a whole file its name. Without force it refuses a name that somebody took meanwhile.
+func place(made, out string, force bool) error {
+	if force {
+		return os.Rename(made, out)
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, made, unix.AT_FDCWD, out, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // a file system that cannot promise it
+		if err := mayWrite(out, false); err != nil {
+			return err
+		}
+		return os.Rename(made, out)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return mayWrite(out, false)
+	}
+	return err
+}
+
+// until is a reader that ends with the context, so that an interruption does not wait for a gigabyte.
+type until struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+func (u until) ReadAt(p []byte, off int64) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, u.ctx.Err()
+	}
+	return u.ReaderAt.ReadAt(p, off)
 }

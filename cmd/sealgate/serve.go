@@ -41,7 +41,7 @@ func (t *tool) serve(ctx context.Context) error {
 	}
 	var level slog.LevelVar
 	log := t.newLog(cfg.Log, &level)
-	unlock, err := t.unlockKey(cfg)
+	unlock, err := t.unlockKey(ctx, cfg)
 	if err != nil {
 		return err
 	}

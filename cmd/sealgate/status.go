@@ -112,8 +112,12 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 	if s.DiskFree >= s.DiskFloor {
 		t.say("disk     ok: %s free under %s, floor %s\n", size(s.DiskFree), here(cfg.DataDir), size(s.DiskFloor))
 	} else {
-		t.say("disk     %s (%d refused): %s free on %s, floor %s; make room: df -h %s\n",
-			t.coloured("refusing uploads", red), s.DiskRefused, size(s.DiskFree), cfg.DataDir, size(s.DiskFloor), quoted(cfg.DataDir))
+		since := ""
+		if at, ok := t.local(s.DiskLowSince); ok {
+			since = " since " + at.Format("15:04")
+		}
+		t.say("disk     %s%s (%d refused): %s free on %s, floor %s; make room: df -h %s\n",
+			t.coloured("refusing uploads", red), since, s.DiskRefused, size(s.DiskFree), cfg.DataDir, size(s.DiskFloor), quoted(cfg.DataDir))
 	}
 	for _, a := range s.Accounts {
 		t.say("account  %s\n", clean(t.accountStatus(a)))

@@ -83,7 +83,11 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		return exitYes
 	}
 	if ctx.Err() != nil {
-		t.complain(err.Error(), "")
+		text := "interrupted"
+		if strings.HasPrefix(err.Error(), text) { // and what that means
+			text = err.Error()
+		}
+		t.complain(text, "")
 		return exitInterrupted
 	}
 	var known *trouble
@@ -290,38 +294,6 @@ func near(path string) string {
 		return path
 	}
 	return rel
-}
-
-// ask puts a question on a terminal and gives the line that was typed.
-func (t *tool) ask(question string) (string, error) {
-	t.out.Flush()
-	fmt.Fprint(t.err, question)
-	line, err := bufio.NewReader(io.LimitReader(t.in, 4<<10)).ReadString('\n')
-	if err != nil && line == "" {
-		return "", err
-	}
-	return strings.TrimRight(line, "\r\n"), nil
-}
-
-// readSecret reads the first line of a small file, or of stdin for "-".
-func (t *tool) readSecret(path string) ([]byte, error) {
-	in := io.Reader(t.in)
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		in = file
-	}
-	line, err := bufio.NewReader(io.LimitReader(in, 4<<10)).ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
-		line = line[:len(line)-1]
-	}
-	return line, nil
 }
 
 // mistakesTold writes what is wrong with a configuration, one mistake a line, and gives the error that sums it up.

@@ -40,7 +40,7 @@ func (t *tool) addUser(ctx context.Context, n gateway.NewUser, fromStdin bool, k
 		return usage("give one of them as a file", "--password-stdin and --unlock-key-file - cannot both read stdin")
 	}
 	if fromStdin {
-		password, err := t.readSecret("-")
+		password, err := t.readSecret(ctx, "-")
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (t *tool) userRemoveCommand() *cobra.Command {
 
 func (t *tool) removeUser(ctx context.Context, account, login string, yes bool) error {
 	if t.typed && !yes {
-		typed, err := t.ask(fmt.Sprintf("%s of %s can then no longer log in; type the account's id to remove it: ", clean(login), clean(account)))
+		typed, err := t.ask(ctx, fmt.Sprintf("%s of %s can then no longer log in; type the account's id to remove it: ", clean(login), clean(account)))
 		if err != nil {
 			return err
 		}
