@@ -20,7 +20,13 @@ import (
 )
 
 // patience is how long a test waits for something that must happen. It bounds a hang; no test measures it.
-const patience = 60 * time.Second
+// PROOF_PATIENCE sets another.
+var patience = func() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("PROOF_PATIENCE")); err == nil {
+		return d
+	}
+	return 60 * time.Second
+}()
 
 // build compiles the command once per run of the tests.
 var build = sync.OnceValues(func() (string, error) {
@@ -103,7 +109,7 @@ func prepare(t testing.TB, opt options, logins ...string) *gateway {
 	g := &gateway{t: t, bin: bin, dir: dir, opt: opt, pass: "quiet-otter-maple-proof-17", log: newTranscript()}
 	t.Cleanup(func() {
 		g.stop()
-		if t.Failed() {
+		if t.Failed() || os.Getenv("PROOF_LOG") != "" {
 			t.Logf("daemon's log (last 60 lines):\n%s", g.log.tail(60))
 		}
 		os.RemoveAll(dir)

@@ -119,7 +119,7 @@ func TestNoDescriptors(t *testing.T) {
 	g := newGateway(t, options{wrap: []string{"prlimit", "--nofile=64:64"}})
 	old := g.door().sit(t)
 	var conns []net.Conn
-	for range 200 {
+	for range 120 {
 		c, err := net.Dial("tcp", g.door().addr())
 		if err != nil {
 			break

@@ -207,6 +207,25 @@ func TestBlindResumes(t *testing.T) {
 	})
 }
 
+// TestStreamAppend: ssh2-sftp-client's append() of a stream begins at offset 0 or where it should, as the answers happen
+// to come. It ends in the right bytes or in a refusal, never in others.
+func TestStreamAppend(t *testing.T) {
+	need(t, "node")
+	g := newGateway(t, options{})
+	d := newDesk(t, g.door())
+	content := pain001(t, 3<<20)
+	if err := newCutter(t, g.door(), 1_000_000).sit(t).push("stream.xml", content); err == nil || refused(err) {
+		t.Fatalf("the cut upload ended with %v", err)
+	}
+	g.parked(t, "stream.xml")
+	o := d.sh("", "node", testdata("ssh2_put.js"), "resume-stream", d.save("s.xml", content), "/inbox/stream.xml")
+	if o.code == 0 {
+		g.taken(t, "stream.xml", sum(content))
+	} else {
+		g.taken(t, "stream.xml")
+	}
+}
+
 // TestMkdir puts a folder with OpenSSH's put -R, whose folders exist in the view only.
 func TestMkdir(t *testing.T) {
 	need(t, "sftp")

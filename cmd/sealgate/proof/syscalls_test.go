@@ -87,7 +87,7 @@ func TestOrderOfSyscalls(t *testing.T) {
 var (
 	syncedFile   = regexp.MustCompile(`f(data)?sync\(\d+<[^>]*/incoming/[^>]*`)
 	renamedFile  = regexp.MustCompile(`rename(at|at2)?\(.*incoming/.*sealed/`)
-	syncedFolder = regexp.MustCompile(`f(data)?sync\(\d+<[^>]*/sealed/[0-9/]*>`)
+	syncedFolder = regexp.MustCompile(`f(data)?sync\(\d+<[^>]*/sealed/\d{4}/\d\d/\d\d>`)
 	syncedIndex  = regexp.MustCompile(`f(data)?sync\(\d+<[^>]*/index\.db(-wal)?>`)
 	replied      = regexp.MustCompile(`(write|writev|sendto)\(\d+<(TCP|socket)[^>]*>`)
 )

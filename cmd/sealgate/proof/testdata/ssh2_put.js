@@ -16,6 +16,10 @@ const [op, local, remote, temp] = process.argv.slice(2);
     else if (op === 'modes') { await c.fastPut(local, remote); await c.chmod(remote, 0o640); }
     else if (op === 'resume') {
       const at = (await c.stat(remote)).size;
+      await c.append(fs.readFileSync(local).subarray(at), remote);
+    } else if (op === 'resume-stream') {
+      // ssh2 1.17 may write the stream's first piece at offset 0, before it has the answer that tells it where to go on.
+      const at = (await c.stat(remote)).size;
       await c.append(fs.createReadStream(local, { start: at }), remote);
     } else throw new Error('no such op ' + op);
   } catch (e) {
