@@ -144,7 +144,6 @@ func (b *builder) add(p *formats.Payment) {
 		b.key(keyReference, p.Reference)
 	}
 	b.amount(p.Amount)
-	b.keys = append(b.keys, amountKey(p.Amount))
 }
 
 func (b *builder) key(kind uint64, v []byte) {
@@ -190,12 +189,15 @@ func (b *builder) date(v []byte) {
 }
 
 func (b *builder) amount(a formats.Amount) {
-	if minor, scale, ok := minorOf(a); ok {
-		b.amounts = append(b.amounts, scale)
-		b.amounts = binary.AppendUvarint(b.amounts, uint64(minor<<1)^uint64(minor>>63))
+	minor, scale, ok := minorOf(a)
+	if !ok {
+		b.amounts = appendBytes(append(b.amounts, amountAsText), []byte(a.String()))
+		b.keys = append(b.keys, amountKey(a))
 		return
 	}
-	b.amounts = appendBytes(append(b.amounts, amountAsText), []byte(a.String()))
+	b.amounts = append(b.amounts, scale)
+	b.amounts = binary.AppendUvarint(b.amounts, uint64(minor<<1)^uint64(minor>>63))
+	b.keys = append(b.keys, minorKey(minor, scale))
 }
 
 // minorOf is the amount as a whole number of its smallest decimal; false beyond 63 bits.
@@ -234,8 +236,9 @@ func (b *builder) close() {
 	b.summary = b.appendSummary(b.summary[:0])
 }
 
-// compress puts the stored form of a block into dst. Measured over a million payments of a generated pain.001: see
-// BenchmarkPayments. A block of less than 256 bytes gains nothing.
+// compress puts the stored form of a block into dst. Measured with BenchmarkPayments: S2 costs no time, since there is
+// less to encrypt and to write (0.68 s of processor time a million either way), and saves 27 % of the disk (44 bytes a
+// payment, not 61). S2's better mode: 0.82 s, 40 bytes. A block of less than 256 bytes gains nothing.
 func compress(dst, plain []byte) []byte {
 	if len(plain) >= 256 {
 		dst = slices.Grow(dst[:0], 1+s2.MaxEncodedLen(len(plain)))

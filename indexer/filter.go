@@ -69,6 +69,10 @@ func amountKey(a formats.Amount) uint64 {
 			return hashKey(keyAmount, []byte(text))
 		}
 	}
+	return minorKey(minor, scale)
+}
+
+func minorKey(minor int64, scale uint8) uint64 {
 	for scale > 0 && minor%10 == 0 {
 		minor, scale = minor/10, scale-1
 	}
