@@ -24,8 +24,8 @@ test: check peers
 
 check:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
-	$(GO) vet ./... ./testdata/...
-	$(GO) tool staticcheck ./... ./testdata/...
+	$(GO) vet ./... ./testdata/gen ./testdata/gen/payfile ./testdata/bench
+	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/gen/payfile ./testdata/bench
 
 race:
 	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -v /proof)
