@@ -46,7 +46,7 @@ func (t *tool) verify(ctx context.Context, account string) error {
 		what = "account " + account
 	}
 	if problems > 0 {
-		return no("keep data_dir as it is and see docs/trouble.md", "%s found in %s", count(problems, "problem"), what)
+		return no("copy data_dir as it is before anything else is tried", "%s found in %s", count(problems, "problem"), what)
 	}
 	if !t.json {
 		t.say("ok: %s checked: ledger, index, every sealed copy, nothing left over\n", what)
