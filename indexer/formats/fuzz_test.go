@@ -167,19 +167,17 @@ func FuzzXML(f *testing.F) {
 // memory of runs and without: they must say the same.
 func TestRunsChangeNothing(t *testing.T) {
 	data := generated(t, "pain.001", payfile.Options{Payments: 12, PerBatch: 5})
-	from := len(data) * 3 / 4
+	from := len(data) / 3
 	for at := from; at < len(data); at++ {
 		old := data[at]
-		for _, c := range []byte{'<', '/', ' ', old ^ 1, old ^ 0x80} {
-			data[at] = c
-			with := inspect(data, whole(data))
-			plain := newInspector()
-			plain.Write(data[:2])
-			plain.reader.(*isoFile).xml.learned = maxLearned
-			plain.Write(data[2:])
-			if !same(t, "without and with runs", "changed", with, plain.close()) {
-				t.Fatalf("byte %d from %q to %q", at, old, c)
-			}
+		data[at] = []byte{'<', '/', ' ', old ^ 1, old ^ 0x80}[at%5]
+		with := inspect(data, whole(data))
+		plain := newInspector()
+		plain.Write(data[:2])
+		plain.reader.(*isoFile).xml.learned = maxLearned
+		plain.Write(data[2:])
+		if !same(t, "without and with runs", "changed", with, plain.close()) {
+			t.Fatalf("byte %d from %q to %q", at, old, data[at])
 		}
 		data[at] = old
 	}
