@@ -280,7 +280,7 @@ func checkpoint(ctx context.Context, q interface {
 	return q.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &log, &copied)
 }
 
-// plain turns SQLite's errors about pages that do not open into ErrDamaged. While SQLite reads its schema it forgets
+// plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged. While SQLite reads its schema it forgets
 // the finer code, hence the look at the key's own count.
 func (d *database) plain(err error) error {
 	var e sqlite3.Error

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -98,11 +99,11 @@ func TestCommitFull(t *testing.T) {
 	for i := int64(1); err == nil && i < 100*blockPayments; i++ {
 		err = p.Add(&formats.Payment{Index: i, Reference: fmt.Append(nil, newID(epoch))})
 	}
-	if err == nil || p.Add(&formats.Payment{}) != err {
+	if !errors.Is(err, ErrFull) || p.Add(&formats.Payment{}) != err {
 		t.Errorf("payments: %v", err)
 	}
 	f := newFile(t, "full", epoch)
-	if err := x.Commit(t.Context(), &Delivery{File: f, Copy: make([]byte, MaxCopy)}); err == nil || f.Ledger.Seq != 0 {
+	if err := x.Commit(t.Context(), &Delivery{File: f, Copy: make([]byte, MaxCopy)}); !errors.Is(err, ErrFull) || f.Ledger.Seq != 0 {
 		t.Errorf("commit: %v", err)
 	}
 	mustExec(t, x.d.w, `PRAGMA max_page_count = 1000000`)
