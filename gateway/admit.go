@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,18 +122,17 @@ func (g *Gateway) refused(try transport.LoginTry, user *indexer.User, why string
 	if user != nil {
 		args = append(args, "account", user.Account)
 	}
-	args = append(args, "door", try.Door)
 	if user != nil {
 		args = append(args, "user", user.ID)
 	}
-	args = append(args, "addr", try.Addr, "why", why)
+	args = append(args, "door", try.Door, "addr", try.Addr, "why", why)
 	if tries > 0 {
 		args = append(args, "tries", tries)
 	}
 	if !until.IsZero() {
 		args = append(args, "locked", until.Sub(g.now()).Round(time.Second))
 	}
-	client := plain(try.Client)
+	client, _, _ := strings.Cut(strings.TrimPrefix(plain(try.Client), "SSH-2.0-"), " ")
 	args = append(args, slog.String("client", client[:min(len(client), 60)]))
 	g.log.Warn("login refused", args...)
 }

@@ -127,10 +127,11 @@ func (s *SFTP) accept(ctx, lasting context.Context, connections *sync.WaitGroup)
 				s.log.Warn("connections cannot be accepted", "door", "sftp", "err", err)
 			}
 			failed = time.Now()
-			if out := s.lobby.evict(); out != nil {
-				out.Close()
-			}
 			wait = min(max(2*wait, 5*time.Millisecond), longest)
+			if out := s.lobby.evict(); out != nil { // that frees a descriptor: a newcomer need not wait
+				out.Close()
+				wait = time.Millisecond
+			}
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():

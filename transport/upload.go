@@ -262,5 +262,6 @@ func (u *upload) park() {
 			size-- // nothing is missing but the CLOSE: shown whole, it would pass for taken
 		}
 		v.park(u.entry, incoming, size, time.Now().Add(keep), nil)
+		u.session.log.Info("parked", "file", incoming.ID(), "why", "the connection dropped", "size", size)
 	}
 }
