@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,7 +40,7 @@ func (t *tool) commands() *cobra.Command {
 		PersistentPreRun: func(*cobra.Command, []string) {
 			t.started = true
 			if t.utc {
-				t.zone = utcZone
+				t.zone = time.UTC
 			}
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -62,6 +63,9 @@ func (t *tool) commands() *cobra.Command {
 	for _, g := range t.groups {
 		root.AddCommand(g.commands...)
 	}
+	root.SetHelpCommand(t.helpCommand())
+	// Before the command or after it, as people type it; -h shows it where it means something.
+	root.PersistentFlags().StringVarP(&t.configFile, "config", "c", "", "configuration `FILE` (default ./sealgate.yaml, then /etc/sealgate/sealgate.yaml)")
 	return root
 }
 
@@ -71,9 +75,11 @@ type commandGroup struct {
 	commands []*cobra.Command
 }
 
-// withConfig gives a command the flag -c.
+// readsConfig marks a command that reads the configuration, so that its help shows -c.
+const readsConfig = "reads-config"
+
 func (t *tool) withConfig(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVarP(&t.configFile, "config", "c", "", "configuration `FILE` (default ./sealgate.yaml, then /etc/sealgate/sealgate.yaml)")
+	c.Annotations = map[string]string{readsConfig: "yes"}
 	return c
 }
 
@@ -160,7 +166,11 @@ func (t *tool) help(c *cobra.Command) {
 		t.helpAll(c)
 		return
 	}
-	t.say("%s\n\nUsage: %s\n", c.Short, c.UseLine())
+	use := c.UseLine()
+	if c.HasAvailableSubCommands() {
+		use = c.CommandPath() + " COMMAND"
+	}
+	t.say("%s\n\nUsage: %s\n", c.Short, use)
 	if c.HasAvailableSubCommands() {
 		t.say("\n")
 		for _, sub := range c.Commands() {
@@ -171,13 +181,29 @@ func (t *tool) help(c *cobra.Command) {
 		t.say("\nExamples:\n%s\n", c.Example)
 	}
 	var flags []string
-	c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" && !f.Hidden {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" && !f.Hidden && (f.Name != "config" || c.Annotations[readsConfig] != "") {
 			flags = append(flags, flagLine(f))
 		}
 	})
 	if len(flags) > 0 {
 		t.say("\nFlags:\n%s", strings.Join(flags, ""))
+	}
+}
+
+// helpCommand is `sealgate help COMMAND`, for those who try that before -h.
+func (t *tool) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help COMMAND", Short: "Help about a command.", Hidden: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage("sealgate -h", "there is no command %q", strings.Join(args, " "))
+			}
+			found.InitDefaultHelpFlag()
+			t.help(found)
+			return nil
+		},
 	}
 }
 
@@ -212,5 +238,5 @@ func (t *tool) configTrouble(err error, after string) error {
 	if errors.As(err, &mistakes) {
 		return t.mistakesTold(mistakes, after)
 	}
-	return usage("name it with -c FILE, or make a gateway with: sealgate init DIR", "%s", strings.TrimPrefix(err.Error(), "config: "))
+	return usage("name it with -c FILE, or make a gateway with: sealgate init DIR", "%s", cause(err))
 }

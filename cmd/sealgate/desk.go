@@ -18,9 +18,6 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// utcZone is the zone of --utc; a zone of its own, so that headers say UTC whatever the machine calls it.
-var utcZone = time.FixedZone("UTC", 0)
-
 // errStopped is the answer of commands that only a running gateway can serve.
 var errStopped = errors.New("no gateway runs on this data_dir")
 
