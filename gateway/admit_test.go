@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/transport"
+)
+
+func try(login, password, addr string) transport.LoginTry {
+	return transport.LoginTry{
+		Door: "sftp", Login: login, Password: []byte(password), Addr: netip.MustParseAddr(addr), Client: "SSH-2.0-OpenSSH_9.2p1 Debian",
+	}
+}
+
+func TestLogins(t *testing.T) {
+	h := newHouse(t)
+	line, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "anna"}, "uid:0")
+	if err != nil || line.NewPassword == "" || line.Account != "acme" {
+		t.Fatalf("%+v, %v", line, err)
+	}
+	guest, err := h.Admit(t.Context(), try("anna", line.NewPassword, "192.0.2.1"))
+	if err != nil || guest.Account != "acme" || guest.User != line.ID {
+		t.Errorf("%+v, %v", guest, err)
+	}
+	for _, bad := range []transport.LoginTry{
+		try("anna", "", "192.0.2.1"), try("anna", line.NewPassword+"x", "192.0.2.1"),
+		try("Anna", line.NewPassword, "192.0.2.1"), try("", "", "192.0.2.1"), try("bert", line.NewPassword, "192.0.2.1"),
+		{Door: "sftp", Login: "anna", PublicKey: []byte("not hers"), Proven: true, Addr: netip.MustParseAddr("192.0.2.1")},
+		{Door: "sftp", Login: "anna", PublicKey: []byte{}, Proven: true, Addr: netip.MustParseAddr("192.0.2.1")},
+	} {
+		if guest, err := h.Admit(t.Context(), bad); err == nil || guest != (transport.Guest{}) {
+			t.Errorf("%q let in as %+v", bad.Login, guest)
+		}
+	}
+	if _, err := h.AddUser(t.Context(), NewUser{Account: "beta", Login: "anna"}, "uid:0"); err == nil {
+		t.Error("one login, two accounts")
+	}
+	if _, err := h.RemoveUser(t.Context(), "beta", "anna", "uid:0"); err == nil {
+		t.Error("removed by another account")
+	}
+	if _, err := h.RemoveUser(t.Context(), "acme", "anna", "uid:0"); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.Admit(t.Context(), try("anna", line.NewPassword, "192.0.2.1")); err == nil {
+		t.Error("let in after removal")
+	}
+	if text := h.log.String(); strings.Contains(text, "anna") || strings.Contains(text, "bert") || strings.Contains(text, line.NewPassword) {
+		t.Errorf("a login's name or a password is in the log:\n%s", text)
+	}
+}
+
+// TestLockout: wrong passwords lock the user, wherever they come from, for a growing time; the right one is refused then
+// too, and works again when the time is over.
+func TestLockout(t *testing.T) {
+	h := newHouse(t)
+	now := time.Now()
+	var clock sync.Mutex
+	h.now = func() time.Time { clock.Lock(); defer clock.Unlock(); return now }
+	h.logins.now = h.now
+	line, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "anna"}, "uid:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := func(n int) {
+		for i := range n {
+			h.Admit(t.Context(), try("anna", "guess", fmt.Sprintf("192.0.2.%d", i)))
+		}
+	}
+	locked := func() bool {
+		_, err := h.Admit(t.Context(), try("anna", line.NewPassword, "198.51.100.1"))
+		var r *transport.Refusal
+		return errors.As(err, &r) && strings.Contains(r.Sentence, "too many wrong logins; try again after ")
+	}
+	wrong(triesOfUser - 1)
+	if locked() {
+		t.Error("locked too early") // and the right password has cleared the count
+	}
+	for _, pause := range []time.Duration{firstLock, 2 * firstLock, 4 * firstLock, 8 * firstLock, longestLock, longestLock} {
+		if pause == firstLock {
+			wrong(triesOfUser)
+		} else {
+			wrong(1)
+		}
+		now = now.Add(pause - time.Second)
+		if !locked() {
+			t.Errorf("not locked for %s", pause)
+		}
+		now = now.Add(2 * time.Second)
+	}
+	if locked() {
+		t.Error("locked for ever")
+	}
+}
+
+func TestAddressIsLockedForEverybody(t *testing.T) {
+	h := newHouse(t)
+	for i := range triesOfAddress {
+		h.Admit(t.Context(), try(fmt.Sprint("nobody", i), "guess", fmt.Sprintf("2001:db8::%x", i))) // one /64
+	}
+	var r *transport.Refusal
+	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8::ffff")); !errors.As(err, &r) {
+		t.Errorf("the /64 is not locked: %v", err)
+	}
+	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8:0:1::1")); errors.As(err, &r) {
+		t.Error("the next /64 is locked too")
+	}
+}
+
+func TestTalliesAreBounded(t *testing.T) {
+	var l logins
+	now := time.Now()
+	l.init(func() time.Time { return now })
+	for i := range 2 * talliesKept {
+		now = now.Add(time.Millisecond)
+		l.wrong(fmt.Sprint("user:", i), "addr:x")
+	}
+	if len(l.tallies) > talliesKept {
+		t.Errorf("%d tallies", len(l.tallies))
+	}
+	if l.locked("addr:x").IsZero() {
+		t.Error("a flood of names washed the address's count away")
+	}
+}
+
+// TestHashesAreBounded: two run, some wait, the rest is refused at once.
+func TestHashesAreBounded(t *testing.T) {
+	var l logins
+	l.init(time.Now)
+	for range hashesAtOnce {
+		if _, err := l.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range hashesWaiting {
+		l.queue <- struct{}{}
+	}
+	if _, err := l.enter(t.Context()); err == nil {
+		t.Error("one more was let in to wait")
+	}
+}
