@@ -147,10 +147,10 @@ func finished(lines []string, i int) int {
 func TestKilledAtEveryStep(t *testing.T) {
 	g := newGateway(t, options{})
 	b := newBook()
-	calls := []string{"fsync", "fdatasync", "renameat,rename,renameat2", "pwrite64", "write", "openat", "ftruncate", "close",
-		"unlinkat,unlink", "mkdirat,mkdir", "fallocate", "sync_file_range", "newfstatat,fstat", "futex", "epoll_pwait,epoll_pwait2"}
+	calls := []string{"mkdirat,mkdir", "fsync", "fdatasync", "renameat,rename,renameat2", "pwrite64", "write", "openat", "ftruncate", "close",
+		"unlinkat,unlink", "fallocate", "sync_file_range", "newfstatat,fstat", "futex", "epoll_pwait,epoll_pwait2"}
 	died := map[string]int{}
-	for _, size := range []int{8 << 10, 300 << 10} {
+	for _, size := range []int{300 << 10, 8 << 10} {
 		for _, call := range calls {
 			for when := 1; when <= 6; when++ {
 				hit := killedAt(t, g, b, call, when, size, fmt.Sprintf("step-%d-%s-%d.xml", size, strings.Split(call, ",")[0], when))
