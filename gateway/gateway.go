@@ -138,6 +138,8 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	if err != nil {
 		return err
 	}
+	addr := door.Addr().String()
+	g.listening.Store(&addr)
 	group, inside := errgroup.WithContext(ctx)
 	doorsEnded := make(chan struct{})
 	group.Go(func() error {
@@ -145,22 +147,19 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		return door.Run(inside)
 	})
 	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
-	group.Go(func() error { return g.follow(inside) })
+	group.Go(func() error { return g.follow(inside, func() { ready(addr) }) })
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
 		return nil
 	})
-	addr := door.Addr().String()
-	g.listening.Store(&addr)
-	ready(addr)
 	return group.Wait()
 }
 
 // follow loads the configuration anew whenever its files change. A bad one is refused aloud and the old one stays.
-func (g *Gateway) follow(ctx context.Context) error {
-	return transport.Watch(ctx, g.cfg.Load().Files, func() { g.Reload(ctx) }) // Reload tells the operator itself
+func (g *Gateway) follow(ctx context.Context, watching func()) error {
+	return transport.Watch(ctx, g.cfg.Load().Files, watching, func() { g.Reload(ctx) }) // Reload tells the operator itself
 }
 
 // Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by

@@ -17,11 +17,11 @@ const watchQuiet = 200 * time.Millisecond
 // watchAgain is how often a folder that went away is looked for.
 const watchAgain = 5 * time.Second
 
-// Watch calls changed when one of the files may have changed, until ctx is done; then it returns nil. It watches the
+// Watch calls watching once it will miss nothing, and changed when one of the files may have changed, until ctx is done; then it returns nil. It watches the
 // files' folders, and so survives remove and recreate and the symlink swap of Kubernetes, where the file's own name sees no
 // event. It is a hint only: changed must read for itself what is there. Calls never overlap. The error says that watching
 // could not begin, or that it ended early.
-func Watch(ctx context.Context, files []string, changed func()) error {
+func Watch(ctx context.Context, files []string, watching, changed func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
@@ -42,6 +42,7 @@ func Watch(ctx context.Context, files []string, changed func()) error {
 			return fmt.Errorf("watch %s: %w", folder, err)
 		}
 	}
+	watching()
 	again := time.NewTicker(watchAgain)
 	defer again.Stop()
 	quiet := time.NewTimer(watchQuiet)

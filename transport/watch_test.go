@@ -14,7 +14,9 @@ func newWatch(t *testing.T, files ...string) <-chan struct{} {
 	ctx, stop := context.WithCancel(t.Context())
 	changes := make(chan struct{}, 100)
 	ended := make(chan error, 1)
-	go func() { ended <- Watch(ctx, files, func() { changes <- struct{}{} }) }()
+	watching := make(chan struct{})
+	go func() { ended <- Watch(ctx, files, func() { close(watching) }, func() { changes <- struct{}{} }) }()
+	<-watching
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -38,7 +40,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// untilTold repeats a change until the watch tells of one: it may not have begun when the test does.
+// untilTold repeats a change until the watch tells of one.
 func untilTold(t *testing.T, changes <-chan struct{}, change func()) {
 	t.Helper()
 	for {
@@ -97,7 +99,7 @@ func TestWatchKubernetesSwap(t *testing.T) {
 }
 
 func TestWatchNeedsTheFolder(t *testing.T) {
-	if err := Watch(t.Context(), []string{filepath.Join(t.TempDir(), "none", "x")}, func() {}); err == nil {
+	if err := Watch(t.Context(), []string{filepath.Join(t.TempDir(), "none", "x")}, func() {}, func() {}); err == nil {
 		t.Error("watching a folder that is not there begins")
 	}
 }
