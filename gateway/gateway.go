@@ -157,9 +157,17 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	return group.Wait()
 }
 
-// follow loads the configuration anew whenever its files change. A bad one is refused aloud and the old one stays.
+// follow loads the configuration anew whenever its files change, and calls watching once it misses no change any more. A
+// machine that lets us watch nothing (its inotify limits) is no reason not to serve: SIGHUP is left.
 func (g *Gateway) follow(ctx context.Context, watching func()) error {
-	return transport.Watch(ctx, g.cfg.Load().Files, watching, func() { g.Reload(ctx) }) // Reload tells the operator itself
+	told := sync.OnceFunc(watching)
+	err := transport.Watch(ctx, g.cfg.Load().Files, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
+	if err != nil {
+		g.log.Warn("changes of the configuration are not noticed; send SIGHUP after one", "err", err)
+		told()
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
