@@ -51,10 +51,15 @@ func noRoom(name string) *transport.Refusal {
 	return notTaken(name, "the gateway cannot store files now. Nothing is lost here; send it again later", "disk", "")
 }
 
-// apologise is what a sender reads when the fault is ours.
-func (g *Gateway) apologise(name, id string, err error) *transport.Refusal {
-	if diskFull(err) {
+// apologise is what a sender reads when the fault is ours. unsure: the transaction failed in a way (an I/O error) that
+// leaves open whether it is on the disk; the next start will tell.
+func apologise(name, id string, unsure bool, err error) *transport.Refusal {
+	switch {
+	case diskFull(err):
 		return noRoom(name)
+	case unsure:
+		return &transport.Refusal{Sentence: sentence("not sure of", name, "the gateway has a fault of its own. "+
+			"Send it again later: if it was taken after all, you will read that it is safe", "internal", id)}
 	}
 	return notTaken(name, "the gateway has a fault of its own. Nothing was taken; send it again later", "internal", id)
 }

@@ -135,10 +135,11 @@ func (u *Upload) outOfOrder(err error) error {
 
 // fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
 func (u *Upload) fail(step string, err error) error {
-	u.sticky = u.gateway.apologise(u.name, u.id, err)
+	unsure := step == "commit" && !diskFull(err)
+	u.sticky = apologise(u.name, u.id, unsure, err)
 	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
-	u.drop(step != "commit" || diskFull(err))
+	u.drop(!unsure)
 	return u.sticky
 }
 
