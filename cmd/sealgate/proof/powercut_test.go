@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,7 @@ func cuts() int {
 	if testing.Short() || os.Getenv("CI") != "true" {
 		return 5
 	}
-	return 20
+	return 40
 }
 
 // TestPowerCut puts the data on a file system of its own and cuts its power: the file system is shut down without
@@ -38,7 +39,7 @@ func TestPowerCut(t *testing.T) {
 			t.Cleanup(g.stop)
 			b := newBook()
 			run := &outage{g: g, b: b, die: func() {
-				g.cmd.Process.Signal(syscall.SIGSTOP) // nobody hears of the errors of a machine without power
+				g.freeze(t) // nobody hears of the errors of a machine without power
 				v.cut()
 				g.kill()
 				v.mount()
@@ -51,6 +52,22 @@ func TestPowerCut(t *testing.T) {
 			t.Logf("%d power cuts; acknowledged %d, unknown %d", cuts(), b.count(acknowledged), b.count(unknown))
 		})
 	}
+}
+
+// freeze stops every thread of the daemon where it is, or at the end of the syscall that it is in.
+func (g *gateway) freeze(t testing.TB) {
+	t.Helper()
+	g.cmd.Process.Signal(syscall.SIGSTOP)
+	eventually(t, "the daemon stands still", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", g.cmd.Process.Pid))
+		for _, thread := range threads {
+			stat, _ := os.ReadFile(thread) // "PID (NAME) STATE ..."
+			if _, after, ok := bytes.Cut(stat, []byte(") ")); ok && after[0] != 'T' && after[0] != 'D' {
+				return false
+			}
+		}
+		return err == nil && len(threads) > 0
+	})
 }
 
 // volume is a file system in an image file.
