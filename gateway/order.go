@@ -23,7 +23,7 @@ type order struct {
 	next    int64    // bytes handed on, without a gap
 	last    byte     // the byte before next: a resumed upload may repeat exactly it
 	waiting []*early // by offset, none of them at next
-	held    int64    // bytes in waiting
+	held    int64    // memory that waiting takes
 }
 
 // early is a write that waits for the bytes before it.
@@ -32,8 +32,34 @@ type early struct {
 	buf []byte
 }
 
-// earlyWrites keeps the copies' memory: 32 KiB is what OpenSSH and most others send; a larger packet grows its buffer.
-var earlyWrites = sync.Pool{New: func() any { return &early{buf: make([]byte, 0, 32<<10)} }}
+// Copies of 32 KiB, which is what OpenSSH and most others send, are kept for the next one. Much smaller and larger writes
+// get memory of their own. What is held counts as the memory that it takes, not as the bytes in it: a client that writes
+// every second byte of a window shall not take 32 KiB for each.
+const (
+	earlyPooled = 32 << 10
+	earlyCost   = 64 // besides the bytes
+	mostWaiting = 4096
+)
+
+var earlyWrites = sync.Pool{New: func() any { return &early{buf: make([]byte, 0, earlyPooled)} }}
+
+func newEarly(p []byte, off int64) *early {
+	if len(p) < earlyPooled/2 || len(p) > earlyPooled {
+		return &early{off, slices.Clone(p)}
+	}
+	w := earlyWrites.Get().(*early)
+	w.off, w.buf = off, append(w.buf[:0], p...)
+	return w
+}
+
+// cost is what a waiting write holds in memory.
+func (w *early) cost() int64 { return int64(cap(w.buf)) + earlyCost }
+
+func (w *early) release() {
+	if cap(w.buf) == earlyPooled {
+		earlyWrites.Put(w)
+	}
+}
 
 // take accepts one write and calls emit for all bytes that are now in order. An error of emit is returned as it is.
 func (o *order) take(p []byte, off int64, emit func([]byte) error) error {
@@ -59,7 +85,7 @@ func (o *order) take(p []byte, off int64, emit func([]byte) error) error {
 			return errRewrite
 		}
 		o.waiting = slices.Delete(o.waiting, 0, 1)
-		o.held -= int64(len(w.buf))
+		o.held -= w.cost()
 		err := o.emit(w.buf, emit)
 		w.release()
 		if err != nil {
@@ -80,7 +106,7 @@ func (o *order) emit(p []byte, emit func([]byte) error) error {
 
 func (o *order) wait(p []byte, off int64) error {
 	end := off + int64(len(p))
-	if end < off || end > o.next+windowSize {
+	if end < off || end > o.next+windowSize || len(o.waiting) >= mostWaiting {
 		return errTooFar
 	}
 	at, found := slices.BinarySearchFunc(o.waiting, off, func(w *early, off int64) int { return int(w.off - off) })
@@ -89,10 +115,9 @@ func (o *order) wait(p []byte, off int64) error {
 		at < len(o.waiting) && o.waiting[at].off < end {
 		return errRewrite
 	}
-	w := earlyWrites.Get().(*early)
-	w.off, w.buf = off, append(w.buf[:0], p...)
+	w := newEarly(p, off)
 	o.waiting = slices.Insert(o.waiting, at, w)
-	o.held += int64(len(p))
+	o.held += w.cost()
 	return nil
 }
 
@@ -106,5 +131,3 @@ func (o *order) forget() {
 	}
 	o.waiting, o.held = nil, 0
 }
-
-func (w *early) release() { earlyWrites.Put(w) }

@@ -120,3 +120,24 @@ func FuzzOrder(f *testing.F) {
 		}
 	})
 }
+
+// TestOrderHoldsWhatItCharges: every second byte of the window is refused long before it takes real memory.
+func TestOrderHoldsWhatItCharges(t *testing.T) {
+	var o order
+	for off := int64(1); ; off += 2 {
+		err := o.take([]byte("x"), off, nil)
+		if errors.Is(err, errTooFar) {
+			break
+		}
+		if err != nil || off > 2*mostWaiting {
+			t.Fatalf("at %d: %v", off, err)
+		}
+	}
+	held := int64(0)
+	for _, w := range o.waiting {
+		held += int64(cap(w.buf)) + earlyCost
+	}
+	if o.held != held || held > 1<<20 {
+		t.Errorf("%d bytes are held, %d charged", held, o.held)
+	}
+}

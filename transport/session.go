@@ -112,11 +112,11 @@ func (s *session) begin(name string, flags sftp.FileOpenFlags) (*upload, error) 
 	if err := s.door.house.Room(s.guest, path.Base(name)); err != nil {
 		return nil, s.readableName(path.Base(name), err)
 	}
-	e, prior, err := s.view.begin(name, flags)
+	u := &upload{session: s, appends: flags.Append, declared: -1}
+	e, prior, err := s.view.begin(name, flags, u)
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{session: s, entry: e, appends: flags.Append, declared: -1}
 	if prior != nil && !flags.Trunc && prior.state != refused {
 		u.prior = prior
 	} else {
@@ -126,11 +126,8 @@ func (s *session) begin(name string, flags sftp.FileOpenFlags) (*upload, error) 
 			return nil, err
 		}
 		prior.discard("a new upload took its name")
-		u.incoming = incoming
+		u.start(incoming)
 	}
-	s.view.mu.Lock()
-	e.upload = u
-	s.view.mu.Unlock()
 	return u, nil
 }
 

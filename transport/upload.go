@@ -34,6 +34,9 @@ type upload struct {
 	dropped  bool  // the connection went before the CLOSE
 }
 
+// pieceCost is what a piece takes besides its bytes: many small writes are not cheaper than a few large ones.
+const pieceCost = 64
+
 // piece is a write held back; its bytes are our own copy.
 type piece struct {
 	off int64
@@ -94,8 +97,9 @@ func (u *upload) ReadAt([]byte, int64) (int, error) {
 // hold keeps a write back, or decides with it. The lock is held.
 func (u *upload) hold(p []byte, off int64) error {
 	u.held = append(u.held, piece{off, slices.Clone(p)})
-	u.heldSize += int64(len(p))
-	if u.session.door.holding.Add(int64(len(p))) > holdBackAll || u.heldSize >= holdBack || off == 0 {
+	size := int64(len(p)) + pieceCost
+	u.heldSize += size
+	if u.session.door.holding.Add(size) > holdBackAll || u.heldSize >= holdBack || off == 0 {
 		return u.decide()
 	}
 	return nil
@@ -159,6 +163,16 @@ func (u *upload) fail(err error) error {
 		u.session.view.refuse(u.entry, err)
 	}
 	return err
+}
+
+// start gives a handle the delivery that it begins, and a size that was announced before there was one.
+func (u *upload) start(incoming Incoming) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.incoming = incoming
+	if u.declared >= 0 {
+		incoming.Declare(u.declared)
+	}
 }
 
 // declare notes the size that the client announced, perhaps before the bytes came.

@@ -11,9 +11,9 @@ import (
 
 // The verbs of the view: what OPEN, CLOSE, REMOVE, RENAME, MKDIR and RMDIR do to it.
 
-// begin puts a running entry under a name, with what stood there before. It decides everything that an OPEN can be
+// begin puts a running entry of u under a name, with what stood there before. It decides everything that an OPEN can be
 // refused for and that the house need not be asked about.
-func (v *view) begin(name string, flags sftp.FileOpenFlags) (e, prior *entry, err error) {
+func (v *view) begin(name string, flags sftp.FileOpenFlags, u *upload) (e, prior *entry, err error) {
 	now := time.Now()
 	shown := printable(path.Base(name))
 	v.mu.Lock()
@@ -39,7 +39,8 @@ func (v *view) begin(name string, flags sftp.FileOpenFlags) (e, prior *entry, er
 	if v.count[partial] >= mostPartials && v.isPartial(name) {
 		return nil, nil, failure("refused " + shown + ": too many files wait for their rename. Rename or remove them first.")
 	}
-	e = &entry{name: name, state: running, mtime: now}
+	e = &entry{name: name, state: running, mtime: now, upload: u}
+	u.entry = e // before anybody can see the entry
 	if prior != nil && !flags.Trunc {
 		e.size = prior.size
 	}
@@ -192,7 +193,7 @@ func (v *view) remove(ctx context.Context, guest Guest, name string) error {
 func (v *view) claimForRename(from, to string) (e *entry, verdict bool, err error) {
 	now := time.Now()
 	shown := printable(path.Base(from))
-	temp, tempTo := v.isPartial(from), v.isPartial(to)
+	tempTo := v.isPartial(to)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.folder(from) {
@@ -214,14 +215,14 @@ func (v *view) claimForRename(from, to string) (e *entry, verdict bool, err erro
 		return nil, false, failure("not renamed " + shown + ": an upload of the name is running. Try again when it has ended.")
 	case e.state == refused, e.state == partial && e.refusal != nil && !tempTo:
 		return nil, false, e.refusal
-	case e.state == parked && !temp:
+	case e.state == parked && !tempTo: // we know that it was cut, even where its content cannot show it
 		if e.refusal != nil {
 			return nil, false, e.refusal
 		}
 		return nil, false, failure("not renamed " + shown + ": it is not complete. Go on with its upload, or send it again.")
 	}
 	e.busy = true
-	return e, !tempTo && (e.state == partial || e.state == parked), nil
+	return e, !tempTo && e.state == partial, nil
 }
 
 // renamed ends a claim with the new name; what stood there is put aside.
