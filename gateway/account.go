@@ -2,11 +2,7 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/sealgate/sealgate/config"
@@ -50,6 +46,9 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if a.index != nil {
 		return a, nil
 	}
+	if err := a.indexThere(); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{"incoming", "sealed"} {
 		if err := makeDirs(cfg.DataDir, filepath.Join("accounts", c.ID, dir)); err != nil {
 			return nil, err
@@ -87,62 +86,4 @@ func (a *account) readCertificates() (err error) {
 	}
 	a.small = max(0, a.small-len(empty)-64) // 64: what longer lengths add to the envelopes' framing
 	return nil
-}
-
-// sweep removes what a crash left behind: uploads under way, sealed copies and payments that no row knows.
-func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
-	uploads, err := os.ReadDir(a.incoming())
-	if err != nil {
-		return err
-	}
-	for _, u := range uploads {
-		if err := os.Remove(filepath.Join(a.incoming(), u.Name())); err != nil {
-			return err
-		}
-	}
-	payments, err := a.index.Sweep(ctx)
-	if err != nil {
-		return err
-	}
-	orphans, err := a.orphans(ctx)
-	if err != nil {
-		return err
-	}
-	for _, path := range orphans {
-		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
-			return err
-		}
-	}
-	if len(uploads)+payments+len(orphans) > 0 {
-		log.Info("swept", "account", a.ID, "uploads", len(uploads), "payments", payments, "copies", len(orphans))
-	}
-	return nil
-}
-
-// orphans lists the sealed copies, relative to the account's folder, that no row of the index knows.
-func (a *account) orphans(ctx context.Context) ([]string, error) {
-	known := map[string]bool{}
-	for c, err := range a.index.Copies(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if c.Path != "" {
-			known[c.Path] = true
-		}
-	}
-	var orphans []string
-	err := filepath.WalkDir(filepath.Join(a.dir, "sealed"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(a.dir, path)
-		if err == nil && !known[filepath.ToSlash(rel)] {
-			orphans = append(orphans, rel)
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return orphans, err
 }

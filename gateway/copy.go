@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -20,18 +21,28 @@ const (
 	copyAlign = 4096
 )
 
+// What lies in an account's incoming folder: sealed bytes of an upload under way, and the marker of a copy that has been
+// placed and not committed yet.
+const (
+	tmpSuffix    = ".tmp"
+	placedSuffix = ".placed"
+)
+
 // sealedCopy is the sealed copy of one upload on its way to disk. Write collects slabs; a goroutine of its own writes
 // them, so that sealing and the disk overlap. Whatever dies before place is swept at the next start.
 type sealedCopy struct {
-	file  *os.File
-	path  string
-	size  int64 // bytes given to Write
-	slab  []byte
-	full  chan []byte
-	spare chan []byte
-	done  chan struct{}         // closed when the writing goroutine has ended
-	fault atomic.Pointer[error] // the first of the disk
-	ended bool                  // the writer has ended and the slabs are given back
+	file *os.File
+	path string
+	// marker is a second name of the file in the incoming folder, from before it is placed until its transaction has
+	// ended: a sealed copy without a row was never accepted if it has one, and has lost its row if it has none.
+	marker string
+	size   int64 // bytes given to Write
+	slab   []byte
+	full   chan []byte
+	spare  chan []byte
+	done   chan struct{}         // closed when the writing goroutine has ended
+	fault  atomic.Pointer[error] // the first of the disk
+	ended  bool                  // the writer has ended and the slabs are given back
 }
 
 // slabs are page-aligned, as O_DIRECT wants them.
@@ -53,7 +64,7 @@ func newSealedCopy(path string) (*sealedCopy, error) {
 		return nil, fmt.Errorf("sealed copy: %w", err)
 	}
 	c := &sealedCopy{
-		file: file, path: path,
+		file: file, path: path, marker: strings.TrimSuffix(path, tmpSuffix) + placedSuffix,
 		slab: newSlab(), full: make(chan []byte), spare: make(chan []byte, 2), done: make(chan struct{}),
 	}
 	c.spare <- newSlab()
@@ -106,6 +117,9 @@ func (c *sealedCopy) finish() error {
 	if err := c.file.Truncate(c.size); err != nil { // cuts the padding of the last slab
 		return fmt.Errorf("sealed copy: %w", err)
 	}
+	if err := os.Link(c.path, c.marker); err != nil { // durable with the file itself
+		return fmt.Errorf("sealed copy: %w", err)
+	}
 	if err := c.file.Sync(); err != nil {
 		return fmt.Errorf("sealed copy: %w", err)
 	}
@@ -143,8 +157,8 @@ func (c *sealedCopy) stop() {
 }
 
 // place renames the finished copy to its final name below root and makes the name durable. If we die before it, the
-// copy is swept from incoming; if we die after it and before the index's transaction, no row knows it and it is swept
-// from sealed.
+// copy is swept from incoming; if we die after it and before the index's transaction, no row knows it, its marker is
+// there, and it is swept from sealed.
 func (c *sealedCopy) place(root, rel string) error {
 	target := filepath.Join(root, rel)
 	if err := makeDirs(root, filepath.Dir(rel)); err != nil {
@@ -160,11 +174,20 @@ func (c *sealedCopy) place(root, rel string) error {
 	return nil
 }
 
-// remove takes the copy off the disk, wherever it stands.
+// settled takes the marker away: the transaction has ended, the row is the truth.
+func (c *sealedCopy) settled() error { return os.Remove(c.marker) }
+
+// remove takes the copy off the disk, wherever it stands, and its marker after it.
 func (c *sealedCopy) remove() error {
 	c.end()
 	c.file.Close()
-	return os.Remove(c.path)
+	if err := os.Remove(c.path); err != nil {
+		return err
+	}
+	if err := os.Remove(c.marker); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // makeDirs makes the folders of rel below root, each durable in its parent.

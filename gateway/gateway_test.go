@@ -544,10 +544,25 @@ func TestStartSweepsWhatACrashLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.pass.end()
-	orphan := filepath.Join(h.dir, "data/accounts/acme/sealed/2020/01/01/01ARZ3NDEKTSV4RRFFQ69G5FAV.p7m")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(orphan), 0o700), os.WriteFile(orphan, []byte("placed, never committed"), 0o600)); err != nil {
+	acme := filepath.Join(h.dir, "data/accounts/acme")
+	placed := filepath.Join(acme, "sealed/2020/01/01/01ARZ3NDEKTSV4RRFFQ69G5FAV.p7m")
+	must(t, os.MkdirAll(filepath.Dir(placed), 0o700), os.WriteFile(placed, []byte("placed, never committed"), 0o600),
+		os.WriteFile(filepath.Join(acme, "incoming/01ARZ3NDEKTSV4RRFFQ69G5FAV.placed"), nil, 0o600),
+		os.WriteFile(filepath.Join(acme, "incoming", kept.ID+".placed"), nil, 0o600)) // died between commit and answer
+	held, err := h.push(t, "acme", "held.txt", bytes.Repeat([]byte("held "), 50_000))
+	if err != nil {
 		t.Fatal(err)
 	}
+	f, err := h.Show(t.Context(), held.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(h.dir, "data", f.CopyPath)
+	must(t, os.Link(path, path+"2"))
+	if _, err := h.Decide(t.Context(), Decision{ID: held.ID, Reason: "no"}, "uid:0"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, os.Rename(path+"2", path)) // died between the refusal's row and the removal of the copy
 	h.reopen(t)
 	h.sound(t)
 	if list := h.sealedFiles(t); len(list) != 1 || !strings.Contains(list[0], kept.ID) {
@@ -558,6 +573,94 @@ func TestStartSweepsWhatACrashLeft(t *testing.T) {
 	}
 	if !strings.Contains(h.log.String(), "swept") {
 		t.Error("the sweep was not told")
+	}
+}
+
+// TestNoCopyIsLostWithItsRow: a log that is gone or damaged takes rows with it; the sealed copies of files that were
+// answered OK stay, and everybody is told.
+func TestNoCopyIsLostWithItsRow(t *testing.T) {
+	h := newHouse(t)
+	for i := range 5 {
+		if _, err := h.push(t, "acme", "a.xml", pain001(t, fmt.Sprint("row", i), 500)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index := "data/accounts/acme/index.db"
+	for _, c := range []struct {
+		how     string
+		damage  func(dir string) error
+		refused bool
+	}{
+		{"flipped bit in the log", func(dir string) error {
+			log, err := os.ReadFile(filepath.Join(dir, index+"-wal"))
+			log[len(log)/4] ^= 1
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, index+"-wal"), log, 0o600))
+		}, false},
+		{"log gone", func(dir string) error { return os.Remove(filepath.Join(dir, index+"-wal")) }, false},
+		{"index gone", func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, index+"-wal")), os.Remove(filepath.Join(dir, index)))
+		}, true},
+	} {
+		then := &house{dir: t.TempDir(), log: &bytes.Buffer{}}
+		must(t, os.CopyFS(then.dir, os.DirFS(h.dir)), // as kill -9 leaves it
+			os.Chmod(filepath.Join(then.dir, "unlock.key"), 0o600), os.Chmod(filepath.Join(then.dir, "host"), 0o600))
+		must(t, os.Remove(filepath.Join(then.dir, index+"-shm")), c.damage(then.dir))
+		cfg, err := LoadConfig(filepath.Join(then.dir, "sealgate.yaml"))
+		must(t, err)
+		then.Gateway, err = Open(t.Context(), cfg, h.unlock, slog.New(slog.NewTextHandler(then.log, nil)))
+		if (err != nil) != c.refused {
+			t.Fatalf("%s: %v", c.how, err)
+		}
+		if got := len(then.sealedFiles(t)); got != 5 {
+			t.Errorf("%s: %d sealed copies are left", c.how, got)
+		}
+		if c.refused {
+			continue
+		}
+		problems := 0
+		for _, err := range then.Verify(t.Context(), "acme") {
+			must(t, err)
+			problems++
+		}
+		lost := 5 - len(then.files(t, "acme"))
+		if lost == 0 || problems != lost || strings.Count(then.log.String(), "has lost its row") != lost {
+			t.Errorf("%s: %d rows lost, %d problems, log:\n%s", c.how, lost, problems, then.log)
+		}
+		must(t, then.Close())
+	}
+}
+
+// TestVerifyBesideUploads: what is placed and committed while verify looks is no orphan.
+func TestVerifyBesideUploads(t *testing.T) {
+	h := newHouse(t)
+	done := make(chan error, 2)
+	for w := range 2 {
+		go func() {
+			var faults []error
+			for i := range 40 {
+				_, err := h.push(t, "acme", "a.xml", pain001(t, fmt.Sprint("v", w, "-", i), 200))
+				faults = append(faults, err)
+			}
+			done <- errors.Join(faults...)
+		}()
+	}
+	for left := 2; left > 0; {
+		for p, err := range h.Verify(t.Context(), "acme") {
+			t.Errorf("%+v, %v", p, err)
+		}
+		select {
+		case err := <-done:
+			must(t, err)
+			left--
+		default:
+		}
+	}
+}
+
+func must(t testing.TB, faults ...error) {
+	t.Helper()
+	if err := errors.Join(faults...); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -137,7 +137,7 @@ func (u *Upload) outgrow() error {
 	var copy *sealedCopy
 	if u.sealsOnTheWay() {
 		var err error
-		if copy, err = newSealedCopy(filepath.Join(u.account.incoming(), u.id+".tmp")); err != nil {
+		if copy, err = newSealedCopy(filepath.Join(u.account.incoming(), u.id+tmpSuffix)); err != nil {
 			return u.fail("begin the sealed copy", err)
 		}
 	}
@@ -215,8 +215,8 @@ func (u *Upload) conclude() (formats.Facts, error) {
 
 // answer tells the sender, and the log, how it ended.
 func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt, error) {
-	if u.pass != nil && u.pass.copy != nil && file.Fate != indexer.Sealed {
-		u.pass.copy.remove() // judged a duplicate and rejected, or released of its seal: nothing refers to it
+	if u.pass != nil && u.pass.copy != nil {
+		u.settleCopy(file.Fate == indexer.Sealed)
 	}
 	u.end()
 	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))

@@ -150,6 +150,20 @@ func (u *Upload) abort(why string) {
 	u.drop(true)
 }
 
+// settleCopy ends what the transaction has decided about a large sealed copy. Dying here leaves what the next start sets
+// right: the row tells whether the copy is kept.
+func (u *Upload) settleCopy(kept bool) {
+	err := error(nil)
+	if kept {
+		err = u.pass.copy.settled()
+	} else {
+		err = u.pass.copy.remove() // judged a duplicate and rejected: nothing refers to it
+	}
+	if err != nil {
+		u.gateway.log.Warn("left behind, the next start sweeps it", "account", u.account.ID, "file", u.id, "err", err)
+	}
+}
+
 // drop takes away whatever an upload has made so far. After a commit whose outcome is unknown (an I/O error), the
 // sealed copy stays (copyToo is false): the next start looks whether the index has a row for it.
 func (u *Upload) drop(copyToo bool) {

@@ -64,16 +64,14 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 			report("sealed copy "+c.ID, err.Error())
 		}
 	}
-	orphans, err := a.orphans(ctx)
-	if err != nil {
-		return err
-	}
+	orphans, err := a.orphans(ctx, func(path string) bool {
+		_, placing := g.placing.Load(filepath.Join(a.dir, path))
+		return placing
+	})
 	for _, path := range orphans {
-		if _, placing := g.placing.Load(filepath.Join(a.dir, path)); !placing {
-			report("orphan", path+" belongs to no file of the index; the next start removes it")
-		}
+		report("orphan", path+" has lost its row: restore the index from a backup, or move the copy away")
 	}
-	return nil
+	return err
 }
 
 func (a *account) verifyCopy(ctx context.Context, id, path string, size int64, witness []byte) error {

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// What a crash left behind is swept at the start. Only what was certainly never accepted goes: an upload under way, a
+// sealed copy whose marker says that its transaction had not ended, a copy that its own row has given up. A sealed copy
+// without row and without marker was accepted once, and the index has lost it (a damaged log, an old backup): it is never
+// removed, and told at every start and by verify until somebody has restored the index or taken the copy away.
+
+// sweep sets an account's folder right before it is served.
+func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
+	incoming, err := os.ReadDir(a.incoming())
+	if err != nil {
+		return err
+	}
+	orphans, err := a.orphans(ctx, nil)
+	if err != nil {
+		return err
+	}
+	copies := 0
+	for _, path := range orphans {
+		dead, err := a.neverAccepted(ctx, path)
+		if err != nil {
+			return err
+		}
+		if !dead {
+			log.Error("a sealed copy has lost its row: restore the index from a backup", "account", a.ID, "path", path)
+			continue
+		}
+		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
+			return err
+		}
+		copies++
+	}
+	for _, entry := range incoming { // markers too, now that what they were for is done
+		if err := os.Remove(filepath.Join(a.incoming(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	payments, err := a.index.Sweep(ctx)
+	if err != nil {
+		return err
+	}
+	if len(incoming)+payments+copies > 0 {
+		log.Info("swept", "account", a.ID, "uploads", len(incoming), "payments", payments, "copies", copies)
+	}
+	return nil
+}
+
+// neverAccepted says whether an orphan may go: its marker is there, or its own row has given it up.
+func (a *account) neverAccepted(ctx context.Context, path string) (bool, error) {
+	id, ok := strings.CutSuffix(filepath.Base(path), ".p7m")
+	if !ok || len(id) != 26 {
+		return false, nil
+	}
+	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); err == nil {
+		return true, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	rows, err := a.index.Find(ctx, id)
+	return len(rows) == 1, err
+}
+
+// orphans lists the sealed copies, relative to the account's folder, that no row refers to. The disk is read before the
+// rows, so that what is committed meanwhile is no orphan; busy says which paths a running upload has just placed.
+func (a *account) orphans(ctx context.Context, busy func(path string) bool) ([]string, error) {
+	paths, err := a.sealedCopies()
+	if err != nil {
+		return nil, err
+	}
+	if busy != nil {
+		paths = slices.DeleteFunc(paths, busy)
+	}
+	known := map[string]bool{}
+	for c, err := range a.index.Copies(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		known[c.Path] = true
+	}
+	return slices.DeleteFunc(paths, func(path string) bool {
+		_, err := os.Lstat(filepath.Join(a.dir, path))
+		return known[path] || errors.Is(err, fs.ErrNotExist) // released or refused meanwhile
+	}), nil
+}
+
+// sealedCopies lists what lies below sealed, relative to the account's folder.
+func (a *account) sealedCopies() (paths []string, err error) {
+	err = filepath.WalkDir(filepath.Join(a.dir, "sealed"), func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(a.dir, path)
+		paths = append(paths, rel)
+		return err
+	})
+	return paths, err
+}
+
+// indexThere refuses to make a new index beside old sealed copies: it would hide that the old one is gone.
+func (a *account) indexThere() error {
+	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	copies, err := a.sealedCopies()
+	if err == nil && len(copies) > 0 {
+		err = fmt.Errorf("index.db is gone, but %d sealed copies are there: restore it from a backup, or move %s away",
+			len(copies), filepath.Join(a.dir, "sealed"))
+	}
+	return err
+}
