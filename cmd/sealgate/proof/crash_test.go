@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -123,7 +124,7 @@ func kills() int {
 	if testing.Short() || os.Getenv("CI") != "true" {
 		return 40
 	}
-	return 200
+	return 300
 }
 
 // TestKilledAtRandom lets customers send in parallel while the daemon is killed again and again.
@@ -184,6 +185,9 @@ func (o *outage) lives(t *testing.T, n int) {
 
 func (o *outage) bounce() {
 	o.die()
+	if rand.IntN(4) == 0 { // a start may die as well, while it sweeps and recovers
+		o.g.stillborn(time.Duration(rand.IntN(40_000)) * time.Microsecond)
+	}
 	left := map[string]bool{}
 	for _, f := range o.g.tree() {
 		left[f] = strings.Contains(f, "/incoming/")
@@ -194,6 +198,18 @@ func (o *outage) bounce() {
 			o.g.t.Errorf("a restart left %s", f)
 		}
 	}
+}
+
+// stillborn starts the daemon and kills it some moments later, ready or not.
+func (g *gateway) stillborn(after time.Duration) {
+	g.t.Helper()
+	cmd := exec.Command(g.bin, "serve", "-c", g.config)
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	<-time.After(after)
+	cmd.Process.Kill()
+	cmd.Wait()
 }
 
 // customer sends files of 1 KiB to 3 MiB from this process, one after the other. Half of those whose answer was lost

@@ -225,6 +225,58 @@ func TestFullDisk(t *testing.T) {
 	g.tidy(t)
 }
 
+// TestFullIndex lets small files (they live in the database) fill the disk to its last byte, since the floor is next to
+// nothing: each one is acknowledged or refused, and the database is as sound afterwards as before.
+func TestFullIndex(t *testing.T) {
+	if os.Getuid() != 0 {
+		missing(t, "root, to mount a tmpfs")
+	}
+	mnt := t.TempDir()
+	if err := unix.Mount("proof", mnt, "tmpfs", 0, "size=12m,mode=0700"); err != nil {
+		missing(t, "the right to mount a tmpfs: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(mnt, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	g := newGateway(t, options{dataDir: filepath.Join(mnt, "data"), top: "disk_floor: 1KiB\n"})
+	t.Cleanup(g.stop) // before the unmount
+	s := g.door().sit(t)
+	b := newBook()
+	send := func(n int) (err error) {
+		content := pain001(t, 20_000+n%7*5_000)
+		name := fmt.Sprintf("full-%d.xml", n)
+		switch err = s.push(name, content); {
+		case err == nil:
+			b.note(name, sum(content), acknowledged)
+		case refused(err):
+			b.note(name, sum(content), told)
+		default:
+			t.Fatalf("file %d ended the session: %v", n, err)
+		}
+		return err
+	}
+	n, refusals := 0, 0
+	for ; refusals < 30 && n < 3000; n++ {
+		if send(n) != nil {
+			refusals++
+		}
+	}
+	if refusals == 0 {
+		t.Fatalf("%d files went into 12 MiB", n)
+	}
+	if err := unix.Mount("proof", mnt, "tmpfs", unix.MS_REMOUNT, "size=64m,mode=0700"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gateway takes files again", func() bool { n++; return send(n) == nil })
+	t.Logf("acknowledged %d, refused %d", b.count(acknowledged), b.count(told))
+	b.audit(t, g)
+	g.kill()
+	g.start()
+	b.audit(t, g)
+}
+
 // fill writes until the disk is full.
 func fill(t *testing.T, name string) {
 	t.Helper()

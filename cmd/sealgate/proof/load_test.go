@@ -67,12 +67,13 @@ func TestTenThousandIdle(t *testing.T) {
 // loiter connects from one of ten addresses and says nothing; thrown out, it comes again, until stop.
 func loiter(addr string, i int, in *atomic.Int64, stop chan struct{}) {
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i%10))}}
-	for first := true; ; first = false {
+	for first := true; ; {
 		c, err := from.Dial("tcp", addr)
-		if first {
-			in.Add(1)
-		}
 		if err == nil {
+			if first {
+				in.Add(1)
+				first = false
+			}
 			gone := make(chan struct{})
 			go func() { io.Copy(io.Discard, c); close(gone) }()
 			select {
