@@ -28,14 +28,18 @@ var patience = func() time.Duration {
 	return 60 * time.Second
 }()
 
-// build compiles the command once per run of the tests.
+// build compiles the command once per run of the tests; PROOF_RACE=1 builds it with the race detector.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sealgate-proof-bin")
 	if err != nil {
 		return "", err
 	}
 	bin := filepath.Join(dir, "sealgate")
-	out, err := exec.Command("go", "build", "-o", bin, "github.com/sealgate/sealgate/cmd/sealgate").CombinedOutput()
+	argv := []string{"build", "-o", bin}
+	if os.Getenv("PROOF_RACE") != "" {
+		argv = append(argv, "-race")
+	}
+	out, err := exec.Command("go", append(argv, "github.com/sealgate/sealgate/cmd/sealgate")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -109,6 +113,9 @@ func prepare(t testing.TB, opt options, logins ...string) *gateway {
 	g := &gateway{t: t, bin: bin, dir: dir, opt: opt, pass: "quiet-otter-maple-proof-17", log: newTranscript()}
 	t.Cleanup(func() {
 		g.stop()
+		if text := g.log.String(); strings.Contains(text, "DATA RACE") || strings.Contains(text, "goroutine 1 [") {
+			t.Errorf("the daemon raced or panicked:\n%s", text)
+		}
 		if t.Failed() || os.Getenv("PROOF_LOG") != "" {
 			t.Logf("daemon's log (last 60 lines):\n%s", g.log.tail(60))
 		}

@@ -95,7 +95,11 @@ func TestNoPlaintext(t *testing.T) {
 	tmp := t.TempDir()
 	holding := strings.Replace(acme, "policy: {duplicate-content: reject, duplicate-business-key: reject}", "policy: {}", 1)
 	g := newGateway(t, options{accounts: holding + drop, env: []string{"TMPDIR=" + tmp}}, "acme kund", "drop dropper")
-	secrets := []string{marker, "kund-" + marker, "dropper"}
+	secrets := []string{marker, "dropper", g.pass}
+	// People type passwords where the login's name is asked for.
+	if _, err := g.door().as(marker).open(); err == nil {
+		t.Error("an unknown login was let in")
+	}
 	clientName := "kund-" + marker + ".xml"
 	look := func(when string) {
 		t.Helper()
