@@ -36,6 +36,9 @@ var errNo = errors.New("login refused")
 func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.Guest, error) {
 	blind := g.unlock.Blind(try.Login)
 	who, where := "user:"+string(blind[:]), "addr:"+network(try.Addr).String()
+	if try.PublicKey != nil {
+		who = "" // a signature cannot be guessed: a lock on it would only let strangers keep a customer out
+	}
 	if until := g.logins.locked(who, where); !until.IsZero() {
 		g.refused(try, nil, "locked", 0, until)
 		return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
@@ -63,7 +66,7 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 	case good && try.PublicKey != nil && !try.Proven:
 		return transport.Guest{Account: user.Account, User: user.ID, Addr: try.Addr}, nil
 	case good:
-		g.logins.forget(who)
+		g.logins.forget("user:" + string(blind[:]))
 		g.touch(ctx, user)
 		g.log.Debug("login", "account", user.Account, "door", try.Door, "user", user.ID, "addr", try.Addr)
 		return transport.Guest{Account: user.Account, User: user.ID, Addr: try.Addr}, nil
@@ -75,6 +78,9 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		why = "unknown-user"
 	} else if err := g.registry.Refused(ctx, user.ID, g.now()); err != nil {
 		g.log.Error("refused login not noted", "user", user.ID, "err", err)
+	}
+	if user != nil && user.PasswordHash == "" {
+		who = "" // there is no password to guess
 	}
 	tries, until := g.logins.wrong(who, where)
 	g.refused(try, user, why, tries, until)
@@ -197,13 +203,16 @@ func (l *logins) locked(keys ...string) (until time.Time) {
 	return until
 }
 
-// wrong counts a wrong login of a user from an address, and says how many tries that makes and until when it locks.
+// wrong counts a wrong login of a user (who may be empty) from an address, and says how many tries that makes and until when it locks.
 func (l *logins) wrong(who, where string) (tries int, until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	tries, until = l.count(who, triesOfUser)
-	if _, also := l.count(where, triesOfAddress); also.After(until) {
-		until = also
+	tries, until = l.count(where, triesOfAddress)
+	if who != "" {
+		ofUser, also := l.count(who, triesOfUser)
+		if tries = ofUser; also.After(until) {
+			until = also
+		}
 	}
 	return tries, until
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -95,6 +98,38 @@ func TestLockout(t *testing.T) {
 	}
 	if locked() {
 		t.Error("locked for ever")
+	}
+}
+
+// TestStrangersCannotLockAKeyOut: wrong passwords from anywhere do not keep the holder of the right key away.
+func TestStrangersCannotLockAKeyOut(t *testing.T) {
+	h := newHouse(t)
+	public, err := exec.LookPath("ssh-keygen")
+	if err != nil {
+		t.Skip("no ssh-keygen")
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if out, err := exec.Command(public, "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	line, err := os.ReadFile(file + ".pub")
+	must(t, err)
+	_, err = h.AddUser(t.Context(), NewUser{Account: "acme", Login: "robot", PublicKey: string(line)}, "uid:0")
+	must(t, err)
+	_, err = h.AddUser(t.Context(), NewUser{Account: "acme", Login: "both", PublicKey: string(line), Password: "swordfish-9"}, "uid:0")
+	must(t, err)
+	wire, _, err := transport.ParsePublicKey(line)
+	must(t, err)
+	for i := range triesOfUser + 5 {
+		for _, login := range []string{"robot", "both"} {
+			h.Admit(t.Context(), try(login, "guess", fmt.Sprintf("192.0.2.%d", i)))
+		}
+	}
+	for _, login := range []string{"robot", "both"} {
+		right := transport.LoginTry{Door: "sftp", Login: login, PublicKey: wire, Proven: true, Addr: netip.MustParseAddr("198.51.100.1")}
+		if _, err := h.Admit(t.Context(), right); err != nil {
+			t.Errorf("%s: %v", login, err)
+		}
 	}
 }
 

@@ -20,9 +20,12 @@ type diskWatch struct {
 }
 
 // Room says whether a new upload may begin now.
-func (g *Gateway) Room(_ transport.Guest, name string) error {
+func (g *Gateway) Room(guest transport.Guest, name string) error {
 	if g.closing.Load() {
 		return notTaken(name, "the gateway is closing down. Send it again in a minute", "closing", "")
+	}
+	if a := g.account(guest.Account); a != nil && a.index.Broken() != nil {
+		return notTaken(name, "the gateway has a fault of its own. Nothing is lost here; send it again later", "internal", "")
 	}
 	cfg := g.cfg.Load()
 	free, err := freeBytes(cfg.DataDir)

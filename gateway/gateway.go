@@ -233,15 +233,29 @@ func (g *Gateway) tellRefused(err error) {
 	}
 }
 
-// LoadConfig loads and checks a configuration file, certificates and keys included.
+// LoadConfig loads and checks a configuration file, certificates and keys included. An expired certificate is a warning:
+// it stops its own account's files, and must not stop everybody else's.
 func LoadConfig(path string) (*config.Config, error) {
+	return loadConfig(path, func(expired error) (string, error) { return expired.Error(), nil })
+}
+
+// CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
+func CheckConfig(path string) (*config.Config, error) {
+	return loadConfig(path, func(expired error) (string, error) { return "", expired })
+}
+
+func loadConfig(path string, expired func(error) (string, error)) (*config.Config, error) {
 	return config.Load(path, config.Examine{
 		Certificate: func(path string) (string, error) {
 			c, err := vault.ReadCertificate(path)
 			if err != nil {
 				return "", err
 			}
-			return certificateAge(c, time.Now())
+			warning, err := certificateAge(c, time.Now())
+			if err != nil {
+				return expired(err)
+			}
+			return warning, nil
 		},
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
 		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },

@@ -8,7 +8,7 @@ import (
 )
 
 // uploadMemory is what an open upload holds before its first byte: the inspector, the block of payments it fills.
-const uploadMemory = 64 << 10
+const uploadMemory = 128 << 10
 
 // budget bounds what uploads hold in memory: all of them, those of one account, those from one address. Whoever opens
 // thousands of files, or writes far ahead of a gap, meets his own share first.

@@ -168,6 +168,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 			return Status{}, err
 		}
 		s.Accounts = append(s.Accounts, line)
+		if err := a.index.Broken(); err != nil {
+			s.Problems = append(s.Problems, "account "+a.ID+": "+err.Error())
+		}
 		if a.certificate != nil {
 			warning, err := certificateAge(a.certificate, g.now())
 			if err != nil {

@@ -26,6 +26,7 @@ import (
 // old ones must be readable for ever.
 const (
 	blockPayments = 1024
+	blockText     = 256 << 10 // bytes of text after which a block is full with fewer payments
 	blockVersion  = 1
 	blockMax      = 64 << 20 // no block is larger once expanded
 
@@ -87,13 +88,16 @@ func (c *column) append(b []byte) []byte {
 
 func appendBytes(b, v []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(v))), v...) }
 
+// full says whether the next payment belongs into another block.
+func (b *builder) full() bool { return b.count == blockPayments || b.text >= blockText }
+
 // builder gathers the payments of a block. It is used again and again; it allocates only while it grows.
 type builder struct {
 	cols         [columns]column
 	amounts      []byte
 	keys         []uint64
 	folded       []byte
-	count        int
+	count, text  int
 	first        int64
 	least, most  formats.Amount
 	from, to     []byte // dates
@@ -109,7 +113,7 @@ func (b *builder) reset() {
 	for i := range b.cols {
 		b.cols[i].reset()
 	}
-	b.amounts, b.keys, b.count = b.amounts[:0], b.keys[:0], 0
+	b.amounts, b.keys, b.count, b.text = b.amounts[:0], b.keys[:0], 0, 0
 	b.from, b.to, b.undated, b.nCurrencies = b.from[:0], b.to[:0], false, 0
 }
 
@@ -123,6 +127,7 @@ func (b *builder) add(p *formats.Payment) {
 		b.most = p.Amount
 	}
 	b.count++
+	b.text += len(p.EndToEndID) + len(p.PayerName) + len(p.PayerAccount) + len(p.PayeeName) + len(p.PayeeAccount) + len(p.Reference)
 	if b.cols[colEndToEnd].add(p.EndToEndID) {
 		b.key(keyEndToEnd, p.EndToEndID)
 	}

@@ -14,6 +14,7 @@ import (
 	"runtime/cgo"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -47,6 +48,7 @@ type database struct {
 	r       *sql.DB
 	base    context.Context // carries values only: what is begun here is never broken off half-way
 	lax     bool            // w is at synchronous=NORMAL just now
+	broken  atomic.Bool     // a flush has failed: nothing is written any more
 }
 
 // openDatabase opens the file at path, makes it when it is not there, and brings its tables up to date from the
@@ -119,6 +121,9 @@ func (d *database) tryKey() error {
 	var page, out [pageSize]byte
 	for no := uint64(1); no <= keyPages; no++ {
 		n, err := io.ReadFull(f, page[:])
+		if no == 1 && n == pageSize && !d.key.open(mainFile, no, page[:], out[:]) && d.logOpens() {
+			return nil // torn by a power cut in a checkpoint: the log still has the page, and SQLite takes it from there
+		}
 		switch {
 		case no == 1 && n == 0 && err == io.EOF:
 			// SQLite would throw the log of an empty database away. It writes the database's first page before any log.
@@ -144,6 +149,26 @@ func (d *database) tryKey() error {
 		}
 	}
 	return fmt.Errorf("%w %s", ErrKey, d.path)
+}
+
+// logOpens says whether the key opens a page of the database's log.
+func (d *database) logOpens() bool {
+	f, err := os.Open(d.path + "-wal")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var page, out [pageSize]byte
+	for no := uint64(1); no <= keyPages; no++ {
+		at := walHeader + int64(no-1)*(frameHeader+pageSize) + frameHeader
+		if _, err := f.ReadAt(page[:], at); err != nil {
+			return false
+		}
+		if d.key.open(logFile, no, page[:], out[:]) {
+			return true
+		}
+	}
+	return false
 }
 
 func syncFolder(path string) error {
@@ -243,6 +268,9 @@ func (d *database) migrate(ctx context.Context, folder string) error {
 // durable one. The context's end does not break it off: others' files may be in the same transaction.
 func (d *database) write(ctx context.Context, durable bool, f func(ctx context.Context) error) (err error) {
 	ctx = context.WithoutCancel(ctx)
+	if d.broken.Load() {
+		return fmt.Errorf("%s: %w", d.path, ErrBroken)
+	}
 	if d.lax == durable {
 		query := `PRAGMA synchronous = NORMAL`
 		if durable {
@@ -266,10 +294,21 @@ func (d *database) write(ctx context.Context, durable bool, f func(ctx context.C
 		return d.plain(err)
 	}
 	if _, err := d.w.ExecContext(ctx, `COMMIT`); err != nil {
+		d.doubt(err)
 		return d.plain(err)
 	}
 	done = true
 	return nil
+}
+
+// doubt closes the database for writing when a commit or a checkpoint met an I/O error. The system tells a failed flush
+// once and then forgets which pages it lost, frames of running uploads among them: a later commit behind them would be
+// answered OK and be gone after a power cut. A restart reads back what the disk really has.
+func (d *database) doubt(err error) {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrIoErr {
+		d.broken.Store(true)
+	}
 }
 
 // checkpoint copies what is in the log into the database, as far as readers let it.
@@ -280,8 +319,8 @@ func checkpoint(ctx context.Context, q interface {
 	return q.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &log, &copied)
 }
 
-// plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged. While SQLite reads its schema it forgets
-// the finer code, hence the look at the key's own count.
+// plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged.
+// While SQLite reads its schema it forgets the finer code, hence the look at the key's own count.
 func (d *database) plain(err error) error {
 	var e sqlite3.Error
 	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) {

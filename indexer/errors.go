@@ -10,6 +10,8 @@ var (
 	ErrDamaged = errors.New("the database is damaged")
 	// ErrFull: the disk is full; nothing of what was asked was done.
 	ErrFull = errors.New("the disk is full")
+	// ErrBroken: the disk has failed under the database. What it holds by now is known only after a restart.
+	ErrBroken = errors.New("the disk failed under the database; see to the disk, then restart sealgate")
 	// ErrNotFound: no such file, user, value or copy.
 	ErrNotFound = errors.New("not found")
 	// ErrExists: the id (or the user's login) is taken already.

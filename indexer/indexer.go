@@ -142,6 +142,14 @@ func (r *request) try(ctx context.Context, c *chain) (err error) {
 	return r.do(ctx, c)
 }
 
+// Broken is ErrBroken once the disk has failed under the database: it takes nothing more until it is opened anew.
+func (x *Index) Broken() error {
+	if x.d.broken.Load() {
+		return fmt.Errorf("indexer: %s: %w", x.d.path, ErrBroken)
+	}
+	return nil
+}
+
 // relieve starts emptying the log into the database when it has grown by logPages. Not in the caller's time: the caller
 // may be about to answer a customer. One goroutine at a time, and Close waits for it.
 func (x *Index) relieve() {
@@ -164,6 +172,7 @@ func (x *Index) relieve() {
 		for range 3 {
 			before := x.d.key.logEnd.Load()
 			if err := checkpoint(x.d.base, x.d.r); err != nil {
+				x.d.doubt(err)
 				x.log.Warn("checkpoint", "step", "beside writers", "err", err)
 			}
 			if x.d.key.logEnd.Load()-before < logPages/16 {
@@ -173,6 +182,7 @@ func (x *Index) relieve() {
 		x.lock <- struct{}{}
 		defer func() { <-x.lock }()
 		if err := checkpoint(x.d.base, x.d.w); err != nil {
+			x.d.doubt(err)
 			x.log.Warn("checkpoint", "step", "alone", "err", err)
 		}
 		x.emptied.Store(x.d.key.logEnd.Load())

@@ -28,6 +28,7 @@ const (
 	reserved    = 32
 	pageBody    = pageSize - reserved
 	frameHeader = 24
+	walHeader   = 32
 
 	mainFile    = 1
 	logFile     = 2

@@ -62,7 +62,7 @@ func (p *Payments) Add(q *formats.Payment) error {
 		p.b.reset()
 		p.sum = sha256.New()
 	}
-	if p.b.count == blockPayments || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
+	if p.b.full() || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
 		if p.err = p.fill(); p.err != nil {
 			return p.err
 		}

@@ -34,7 +34,7 @@ func (t *tool) checkCommand() *cobra.Command {
 }
 
 func (t *tool) check(ctx context.Context, strict, quiet bool) error {
-	cfg, err := gateway.LoadConfig(t.config())
+	cfg, err := gateway.CheckConfig(t.config())
 	if err != nil {
 		return t.configTrouble(err, t.kept(ctx))
 	}
