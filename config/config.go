@@ -71,9 +71,9 @@ type Limits struct {
 	// Memory is what uploads may hold in memory, in total: bytes out of order, and parked uploads.
 	Memory int64 `yaml:"memory" default:"512MiB" min:"16MiB"`
 	// MemoryPerAccount is what the uploads of one account may hold of it.
-	MemoryPerAccount int64 `yaml:"memory_per_account" default:"256MiB" min:"16MiB"`
+	MemoryPerAccount int64 `yaml:"memory_per_account" default:"128MiB" min:"16MiB"`
 	// MemoryPerAddress is what the uploads from one address may hold of it (IPv6: from one /64).
-	MemoryPerAddress int64 `yaml:"memory_per_address" default:"256MiB" min:"16MiB"`
+	MemoryPerAddress int64 `yaml:"memory_per_address" default:"128MiB" min:"16MiB"`
 }
 
 // Account is a customer.

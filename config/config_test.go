@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 		SFTP: SFTP{Listen: "127.0.0.1:0", HostKeys: []string{filepath.Join(dir, "host_ed25519")}, Algorithms: "default",
 			StopWithin: 30 * time.Second, Park: 10 * time.Minute,
 			Limits: Limits{Sessions: 1000, SessionsPerAccount: 200, SessionsPerAddress: 200, Handshakes: 200, Handles: 64,
-				Memory: 512 << 20, MemoryPerAccount: 256 << 20, MemoryPerAddress: 256 << 20}},
+				Memory: 512 << 20, MemoryPerAccount: 128 << 20, MemoryPerAddress: 128 << 20}},
 		Accounts: []*Account{
 			{ID: "acme", Name: "acme", AfterIndexing: "delete", MaxFileSize: 512 << 20, Duplicates: month,
 				Linger: 10 * time.Minute, PartialNames: partial, Say: "refusals"},

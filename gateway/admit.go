@@ -49,11 +49,10 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
 		return transport.Guest{}, errNo
 	}
-	good, why := false, "wrong-key"
+	good, why := false, "wrong-password"
 	if try.PublicKey != nil {
 		good = user != nil && hasKey(user, try.PublicKey)
 	} else {
-		why = "wrong-password"
 		if good, err = g.checkPassword(ctx, user, try.Password); err != nil {
 			g.refused(try, user, "busy", 0, time.Time{})
 			return transport.Guest{}, errNo
@@ -70,8 +69,9 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		g.touch(ctx, user)
 		g.log.Debug("login", "account", user.Account, "door", try.Door, "user", user.ID, "addr", try.Addr)
 		return transport.Guest{Account: user.Account, User: user.ID, Addr: try.Addr}, nil
-	case try.PublicKey != nil && user != nil:
-		// Clients offer every key they have before the right one: a key that is not known is no guess.
+	case try.PublicKey != nil:
+		// Clients offer every key they have before the right one: a key that is not known is no guess, and says nothing
+		// about whether there is such a login.
 		return transport.Guest{}, errNo
 	}
 	if user == nil {

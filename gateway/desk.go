@@ -308,7 +308,7 @@ func pick(id string, owner *account, found []*indexer.File) (*account, *indexer.
 	return nil, nil, &No{Text: text, Hint: "type more of the id"}
 }
 
-// newestFirst merges lists that are each newest first: a ULID begins with its time.
+// newestFirst merges lists that are each newest first.
 func newestFirst(lists []iter.Seq2[*indexer.File, error]) iter.Seq2[*indexer.File, error] {
 	return func(yield func(*indexer.File, error) bool) {
 		var q fileQueue
@@ -349,10 +349,17 @@ type fileSource struct {
 
 type fileQueue []fileSource
 
-func (q fileQueue) Len() int           { return len(q) }
-func (q fileQueue) Less(i, j int) bool { return q[i].file.ID > q[j].file.ID }
-func (q fileQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *fileQueue) Push(x any)        { *q = append(*q, x.(fileSource)) }
+func (q fileQueue) Len() int { return len(q) }
+func (q fileQueue) Less(i, j int) bool {
+	a, b := q[i].file, q[j].file
+	if !a.ReceivedAt.Equal(b.ReceivedAt) {
+		return a.ReceivedAt.After(b.ReceivedAt)
+	}
+	return a.ID > b.ID
+}
+
+func (q fileQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *fileQueue) Push(x any)   { *q = append(*q, x.(fileSource)) }
 func (q *fileQueue) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]

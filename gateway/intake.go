@@ -143,6 +143,9 @@ func (u *Upload) outgrow() error {
 	}
 	var err error
 	if u.pass, err = newPass(u.account.seal, copy); err != nil {
+		if copy != nil {
+			copy.remove() // what is left of it is swept at the next start
+		}
 		return u.fail("begin the sealed copy", err)
 	}
 	if err := u.pass.write(u.small); err != nil {

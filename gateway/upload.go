@@ -3,8 +3,10 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
@@ -21,6 +23,16 @@ func (u *Upload) Prefix() int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.order.next
+}
+
+// Whole says whether the file could end here, by its content: a parked upload that nothing but its CLOSE is missing of.
+func (u *Upload) Whole() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, problems := u.inspector.Close() // an incomplete file is left as it was
+	return !slices.ContainsFunc(problems, func(p formats.Problem) bool {
+		return p.Reason == formats.Incomplete || p.Reason == formats.Empty
+	})
 }
 
 // Declare notes the size that the client announced. It promises bytes; it never cuts any.
@@ -135,7 +147,7 @@ func (u *Upload) outOfOrder(err error) error {
 
 // fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
 func (u *Upload) fail(step string, err error) error {
-	unsure := step == "commit" && !diskFull(err)
+	unsure := errors.Is(err, indexer.ErrUnsure)
 	u.sticky = apologise(u.name, u.id, unsure, err)
 	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)

@@ -74,7 +74,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 		return UserLine{}, err
 	}
 	if _, err := accounts[0].index.Note(ctx, "user-added", "", who, user.ID); err != nil {
-		return UserLine{}, err
+		return UserLine{}, errors.Join(err, g.registry.RemoveUser(ctx, user.ID))
 	}
 	line := g.userLine(user)
 	line.NewPassword = made
@@ -92,7 +92,7 @@ func checkLogin(login string) error {
 	return nil
 }
 
-// RemoveUser takes a login away. Its sessions under way end by themselves; it cannot log in again.
+// RemoveUser takes a login away and cuts its sessions.
 func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (UserLine, error) {
 	accounts, err := g.asked(account)
 	if err != nil {
@@ -107,6 +107,9 @@ func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (U
 	}
 	if err := g.registry.RemoveUser(ctx, user.ID); err != nil {
 		return UserLine{}, err
+	}
+	if door := g.door.Load(); door != nil {
+		door.End(user.ID)
 	}
 	_, err = accounts[0].index.Note(ctx, "user-removed", "", who, user.ID)
 	return g.userLine(user), err

@@ -295,7 +295,10 @@ func (d *database) write(ctx context.Context, durable bool, f func(ctx context.C
 	}
 	if _, err := d.w.ExecContext(ctx, `COMMIT`); err != nil {
 		d.doubt(err)
-		return d.plain(err)
+		if err = d.plain(err); !errors.Is(err, ErrFull) {
+			err = fmt.Errorf("%w: %w", ErrUnsure, err)
+		}
+		return err
 	}
 	done = true
 	return nil

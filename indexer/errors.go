@@ -12,6 +12,8 @@ var (
 	ErrFull = errors.New("the disk is full")
 	// ErrBroken: the disk has failed under the database. What it holds by now is known only after a restart.
 	ErrBroken = errors.New("the disk failed under the database; see to the disk, then restart sealgate")
+	// ErrUnsure: the commit itself failed, so that only a restart tells whether it is on the disk.
+	ErrUnsure = errors.New("it is open whether this was written")
 	// ErrNotFound: no such file, user, value or copy.
 	ErrNotFound = errors.New("not found")
 	// ErrExists: the id (or the user's login) is taken already.

@@ -8,6 +8,7 @@ package indexer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -112,7 +113,7 @@ func (x *Index) lead(ctx context.Context) {
 			if r.err = r.try(ctx, c); r.err != nil {
 				*c = before
 				if _, err := x.d.w.ExecContext(ctx, `ROLLBACK TO one`); err != nil {
-					return err
+					return errors.Join(r.err, err) // SQLite has rolled all back: the disk is full, or worse
 				}
 			}
 			if _, err := x.d.w.ExecContext(ctx, `RELEASE one`); err != nil {

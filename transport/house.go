@@ -58,6 +58,8 @@ type Incoming interface {
 	WriteAt(p []byte, off int64) (int, error)
 	// Prefix is how many bytes have arrived without a gap: what a parked upload shows as its size.
 	Prefix() int64
+	// Whole says whether the file could end with the bytes that have arrived, by its content.
+	Whole() bool
 	// Declare says the size that the client announced (FSETSTAT size=N); at Commit, fewer bytes mean incomplete.
 	Declare(size int64)
 	// Commit ends the delivery under this name. nil error: it is hashed, inspected, indexed and durable, or held. A

@@ -155,7 +155,8 @@ func (s *session) commit(u *upload) error {
 	}
 	name := v.claim(e)
 	if v.isPartial(name) {
-		v.wait(e, u.incoming, time.Now().Add(s.door.config().SFTP.Park))
+		// It was answered OK: it waits for its rename at least as long as a taken file is shown.
+		v.wait(e, u.incoming, time.Now().Add(max(s.door.config().SFTP.Park, v.linger())))
 		return nil
 	}
 	// If we die inside Commit, the client has no OK and sends again; what was committed is met as a duplicate.

@@ -80,6 +80,15 @@ func (s *SFTP) Addr() net.Addr {
 // address, host keys and algorithms stay as they were.
 func (s *SFTP) Reload(cfg *config.Config) { s.live.Store(cfg) }
 
+// End cuts the sessions of a user who may not be here any more.
+func (s *SFTP) End(user string) {
+	for _, c := range s.allSessions() {
+		if c.guest.User == user {
+			c.cut(s.log, "the login was removed")
+		}
+	}
+}
+
 func (s *SFTP) config() *config.Config { return s.live.Load() }
 
 // Run serves until ctx is done. Then it accepts nothing more, lets running uploads end within sftp.stop_within, cuts what

@@ -272,8 +272,8 @@ func (u *upload) park() {
 	default:
 		incoming.Gap()
 		size := incoming.Prefix()
-		if size == declared {
-			size-- // nothing is missing but the CLOSE: shown whole, it would pass for taken
+		if size == declared || incoming.Whole() {
+			size-- // nothing may be missing but the CLOSE: shown whole, it would pass for taken
 		}
 		v.park(u.entry, incoming, size, time.Now().Add(keep), nil)
 		u.session.log.Info("parked", "file", incoming.ID(), "why", "the connection dropped", "size", size)

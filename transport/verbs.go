@@ -154,7 +154,7 @@ func (v *view) move(e *entry, name string) *entry {
 	v.take(e.name)
 	e.name = name
 	if there := v.entries[name]; there != nil && (there.state == running || there.busy) {
-		return nil
+		return e
 	}
 	return v.put(e)
 }
@@ -262,7 +262,9 @@ func (v *view) rename(ctx context.Context, s *session, from, to string) error {
 		return nil
 	}
 	incoming := e.incoming
+	s.connection.uploads.Add(1) // a stop waits for it
 	receipt, err := incoming.Commit(ctx, path.Base(to))
+	s.connection.uploads.Add(-1)
 	if err == nil {
 		v.taken(e, to, receipt, v.linger())
 		s.screen.say(receipt.Sentence)

@@ -86,6 +86,8 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		text := "interrupted"
 		if strings.HasPrefix(err.Error(), text) { // and what that means
 			text = err.Error()
+		} else if !errors.Is(err, context.Canceled) { // something else went wrong on the way out
+			text += ": " + err.Error()
 		}
 		t.complain(text, "")
 		return exitInterrupted
