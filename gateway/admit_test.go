@@ -179,3 +179,20 @@ func TestHashesAreBounded(t *testing.T) {
 		t.Error("one more was let in to wait")
 	}
 }
+
+// TestKeyOffersTellNothing: however many unknown keys are offered, a login that exists and one that does not look alike.
+func TestKeyOffersTellNothing(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "known"}, "uid:0")
+	must(t, err)
+	for range 2 * triesOfUser {
+		for _, login := range []string{"known", "nobody"} {
+			_, err := h.Admit(t.Context(), transport.LoginTry{
+				Door: "sftp", Login: login, PublicKey: []byte("some key"), Addr: netip.MustParseAddr("192.0.2.1"),
+			})
+			if !errors.Is(err, errNo) {
+				t.Fatalf("%s: %v", login, err)
+			}
+		}
+	}
+}

@@ -743,3 +743,62 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestExpiredCertificateStopsItsAccountOnly: the gateway starts, the account's files are refused at their OPEN.
+func TestExpiredCertificateStopsItsAccountOnly(t *testing.T) {
+	h := newHouse(t)
+	expired, _, err := vault.NewCertificate("acme", "p-256", time.Now().AddDate(-2, 0, 0), 365*24*time.Hour)
+	must(t, err, h.Close(), os.WriteFile(filepath.Join(h.dir, "acme.crt"), expired, 0o600))
+	h.open(t)
+	g := guest
+	_, err = h.Receive(t.Context(), g, "sftp", "x.xml")
+	if r := refusal(t, err); !strings.Contains(r.Sentence, "[expired-certificate, ") {
+		t.Error(r.Sentence)
+	}
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Verdict != indexer.Rejected {
+		t.Errorf("%+v", f)
+	}
+	if _, err := h.push(t, "gone", "x.xml", pain001(t, "other", 3)); err != nil {
+		t.Error(err)
+	}
+	if h.memory.used() != 0 {
+		t.Errorf("%d bytes stay reserved", h.memory.used())
+	}
+	if _, err := CheckConfig(filepath.Join(h.dir, "sealgate.yaml")); err == nil || !strings.Contains(err.Error(), "expired on") {
+		t.Errorf("check says %v", err)
+	}
+}
+
+// TestListsAreMergedByTheirTime: a file that began first and ended last is the newest of all accounts.
+func TestListsAreMergedByTheirTime(t *testing.T) {
+	h := newHouse(t)
+	slow := h.receive(t, "acme", "slow.xml")
+	if _, err := h.push(t, "soft", "quick.xml", pain001(t, "quick", 3)); err != nil {
+		t.Fatal(err)
+	}
+	must(t, write(slow, pain001(t, "slow", 3), 0))
+	if _, err := slow.Commit(t.Context(), "slow.xml"); err != nil {
+		t.Fatal(err)
+	}
+	if list := h.files(t, ""); len(list) != 2 || list[0].Name != "slow.xml" {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestWhole(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "whole", 3)
+	u := h.receive(t, "acme", "w.xml")
+	for _, c := range []struct {
+		to    int
+		whole bool
+	}{{0, false}, {1, false}, {len(content) / 2, false}, {len(content) - 2, false}, {len(content), true}} {
+		must(t, write(u, content[u.Prefix():c.to], u.Prefix()))
+		if u.Whole() != c.whole {
+			t.Errorf("at %d of %d: %v", c.to, len(content), !c.whole)
+		}
+	}
+	if _, err := u.Commit(t.Context(), "w.xml"); err != nil {
+		t.Error(err)
+	}
+}

@@ -81,7 +81,7 @@ var pain001Tree = element{id: idMessage, kids: []element{
 // pain001 reads one pain.001 message. Elements that it does not know do not trouble it: it is no schema checker.
 type pain001 struct {
 	s            *sheet
-	begun, ended bool
+	begun        bool
 	headers      int
 	batches      int64
 	group, batch claim

@@ -42,9 +42,6 @@ func (l *transcript) since(from int) string {
 
 func (l *transcript) String() string { return l.since(0) }
 
-// count is how often a text occurs.
-func (l *transcript) count(text string) int { return strings.Count(l.String(), text) }
-
 func (l *transcript) tail(lines int) string {
 	all := strings.Split(strings.TrimRight(l.String(), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
