@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/sealgate/sealgate/config"
@@ -54,12 +55,34 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 			return nil, err
 		}
 	}
+	if err := a.probe(); err != nil {
+		return nil, err
+	}
 	index, err := indexer.Open(ctx, filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+c.ID), g.log)
 	if err != nil {
 		return nil, err
 	}
 	a.index, g.indexes[c.ID] = index, index
 	return a, nil
+}
+
+// probe tries at the start what every large file will need at its CLOSE: a second name for a file (the marker of copy.go),
+// and a move from incoming to sealed.
+func (a *account) probe() error {
+	tmp, marker, placed := filepath.Join(a.incoming(), "probe"+tmpSuffix), filepath.Join(a.incoming(), "probe"+placedSuffix), filepath.Join(a.dir, "sealed", "probe")
+	defer os.Remove(marker)
+	defer os.Remove(tmp)
+	os.Remove(marker) // of a probe that died half-way
+	if err := os.WriteFile(tmp, nil, 0o600); err != nil {
+		return err
+	}
+	if err := os.Link(tmp, marker); err != nil {
+		return fmt.Errorf("the file system must know hard links: %w", err)
+	}
+	if err := os.Rename(tmp, placed); err != nil {
+		return fmt.Errorf("incoming and sealed must lie on one file system: %w", err)
+	}
+	return os.Remove(placed)
 }
 
 // readCertificates makes the account's seal. Only public halves are read here: the gateway cannot open what it seals.

@@ -74,13 +74,14 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		// about whether there is such a login.
 		return transport.Guest{}, errNo
 	}
+	id := "" // also for an unknown login the registry is asked, so that it takes as long
 	if user == nil {
 		why = "unknown-user"
-	} else if err := g.registry.Refused(ctx, user.ID, g.now()); err != nil {
-		g.log.Error("refused login not noted", "user", user.ID, "err", err)
+	} else {
+		id = user.ID
 	}
-	if user != nil && user.PasswordHash == "" {
-		who = "" // there is no password to guess
+	if err := g.registry.Refused(ctx, id, g.now()); err != nil && user != nil {
+		g.log.Error("refused login not noted", "user", id, "err", err)
 	}
 	tries, until := g.logins.wrong(who, where)
 	g.refused(try, user, why, tries, until)

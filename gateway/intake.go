@@ -71,9 +71,10 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 }
 
 // WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read.
-func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
+func (u *Upload) WriteAt(p []byte, off int64) (_ int, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.rescue("write", &err)
 	if u.sticky != nil {
 		return 0, u.sticky
 	}
@@ -85,7 +86,7 @@ func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	waiting := u.order.held
-	err := u.order.take(p, off, u.receive)
+	err = u.order.take(p, off, u.receive)
 	if errors.Is(err, errRewrite) || errors.Is(err, errTooFar) {
 		return 0, u.outOfOrder(err)
 	}
@@ -163,9 +164,10 @@ func (u *Upload) sealsOnTheWay() bool {
 }
 
 // Commit ends the delivery under its final name. Without an error it is hashed, inspected, indexed and durable.
-func (u *Upload) Commit(_ context.Context, name string) (transport.Receipt, error) {
+func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.rescue("commit", &err)
 	if u.sticky != nil {
 		return transport.Receipt{}, u.sticky
 	}
@@ -232,6 +234,16 @@ func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt
 		receipt.Sentence = file.Sentence
 	}
 	return receipt, nil
+}
+
+// Expire ends a delivery that was not continued, or not renamed to its final name, in time.
+func (u *Upload) Expire() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.ended {
+		u.refuse(indexer.Reason{Code: string(formats.Incomplete), Detail: "it was not ended in time"})
+		u.abort("expired")
+	}
 }
 
 // Discard ends the delivery and leaves nothing behind.

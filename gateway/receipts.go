@@ -5,8 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
@@ -103,18 +108,25 @@ func (g *Gateway) Receipts(ctx context.Context, account string, limit int) ([]tr
 	return list, nil
 }
 
-// Receipt gives one receipt's bytes by its short id.
-func (g *Gateway) Receipt(ctx context.Context, account, id string) ([]byte, time.Time, error) {
+// Receipt gives one receipt's bytes by its file name. Of millions of files some share their short ids: the name decides.
+func (g *Gateway) Receipt(ctx context.Context, account, name string) ([]byte, time.Time, error) {
 	a := g.account(account)
-	if a == nil {
+	stem := strings.TrimSuffix(name, ".json")
+	id := stem[strings.LastIndexByte(stem, '.')+1:]
+	if a == nil || len(id) != len(shortID(strings.Repeat("0", ulid.EncodedSize))) {
 		return nil, time.Time{}, errNoSuchFile
 	}
-	f, err := g.one(ctx, a, id)
+	files, err := a.index.Find(ctx, id)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	text, err := newReceipt(f)
-	return text, f.ReceivedAt, err
+	for _, f := range files {
+		if receiptName(f) == name {
+			text, err := newReceipt(f)
+			return text, f.ReceivedAt, err
+		}
+	}
+	return nil, time.Time{}, errNoSuchFile
 }
 
 // Shown lists the files taken since a time, for the inbox view after a restart.
@@ -124,15 +136,24 @@ func (g *Gateway) Shown(ctx context.Context, account string, since time.Time) ([
 		return nil, nil
 	}
 	var ghosts []transport.Ghost
+	from := int64(math.MaxInt64) // of the ledger's rows
 	for f, err := range a.index.Files(ctx, indexer.FileFilter{Since: since, Limit: 10_000}) {
 		if err != nil {
 			return nil, err
 		}
 		if f.Door == "sftp" && f.Verdict != indexer.Rejected {
 			ghosts = append(ghosts, transport.Ghost{ID: f.ID, Name: f.Name, Size: f.Size, TakenAt: f.ReceivedAt})
+			from = min(from, f.Ledger.Seq)
 		}
 	}
-	return ghosts, nil
+	hidden := map[string]bool{}
+	for row, err := range a.index.Ledger(ctx, from) {
+		if err != nil {
+			return nil, err
+		}
+		hidden[row.File] = hidden[row.File] || row.Kind == kindHidden
+	}
+	return slices.DeleteFunc(ghosts, func(ghost transport.Ghost) bool { return hidden[ghost.ID] }), nil
 }
 
 // Renamed records that a customer renamed a file already taken; only its name changes.
@@ -144,13 +165,16 @@ func (g *Gateway) Renamed(ctx context.Context, guest transport.Guest, id, name s
 	return a.index.Rename(ctx, id, name, guest.User)
 }
 
+// kindHidden is the ledger's word for a file that its customer removed from view.
+const kindHidden = "hidden"
+
 // Hidden records that a customer removed a taken file from view; the file stays.
 func (g *Gateway) Hidden(ctx context.Context, guest transport.Guest, id string) error {
 	a := g.account(guest.Account)
 	if a == nil {
 		return errNoSuchFile
 	}
-	if _, err := a.index.Note(ctx, "hidden", id, guest.User, ""); err != nil {
+	if _, err := a.index.Note(ctx, kindHidden, id, guest.User, ""); err != nil {
 		return fmt.Errorf("file %s: %w", id, err)
 	}
 	return nil

@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // What a crash left behind is swept at the start. Only what was certainly never accepted goes: an upload under way, a
@@ -29,12 +33,12 @@ func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
 	}
 	copies := 0
 	for _, path := range orphans {
-		dead, err := a.neverAccepted(ctx, path)
+		stays, err := a.stays(ctx, path)
 		if err != nil {
 			return err
 		}
-		if !dead {
-			log.Error("a sealed copy has lost its row: restore the index from a backup", "account", a.ID, "path", path)
+		if stays != "" {
+			log.Error("a sealed copy "+stays, "account", a.ID, "path", path)
 			continue
 		}
 		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
@@ -42,34 +46,47 @@ func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
 		}
 		copies++
 	}
+	uploads := 0
 	for _, entry := range incoming { // markers too, now that what they were for is done
+		if ext := filepath.Ext(entry.Name()); entry.IsDir() || ext != tmpSuffix && ext != placedSuffix {
+			log.Warn("not ours, left alone", "account", a.ID, "path", filepath.Join("incoming", plain(entry.Name())))
+			continue
+		}
 		if err := os.Remove(filepath.Join(a.incoming(), entry.Name())); err != nil {
 			return err
 		}
+		uploads++
 	}
 	payments, err := a.index.Sweep(ctx)
 	if err != nil {
 		return err
 	}
-	if len(incoming)+payments+copies > 0 {
-		log.Info("swept", "account", a.ID, "uploads", len(incoming), "payments", payments, "copies", copies)
+	if uploads+payments+copies > 0 {
+		log.Info("swept", "account", a.ID, "uploads", uploads, "payments", payments, "copies", copies)
 	}
 	return nil
 }
 
-// neverAccepted says whether an orphan may go: its marker is there, or its own row has given it up.
-func (a *account) neverAccepted(ctx context.Context, path string) (bool, error) {
-	id, ok := strings.CutSuffix(filepath.Base(path), ".p7m")
-	if !ok || len(id) != 26 {
-		return false, nil
+// stays says why an orphan must not be removed; "" if it was certainly never accepted: its marker is there, or its own row
+// has given it up.
+func (a *account) stays(ctx context.Context, path string) (why string, err error) {
+	id, sealed := strings.CutSuffix(filepath.Base(path), ".p7m")
+	if _, err := ulid.ParseStrict(id); !sealed || err != nil {
+		return "has a name that none of ours has: take it away", nil
 	}
-	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); err == nil {
-		return true, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
 	rows, err := a.index.Find(ctx, id)
-	return len(rows) == 1, err
+	switch {
+	case err != nil:
+		return "", err
+	case len(rows) == 0:
+		return "has lost its row: restore the index from a backup", nil
+	case rows[0].Fate == indexer.Sealed:
+		return "lies at a place that its row does not name: move it to " + rows[0].CopyPath, nil
+	}
+	return "", nil
 }
 
 // orphans lists the sealed copies, relative to the account's folder, that no row refers to. The disk is read before the

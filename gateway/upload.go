@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -153,6 +155,18 @@ func (u *Upload) fail(step string, err error) error {
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
 	u.drop(!unsure)
 	return u.sticky
+}
+
+// rescue ends this one upload where a fault in our own code would otherwise end the daemon, and with it everybody's.
+// What a panic says of Go's own faults holds no content; what ours would say is kept out of the log.
+func (u *Upload) rescue(step string, err *error) {
+	if p := recover(); p != nil {
+		fault, ok := p.(runtime.Error)
+		if !ok {
+			fault = nil
+		}
+		*err = u.fail(step, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+	}
 }
 
 // abort ends an upload that came to nothing by itself.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -309,7 +310,7 @@ func (d *database) write(ctx context.Context, durable bool, f func(ctx context.C
 // answered OK and be gone after a power cut. A restart reads back what the disk really has.
 func (d *database) doubt(err error) {
 	var e sqlite3.Error
-	if errors.As(err, &e) && e.Code == sqlite3.ErrIoErr {
+	if errors.As(err, &e) && e.Code == sqlite3.ErrIoErr && !quota(&e) {
 		d.broken.Store(true)
 	}
 }
@@ -322,6 +323,9 @@ func checkpoint(ctx context.Context, q interface {
 	return q.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &log, &copied)
 }
 
+// quota says whether the owner's share of the disk is used up, which SQLite tells as an I/O error.
+func quota(e *sqlite3.Error) bool { return e.SystemErrno == syscall.EDQUOT }
+
 // plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged.
 // While SQLite reads its schema it forgets the finer code, hence the look at the key's own count.
 func (d *database) plain(err error) error {
@@ -330,7 +334,7 @@ func (d *database) plain(err error) error {
 		return err
 	}
 	page := e.ExtendedCode == sqlite3.ErrIoErr.Extend(32) || e.ExtendedCode == sqlite3.ErrNoExtended(sqlite3.ErrIoErr) && d.key.failed.Load()
-	if e.Code == sqlite3.ErrFull {
+	if e.Code == sqlite3.ErrFull || quota(&e) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	if page || e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB {

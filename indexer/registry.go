@@ -66,6 +66,7 @@ func (g *Registry) change(ctx context.Context, durable bool, missing error, quer
 	if err == nil && g.d.key.logEnd.Load() > logPages/16 {
 		// Small and seldom: the log is emptied on the spot.
 		if err := checkpoint(g.d.base, g.d.w); err != nil {
+			g.d.doubt(err)
 			g.log.Warn("checkpoint", "err", err)
 		}
 	}

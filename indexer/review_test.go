@@ -2,10 +2,14 @@ package indexer
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+
+	"github.com/mattn/go-sqlite3"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -62,5 +66,17 @@ func TestBlocksAreBoundedByTheirText(t *testing.T) {
 	}
 	if n > blockText/len(long) {
 		t.Errorf("%d payments of 12 kB in a block", n)
+	}
+}
+
+// TestQuotaIsAFullDisk: SQLite tells a used-up quota as an I/O error; the next commit may well succeed.
+func TestQuotaIsAFullDisk(t *testing.T) {
+	for errno, broken := range map[syscall.Errno]bool{syscall.EDQUOT: false, syscall.EIO: true} {
+		d := &database{key: &pageKey{}}
+		err := error(sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrWrite, SystemErrno: errno})
+		d.doubt(err)
+		if d.broken.Load() != broken || errors.Is(d.plain(err), ErrFull) == broken {
+			t.Errorf("%v: broken %v, %v", errno, d.broken.Load(), d.plain(err))
+		}
 	}
 }

@@ -27,7 +27,7 @@ type House interface {
 	// Receipts lists the account's receipts, newest first, at most limit; Receipt gives one's bytes.
 	// A receipt's name is NAME.SHORTID.json.
 	Receipts(ctx context.Context, account string, limit int) ([]ReceiptEntry, error)
-	Receipt(ctx context.Context, account, shortID string) ([]byte, time.Time, error)
+	Receipt(ctx context.Context, account, name string) ([]byte, time.Time, error)
 }
 
 // LoginTry is one try to log in: a password, or a public key (OpenSSH wire form) whose possession is (Proven) or
@@ -68,6 +68,9 @@ type Incoming interface {
 	Commit(ctx context.Context, name string) (Receipt, error)
 	// Gap forgets the bytes that wait behind a gap (a connection dropped, the upload is parked): Prefix stays.
 	Gap()
+	// Expire ends a delivery that was not continued in time: nothing of it stays but a record, so that its sender can see
+	// that it was not taken.
+	Expire()
 	// Discard ends the delivery and leaves nothing behind. why is for the operator's log.
 	Discard(why string)
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -367,14 +366,9 @@ func (s *session) stat(at place) (os.FileInfo, error) {
 	return nil, missing(at.path)
 }
 
-// receipt reads the receipt that NAME.SHORTID.json names.
+// receipt reads a receipt by its file name.
 func (s *session) receipt(at place) ([]byte, time.Time, error) {
-	stem, ok := strings.CutSuffix(at.rest, ".json")
-	dot := strings.LastIndexByte(stem, '.')
-	if !ok || dot < 0 || strings.Contains(at.rest, "/") {
-		return nil, time.Time{}, missing(at.path)
-	}
-	text, when, err := s.door.house.Receipt(s.ctx, s.guest.Account, stem[dot+1:])
+	text, when, err := s.door.house.Receipt(s.ctx, s.guest.Account, at.rest)
 	if err != nil {
 		return nil, time.Time{}, missing(at.path)
 	}

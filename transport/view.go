@@ -314,7 +314,13 @@ func (v *view) expire(now time.Time) {
 	}
 	v.mu.Unlock()
 	for _, e := range due {
-		e.discard("not continued in time")
+		switch {
+		case e.incoming == nil:
+		case e.refusal != nil: // it was recorded when its sender was told
+			e.incoming.Discard("not continued in time")
+		default:
+			e.incoming.Expire()
+		}
 	}
 }
 

@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// TestMovedCopyStays: a copy that a restore has put at another place is told, and never removed.
+func TestMovedCopyStays(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.push(t, "acme", "large.xml", pain001(t, "large", 600))
+	must(t, err)
+	sealed := h.sealedFiles(t)
+	if len(sealed) != 1 {
+		t.Fatal(sealed)
+	}
+	moved := filepath.Join(h.dir, "data/accounts/acme/sealed", filepath.Base(sealed[0]))
+	must(t, os.Rename(sealed[0], moved))
+	h.reopen(t)
+	if _, err := os.Stat(moved); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(h.log.String(), "move it to sealed/2") {
+		t.Error(h.log)
+	}
+	must(t, os.Rename(moved, sealed[0]))
+	h.sound(t)
+}
+
+// TestStrangersStay: what is not ours keeps nothing from starting and is left alone.
+func TestStrangersStay(t *testing.T) {
+	h := newHouse(t)
+	account := filepath.Join(h.dir, "data/accounts/acme")
+	strangers := []string{
+		"sealed/" + strings.Repeat("u", 26) + ".p7m", "sealed/lost+found/x", "sealed/" + strings.Repeat("0", 26),
+		"incoming/lost+found/x", "incoming/notes.txt",
+	}
+	for _, name := range strangers {
+		path := filepath.Join(account, name)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("x"), 0o600))
+	}
+	h.reopen(t)
+	for _, name := range strangers {
+		if _, err := os.Stat(filepath.Join(account, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReceiptsByTheirWholeName: an ending alone, or somebody else's name with it, is no receipt.
+func TestReceiptsByTheirWholeName(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.push(t, "acme", "a.b.xml", pain001(t, "receipt", 3))
+	must(t, err)
+	list, err := h.Receipts(t.Context(), "acme", 10)
+	must(t, err)
+	if _, _, err := h.Receipt(t.Context(), "acme", list[0].Name); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"", ".json", "x.json", "b.xml" + strings.TrimPrefix(list[0].Name, "a.b.xml"), strings.TrimSuffix(list[0].Name, ".json")} {
+		if _, _, err := h.Receipt(t.Context(), "acme", name); err == nil {
+			t.Errorf("%q is a receipt", name)
+		}
+	}
+	if _, _, err := h.Receipt(t.Context(), "beta", list[0].Name); err == nil {
+		t.Error("another account reads it")
+	}
+}
+
+// TestHiddenStaysHidden: a name that its customer removed does not come back with a restart.
+func TestHiddenStaysHidden(t *testing.T) {
+	h := newHouse(t)
+	ids := map[string]string{}
+	for _, name := range []string{"one.xml", "two.xml"} {
+		receipt, err := h.push(t, "acme", name, pain001(t, name, 3))
+		must(t, err)
+		ids[name] = receipt.ID
+	}
+	must(t, h.Hidden(t.Context(), guest, ids["one.xml"]))
+	h.reopen(t)
+	ghosts, err := h.Shown(t.Context(), "acme", time.Now().Add(-time.Hour))
+	must(t, err)
+	if len(ghosts) != 1 || ghosts[0].ID != ids["two.xml"] {
+		t.Errorf("%+v", ghosts)
+	}
+	if files := h.files(t, "acme"); len(files) != 2 {
+		t.Errorf("%+v", files)
+	}
+}
+
+// TestExpiredUploadLeavesARecord: the sender of what was never ended can see that it was not taken.
+func TestExpiredUploadLeavesARecord(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "parked", 600)
+	u := h.receive(t, "acme", "p.xml")
+	must(t, write(u, content[:len(content)/2], 0))
+	u.Expire()
+	u.Expire()
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Verdict != indexer.Rejected || f[0].Reasons[0].Code != "incomplete" || f[0].Size != int64(len(content)/2) {
+		t.Errorf("%+v", f)
+	}
+	if _, err := u.Commit(t.Context(), "p.xml"); err == nil {
+		t.Error("it was taken after all")
+	}
+	if h.memory.used() != 0 {
+		t.Errorf("%d bytes stay reserved", h.memory.used())
+	}
+	h.sound(t)
+}
+
+// TestAFaultOfOursEndsOneUpload: a panic is that upload's end, and the next one is taken.
+func TestAFaultOfOursEndsOneUpload(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "fault", 600)
+	for _, at := range []string{"write", "commit"} {
+		u := h.receive(t, "acme", "f.xml")
+		must(t, write(u, content[:100_000], 0))
+		u.inspector = nil
+		var err error
+		if at == "write" {
+			_, err = u.WriteAt(content[100_000:], 100_000)
+		} else {
+			_, err = u.Commit(t.Context(), "f.xml")
+		}
+		var refusal *transport.Refusal
+		if !errors.As(err, &refusal) || !strings.Contains(refusal.Sentence, "[internal, ") {
+			t.Errorf("%s: %v", at, err)
+		}
+		if !strings.Contains(h.log.String(), "step="+at) || !strings.Contains(h.log.String(), "nil pointer") {
+			t.Error(h.log)
+		}
+	}
+	_, err := h.push(t, "acme", "f.xml", content)
+	must(t, err)
+	if h.memory.used() != 0 {
+		t.Errorf("%d bytes stay reserved", h.memory.used())
+	}
+	h.sound(t)
+}
