@@ -194,7 +194,7 @@ func (b *builder) date(v []byte) {
 }
 
 func (b *builder) amount(a formats.Amount) {
-	minor, scale, ok := minorOf(a)
+	minor, scale, ok := a.Minor()
 	if !ok {
 		b.amounts = appendBytes(append(b.amounts, amountAsText), []byte(a.String()))
 		b.keys = append(b.keys, amountKey(a))
@@ -203,28 +203,6 @@ func (b *builder) amount(a formats.Amount) {
 	b.amounts = append(b.amounts, scale)
 	b.amounts = binary.AppendUvarint(b.amounts, uint64(minor<<1)^uint64(minor>>63))
 	b.keys = append(b.keys, minorKey(minor, scale))
-}
-
-// minorOf is the amount as a whole number of its smallest decimal; false beyond 63 bits.
-func minorOf(a formats.Amount) (minor int64, scale uint8, ok bool) {
-	text := a.String()
-	var n uint64
-	for i := range len(text) {
-		c := text[i]
-		switch {
-		case c == '-':
-		case c == '.':
-			scale = uint8(len(text) - i - 1)
-		case n > (1<<63-10)/10:
-			return 0, 0, false
-		default:
-			n = n*10 + uint64(c-'0')
-		}
-	}
-	if text[0] == '-' {
-		return -int64(n), scale, true
-	}
-	return int64(n), scale, true
 }
 
 // close finishes the block: afterwards small, summary and filter are what is stored, valid until the next close.

@@ -56,14 +56,14 @@ func hashKey(kind uint64, folded []byte) uint64 {
 
 // amountKey is the hash of an amount's value: 1.5 and 1.50 have the same.
 func amountKey(a formats.Amount) uint64 {
-	minor, scale, ok := minorOf(a)
+	minor, scale, ok := a.Minor()
 	if !ok {
 		text := a.String()
 		if strings.Contains(text, ".") {
 			text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 		}
 		if short, err := formats.ParseAmount([]byte(text)); err == nil {
-			minor, scale, ok = minorOf(short)
+			minor, scale, ok = short.Minor()
 		}
 		if !ok {
 			return hashKey(keyAmount, []byte(text))

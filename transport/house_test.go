@@ -273,12 +273,7 @@ func (h *house) cut(t testing.TB, c *client, name string) {
 	other := h.dial(t)
 	defer other.conn.Close()
 	until(t, name+" is parked", func() bool {
-		f, err := other.OpenFile(name, w|os.O_APPEND) // refused while the upload runs
-		if err != nil {
-			return errors.Is(err, os.ErrNotExist)
-		}
-		defer other.conn.Close() // not a CLOSE: that would be a verdict
-		return f != nil
+		return other.Truncate(name, 0) != nil // taken for an announced size while the upload runs, refused afterwards
 	})
 }
 

@@ -25,6 +25,9 @@ const (
 	packetWrite = 6
 )
 
+// gathered is how many bytes of answers may wait for the next one: about eight of them, of the 64 that OpenSSH has open.
+const gathered = 256
+
 // serveStretches runs protocol servers on a channel, one after the other, each for as long as the client is not quiet.
 // It returns when the channel ends; io.EOF is a clean end.
 func serveStretches(channel io.ReadWriteCloser, idle func() bool, newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
@@ -64,9 +67,13 @@ type stretch struct {
 	kind     byte
 	timer    *time.Timer
 
-	outLeft int          // of the goroutine that writes: bytes of the answer still to come
-	begun   atomic.Int64 // packets read whole
-	ended   atomic.Int64 // answers written whole
+	// Of the goroutine that writes:
+	outLeft int    // bytes of the answer still to come
+	out     []byte // answers gathered
+
+	begun atomic.Int64 // packets read whole
+	other atomic.Int64 // begun when the last packet that is not a write was read
+	ended atomic.Int64 // answers given whole
 }
 
 type headOrEnd struct {
@@ -122,7 +129,9 @@ func (s *stretch) Read(p []byte) (int, error) {
 		s.kind, s.fresh = p[0], false
 	}
 	if s.body -= n; s.body == 0 {
-		s.begun.Add(1)
+		if begun := s.begun.Add(1); s.kind != packetWrite {
+			s.other.Store(begun)
+		}
 	}
 	return n, err
 }
@@ -153,15 +162,26 @@ func (s *stretch) next() (err error) {
 }
 
 // Write passes the answers on, and keeps count of them. The library writes an answer's head and its data apart.
+//
+// While writes are unanswered, which takes microseconds each, answers are gathered: a packet, an encryption and a system
+// call for every 32 KiB was a tenth of the time of a large upload, here and at the client.
 func (s *stretch) Write(p []byte) (int, error) {
 	if s.outLeft == 0 && len(p) >= len(head{}) {
 		s.outLeft = len(head{}) + int(binary.BigEndian.Uint32(p))
 	}
-	n, err := s.channel.Write(p)
-	if s.outLeft -= n; s.outLeft == 0 {
-		s.ended.Add(1)
+	s.out = append(s.out, p...)
+	if s.outLeft -= len(p); s.outLeft > 0 {
+		return len(p), nil
 	}
-	return n, err
+	ended := s.ended.Add(1)
+	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other <= ended && len(s.out) < gathered {
+		return len(p), nil
+	}
+	_, err := s.channel.Write(s.out)
+	if s.out = s.out[:0]; cap(s.out) > 4*gathered {
+		s.out = nil
+	}
+	return len(p), err
 }
 
 // Close closes the channel.

@@ -84,6 +84,13 @@ func AmountFromMinor(minor int64, scale uint8) Amount {
 	return Amount{minor >> 63, uint64(minor), min(scale, MaxScale)}
 }
 
+// Minor is the amount as a whole number of its smallest decimals, and how many of them it has: 125050 and 2 of 1250.50.
+// false: the number takes more than 64 bits.
+func (a Amount) Minor() (minor int64, scale uint8, ok bool) {
+	minor = int64(a.lo)
+	return minor, a.scale, a.hi == minor>>63
+}
+
 // Add is the sum, with the larger number of decimals of the two. It fails with ErrAmountBig beyond 127 bits.
 func (a Amount) Add(b Amount) (Amount, error) {
 	if a.scale != b.scale {
