@@ -178,7 +178,8 @@ func (s *SFTP) serveSFTP(ctx context.Context, c *connection, view *view, channel
 	}
 	handlers := sftp.Handlers{FileGet: session, FilePut: session, FileCmd: session, FileList: session}
 	idle := func() bool { return session.handles.Load() == 0 }
-	err := serveStretches(channel, idle, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+	rested := func() { s.rested.Add(1) }
+	err := serveStretches(channel, idle, rested, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
 		return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
 	})
 	status := uint32(0)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,12 +29,16 @@ const (
 // gathered is how many bytes of answers may wait for the next one: about eight of them, of the 64 that OpenSSH has open.
 const gathered = 256
 
+// mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each.
+// It would read 50 of them ahead of its eight workers; what it does not read waits in the channel's own window.
+const mostUnanswered = 16
+
 // serveStretches runs protocol servers on a channel, one after the other, each for as long as the client is not quiet.
-// It returns when the channel ends; io.EOF is a clean end.
-func serveStretches(channel io.ReadWriteCloser, idle func() bool, newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
+// rested is called when one is given up. It returns when the channel ends; io.EOF is a clean end.
+func serveStretches(channel io.ReadWriteCloser, idle func() bool, rested func(), newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
 	head, err := readHead(channel)
 	for err == nil {
-		s := newStretch(channel, head, idle)
+		s := newStretch(channel, head, idle, rested)
 		server := newServer(s)
 		done := make(chan error, 1)
 		go func() { done <- server.Serve() }() // pump waits for it
@@ -56,6 +61,7 @@ func readHead(r io.Reader) (h head, err error) {
 type stretch struct {
 	channel io.ReadWriteCloser
 	idle    func() bool // no handles are open
+	rested  func()      // the server is given up
 	want    chan struct{}
 	got     chan headOrEnd
 
@@ -71,6 +77,10 @@ type stretch struct {
 	outLeft int    // bytes of the answer still to come
 	out     []byte // answers gathered
 
+	room   chan struct{} // one for each packet that is read and not answered
+	closed chan struct{}
+	close  sync.Once
+
 	begun atomic.Int64 // packets read whole
 	other atomic.Int64 // begun when the last packet that is not a write was read
 	ended atomic.Int64 // answers given whole
@@ -81,11 +91,13 @@ type headOrEnd struct {
 	err  error
 }
 
-func newStretch(channel io.ReadWriteCloser, first head, idle func() bool) *stretch {
+func newStretch(channel io.ReadWriteCloser, first head, idle func() bool, rested func()) *stretch {
 	s := &stretch{
-		channel: channel, idle: idle, want: make(chan struct{}), got: make(chan headOrEnd),
+		channel: channel, idle: idle, rested: rested, want: make(chan struct{}), got: make(chan headOrEnd),
 		head: first, headLeft: len(first), timer: time.NewTimer(quietAfter),
+		room: make(chan struct{}, mostUnanswered), closed: make(chan struct{}),
 	}
+	s.room <- struct{}{}
 	s.timer.Stop()
 	return s
 }
@@ -136,8 +148,13 @@ func (s *stretch) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next waits for the head of the next packet.
+// next waits for room, and then for the head of the next packet.
 func (s *stretch) next() (err error) {
+	select {
+	case s.room <- struct{}{}:
+	case <-s.closed:
+		return io.ErrClosedPipe
+	}
 	if s.kind == packetRead || s.kind == packetWrite {
 		s.head, err = readHead(s.channel)
 		s.headLeft = len(s.head)
@@ -154,6 +171,7 @@ func (s *stretch) next() (err error) {
 		case <-s.timer.C:
 			// Every packet has one answer: when all are written, and no handle is open, nothing is lost with the server.
 			if s.idle() && s.begun.Load() == s.ended.Load() {
+				s.rested()
 				return errQuiet
 			}
 			s.timer.Reset(quietAfter)
@@ -173,6 +191,10 @@ func (s *stretch) Write(p []byte) (int, error) {
 	if s.outLeft -= len(p); s.outLeft > 0 {
 		return len(p), nil
 	}
+	select {
+	case <-s.room:
+	default: // an answer that nobody asked for
+	}
 	ended := s.ended.Add(1)
 	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other <= ended && len(s.out) < gathered {
 		return len(p), nil
@@ -184,5 +206,8 @@ func (s *stretch) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Close closes the channel.
-func (s *stretch) Close() error { return s.channel.Close() }
+// Close closes the channel. The library calls it when a worker gives up, whose packets will never be answered.
+func (s *stretch) Close() error {
+	s.close.Do(func() { close(s.closed) })
+	return s.channel.Close()
+}

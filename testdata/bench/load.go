@@ -330,7 +330,7 @@ func (b *bench) idle() error {
 		}
 	}
 	after := s.status("VmRSS")
-	for range 20 { // a session counts as idle when nothing has come for a moment
+	for range 24 { // a session counts as idle when nothing has come for a moment; its memory is given back some seconds later
 		time.Sleep(500 * time.Millisecond)
 		after = min(after, s.status("VmRSS"))
 	}
