@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/pkg/sftp"
 )
 
 // Bounds on what a client may call things. They are generous: file systems stop at 255 bytes a name too.
@@ -85,41 +83,6 @@ func locate(p string) (place, error) {
 	return at, nil
 }
 
-// printable makes a client's name fit for a sentence: ASCII, one line, at most 60 bytes.
-func printable(name string) string {
-	const most, hexdigits = 60, "0123456789abcdef"
-	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		if b.Len() > most-8 && len(name)-i > 8 {
-			b.WriteString("...")
-			break
-		}
-		c := name[i]
-		if c < 0x20 || c >= 0x7f || c == '\\' {
-			b.WriteString(`\x`)
-			b.WriteByte(hexdigits[c>>4])
-			b.WriteByte(hexdigits[c&15])
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// oneLine makes any text fit for the channel's stderr and a status: ASCII, one line, at most 200 bytes.
-func oneLine(text string) string {
-	const most = 200
-	b := make([]byte, 0, min(len(text), most))
-	for i := 0; i < len(text) && len(b) < most; i++ {
-		c := text[i]
-		if c < 0x20 || c >= 0x7f {
-			c = '?'
-		}
-		b = append(b, c)
-	}
-	return string(b)
-}
-
 // matches says whether a base name fits one of the account's patterns for names of uploads under way.
 func matches(patterns []string, name string) bool {
 	base := path.Base(name)
@@ -129,36 +92,4 @@ func matches(patterns []string, name string) bool {
 		}
 	}
 	return false
-}
-
-// told is an error that a client reads: a sentence under an SFTP status code.
-type told struct {
-	sentence string
-	code     error
-	quiet    bool // not worth a line on stderr: an answer, not a refusal
-}
-
-func (t *told) Error() string { return t.sentence }
-
-// Unwrap gives the status code to the protocol library, which takes the code from it and the text from Error.
-func (t *told) Unwrap() error { return t.code }
-
-func failure(sentence string) error {
-	return &told{sentence: oneLine(sentence), code: sftp.ErrSSHFxFailure}
-}
-
-func denied(sentence string) error {
-	return &told{sentence: oneLine(sentence), code: sftp.ErrSSHFxPermissionDenied}
-}
-
-func missing(name string) error {
-	return &told{sentence: oneLine(printable(name) + ": no such file or folder"), code: sftp.ErrSSHFxNoSuchFile, quiet: true}
-}
-
-func quietly(sentence string) error {
-	return &told{sentence: oneLine(sentence), code: sftp.ErrSSHFxFailure, quiet: true}
-}
-
-func unsupported(sentence string) error {
-	return &told{sentence: oneLine(sentence), code: sftp.ErrSSHFxOpUnsupported, quiet: true}
 }

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"path"
 	"time"
 
@@ -332,10 +331,4 @@ func (v *view) rmdir(name string) error {
 		return quietly("not removed " + shown + ": it is not a folder.")
 	}
 	return missing("/inbox/" + name)
-}
-
-// isQuiet says whether an error is an answer rather than a refusal that a person should see.
-func isQuiet(err error) bool {
-	var t *told
-	return errors.As(err, &t) && t.quiet
 }

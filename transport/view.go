@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path"
 	"sort"
@@ -257,7 +256,7 @@ func (e *entry) info() (*fileInfo, *upload) {
 	return info, nil
 }
 
-// setTimes keeps the time that a client gave a file; declare is the size it announced, -1 if none.
+// setstat keeps the time that a client gave a file; declare is the size it announced, -1 if none.
 func (v *view) setstat(name string, mtime time.Time, declare int64) error {
 	now := time.Now()
 	v.mu.Lock()
@@ -383,22 +382,4 @@ func (v *view) empty(why string) {
 	for _, e := range held {
 		e.discard(why)
 	}
-}
-
-// sentenceOf is what a client may read of an error of the house: the refusal's sentence, or that it was us.
-func sentenceOf(name string, err error) error {
-	var refusal *Refusal
-	if !errors.As(err, &refusal) {
-		return failure("not taken " + printable(name) + ": the server could not store it. Nothing of it was kept; send it again later.")
-	}
-	if refusal.Permission {
-		return denied(refusal.Sentence)
-	}
-	return failure(refusal.Sentence)
-}
-
-// resumable says whether what has arrived is still there after a refusal.
-func resumable(err error) bool {
-	var refusal *Refusal
-	return errors.As(err, &refusal) && refusal.Resumable
 }
