@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -29,6 +30,10 @@ const (
 // gathered is how many bytes of answers may wait for the next one: about eight of them, of the 64 that OpenSSH has open.
 const gathered = 256
 
+// readAhead is how many bytes are taken from the channel at once: after every Read of a busy channel the ssh library sends
+// a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload.
+const readAhead = 256 << 10
+
 // mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each.
 // It would read 50 of them ahead of its eight workers; what it does not read waits in the channel's own window.
 const mostUnanswered = 16
@@ -37,12 +42,14 @@ const mostUnanswered = 16
 // rested is called when one is given up. It returns when the channel ends; io.EOF is a clean end.
 func serveStretches(channel io.ReadWriteCloser, idle func() bool, rested func(), newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
 	head, err := readHead(channel)
+	var in *bufio.Reader
 	for err == nil {
-		s := newStretch(channel, head, idle, rested)
+		s := newStretch(channel, in, head, idle, rested)
 		server := newServer(s)
 		done := make(chan error, 1)
 		go func() { done <- server.Serve() }() // pump waits for it
 		head, err = s.pump(done)
+		in = s.in
 	}
 	return err
 }
@@ -60,12 +67,13 @@ func readHead(r io.Reader) (h head, err error) {
 // gone by then.
 type stretch struct {
 	channel io.ReadWriteCloser
-	idle    func() bool // no handles are open
-	rested  func()      // the server is given up
-	want    chan struct{}
+	idle    func() bool    // no handles are open
+	rested  func()         // the server is given up
+	want    chan io.Reader // where the pump shall read a head
 	got     chan headOrEnd
 
 	// Of the goroutine that reads:
+	in       *bufio.Reader // nil once it rests with nothing gathered
 	head     head
 	headLeft int  // bytes of head not yet handed over
 	body     int  // bytes of the packet still to come
@@ -91,10 +99,13 @@ type headOrEnd struct {
 	err  error
 }
 
-func newStretch(channel io.ReadWriteCloser, first head, idle func() bool, rested func()) *stretch {
+func newStretch(channel io.ReadWriteCloser, in *bufio.Reader, first head, idle func() bool, rested func()) *stretch {
+	if in == nil {
+		in = bufio.NewReaderSize(channel, readAhead)
+	}
 	s := &stretch{
-		channel: channel, idle: idle, rested: rested, want: make(chan struct{}), got: make(chan headOrEnd),
-		head: first, headLeft: len(first), timer: time.NewTimer(quietAfter),
+		channel: channel, idle: idle, rested: rested, want: make(chan io.Reader), got: make(chan headOrEnd),
+		in: in, head: first, headLeft: len(first), timer: time.NewTimer(quietAfter),
 		room: make(chan struct{}, mostUnanswered), closed: make(chan struct{}),
 	}
 	s.room <- struct{}{}
@@ -105,12 +116,13 @@ func newStretch(channel io.ReadWriteCloser, first head, idle func() bool, rested
 // pump reads heads when it is asked to, until the server has ended. If that was quiet, it returns the head that came next.
 func (s *stretch) pump(done <-chan error) (head, error) {
 	for {
+		var from io.Reader
 		select {
 		case err := <-done:
 			return head{}, err
-		case <-s.want:
+		case from = <-s.want:
 		}
-		next, err := readHead(s.channel)
+		next, err := readHead(from)
 		select {
 		case s.got <- headOrEnd{next, err}:
 		case ended := <-done:
@@ -136,7 +148,7 @@ func (s *stretch) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := s.channel.Read(p[:min(len(p), s.body)])
+	n, err := s.in.Read(p[:min(len(p), s.body)])
 	if n > 0 && s.fresh {
 		s.kind, s.fresh = p[0], false
 	}
@@ -156,11 +168,16 @@ func (s *stretch) next() (err error) {
 		return io.ErrClosedPipe
 	}
 	if s.kind == packetRead || s.kind == packetWrite {
-		s.head, err = readHead(s.channel)
+		s.head, err = readHead(s.in)
 		s.headLeft = len(s.head)
 		return err
 	}
-	s.want <- struct{}{}
+	// With nothing gathered the head is read from the channel itself, so that a session which rests there holds no buffer.
+	from := io.Reader(s.channel)
+	if s.in.Buffered() > 0 {
+		from = s.in
+	}
+	s.want <- from
 	s.timer.Reset(quietAfter)
 	defer s.timer.Stop()
 	for {
@@ -171,6 +188,9 @@ func (s *stretch) next() (err error) {
 		case <-s.timer.C:
 			// Every packet has one answer: when all are written, and no handle is open, nothing is lost with the server.
 			if s.idle() && s.begun.Load() == s.ended.Load() {
+				if from == s.channel {
+					s.in = nil
+				}
 				s.rested()
 				return errQuiet
 			}

@@ -138,3 +138,48 @@ func TestPacketsUnderWayAreBounded(t *testing.T) {
 	sending.Wait()
 	close(handler.begun)
 }
+
+// TestRestInTheMiddleOfAHead: two bytes of a packet came, then nothing for a while, then the rest of it and another one.
+func TestRestInTheMiddleOfAHead(t *testing.T) {
+	near, far := net.Pipe()
+	rested, ended := make(chan struct{}, 10), make(chan struct{})
+	go func() {
+		defer close(ended)
+		serveStretches(far, func() bool { return true }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+			return sftp.NewRequestServer(rwc, sftp.InMemHandler(), sftp.WithRSAllocator())
+		})
+	}()
+	defer func() {
+		near.Close()
+		<-ended
+	}()
+	version := []byte{0, 0, 0, 5, 1, 0, 0, 0, 3}
+	stat := func(id byte) []byte { return []byte{0, 0, 0, 10, 17, 0, 0, 0, id, 0, 0, 0, 1, '/'} }
+	send := func(packets ...[]byte) {
+		if _, err := near.Write(bytes.Join(packets, nil)); err != nil {
+			t.Error(err)
+		}
+	}
+	answer := func(kind, id byte) {
+		t.Helper()
+		var h head
+		if _, err := io.ReadFull(near, h[:]); err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, h[3])
+		if _, err := io.ReadFull(near, body); err != nil || h[0]|h[1]|h[2] != 0 || body[0] != kind || body[4] != id {
+			t.Fatalf("%v, %v, %v", h, body, err)
+		}
+	}
+	go send(version, stat(7), stat(8)[:2])
+	answer(2, 3)
+	answer(105, 7)
+	<-rested
+	go send(stat(8)[2:], stat(9), stat(10))
+	answer(105, 8)
+	answer(105, 9)
+	answer(105, 10)
+	<-rested
+	go send(stat(11))
+	answer(105, 11)
+}
