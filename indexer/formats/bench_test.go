@@ -34,6 +34,8 @@ func BenchmarkPain001(b *testing.B) {
 	b.Run("small", func(b *testing.B) { benchmark(b, "pain.001", payfile.Options{Payments: 4}) })
 }
 
+func BenchmarkPain008(b *testing.B) { benchmark(b, "pain.008", payfile.Options{Payments: 50_000}) }
+
 func BenchmarkLB(b *testing.B) {
 	b.Run("lines", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000}) })
 	b.Run("no-breaks", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000, NoBreaks: true}) })
@@ -48,6 +50,7 @@ func TestNoAllocations(t *testing.T) {
 	}{
 		{"pain.001", payfile.Options{PerBatch: 1 << 30}},
 		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
+		{"pain.008", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
 	} {

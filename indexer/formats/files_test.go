@@ -88,6 +88,20 @@ var wants = map[string]string{
 	"bad-lb-amount.txt":          "bg-lb iso-8859-1 | 1 | SEK 1500.00 | malformed: the amount of payment 2, record 7, is not 12 digits",
 	"bad-lb-sections.txt":        "bg-lb iso-8859-1 | 8 | EUR 2600.00, SEK 2600.00 | totals-mismatch: section 2 says 4 payments, 2600.01 EUR, but holds 4, 2600.00 EUR",
 	"cut-lb-sealed.txt":          "bg-lb iso-8859-1 | 4 | SEK 2600.00 | incomplete: it ends early, after 4 payments",
+
+	"pain008-smallest.xml":     "pain.008 utf-8 | 1 | SEK 1 | ok",
+	"pain008-typical.xml":      "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | ok",
+	"pain008-crlf.xml":         "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | ok",
+	"pain008-latin1.xml":       "pain.008 pain.008.001.02 iso-8859-1 | 2 | SEK 250.00 | ok",
+	"pain008-german.xml":       "pain.008 pain.008.002.02 utf-8 | 2 | SEK 250.00 | ok",
+	"pain008-v11.xml":          "pain.008 pain.008.001.11 utf-8 | 2 | SEK 250.00 | ok",
+	"pain008-batches.xml":      "pain.008 pain.008.001.02 utf-8 | 3 | EUR 20.1, SEK 250.00 | ok",
+	"pain008-findings.xml":     "pain.008 pain.008.001.02 utf-8 | 2 | SEK 100.50, sek 149.50 | ok",
+	"bad-pain008-count.xml":    "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: it says 3 payments, 250.00 SEK, but holds 2, 250.00 SEK",
+	"bad-pain008-sum.xml":      "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: it says 2 payments, 250.01 SEK, but holds 2, 250.00 SEK",
+	"bad-pain008-batch.xml":    "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: PmtInf 1 says 2 payments, 249.00 SEK, but holds 2, 250.00 SEK",
+	"bad-pain008-batch-no.xml": "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: PmtInf 1 says 1 payment, 250.00 SEK, but holds 2, 250.00 SEK",
+	"bad-pain008-amount.xml":   "pain.008 pain.008.001.02 utf-8 | 1 | SEK 100.50 | malformed: the amount of payment 2 is not a number with at most 18 digits and 5 decimals",
 }
 
 func summary(r read) string {
@@ -136,12 +150,13 @@ func TestSameFacts(t *testing.T) {
 		first, others string
 	}{
 		{"pain001-typical.xml", "crlf prefixed bank no-namespace v02 v12 apphdr sbdh bom utf16le utf16be-no-bom latin1 ascii foreign"},
+		{"pain008-typical.xml", "pain008-crlf.xml pain008-latin1.xml pain008-german.xml pain008-v11.xml"},
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +
 			"lb-title.txt lb-unterminated.txt lb-sealed.txt lb-sealed-no-breaks.txt lb-lower.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))
 		for _, name := range strings.Fields(c.others) {
-			if !strings.HasPrefix(name, "lb-") {
+			if !strings.Contains(name, ".") {
 				name = "pain001-" + name + ".xml"
 			}
 			got := inspect(files[name], whole(files[name]))

@@ -103,6 +103,7 @@ func testdata(t testing.TB) map[string][]byte {
 	return files
 }
 
+// generated is a file of payfile, or one that is made of it.
 func generated(t testing.TB, format string, opt payfile.Options) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -112,6 +113,9 @@ func generated(t testing.TB, format string, opt payfile.Options) []byte {
 	}
 	if err := write(&b, opt); err != nil {
 		t.Fatal(err)
+	}
+	if remake := remakes[format]; remake != nil {
+		return remake(b.Bytes())
 	}
 	return b.Bytes()
 }

@@ -14,6 +14,7 @@ type message struct {
 func messages() []message {
 	return []message{
 		{"pain.001", []string{"CstmrCdtTrfInitn", "pain.001.001.02"}, pain001Tree, openPain001},
+		{"pain.008", []string{"CstmrDrctDbtInitn", "pain.008.001.01"}, pain008Tree, openPain008},
 	}
 }
 
