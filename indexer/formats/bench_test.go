@@ -36,6 +36,11 @@ func BenchmarkPain001(b *testing.B) {
 
 func BenchmarkPain008(b *testing.B) { benchmark(b, "pain.008", payfile.Options{Payments: 50_000}) }
 
+func BenchmarkCamt053(b *testing.B) {
+	b.Run("indented", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000}) })
+	b.Run("minified", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000, Minified: true}) })
+}
+
 func BenchmarkLB(b *testing.B) {
 	b.Run("lines", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000}) })
 	b.Run("no-breaks", func(b *testing.B) { benchmark(b, "bg-lb", payfile.Options{Payments: 100_000, NoBreaks: true}) })
@@ -51,6 +56,8 @@ func TestNoAllocations(t *testing.T) {
 		{"pain.001", payfile.Options{PerBatch: 1 << 30}},
 		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
 		{"pain.008", payfile.Options{PerBatch: 1 << 30}},
+		{"camt.053", payfile.Options{}},
+		{"camt.053", payfile.Options{Minified: true}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
 	} {
@@ -83,6 +90,8 @@ func TestBoundedMemory(t *testing.T) {
 		"text":       {"<Document><CstmrCdtTrfInitn><Any>", "text %d &amp; "},
 		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
+		"statements": {"<Document><BkToCstmrStmt>", "<Stmt><Id>%d</Id><Acct><Id><IBAN>%d</IBAN></Id></Acct><Bal><Amt Ccy='%d'>1</Amt>" +
+			"<CdtDbtInd>CRDT</CdtDbtInd></Bal><TxsSummry><TtlNtries><NbOfNtries>%d</NbOfNtries></TtlNtries></TxsSummry></Stmt>"},
 		"lb": {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)

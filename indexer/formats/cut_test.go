@@ -147,16 +147,19 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// sumOf is a file's sum over all currencies, and its count.
-func sumOf(t *testing.T, r read) (sum Amount, count int64) {
+// sumOf is a file's sum over all currencies, of debits apart, and its count.
+func sumOf(t *testing.T, r read) (sum, drawn Amount, count int64) {
 	t.Helper()
-	for _, total := range r.Facts.Totals {
-		var err error
-		if sum, err = sum.Add(total.Amount); err != nil {
-			t.Fatal(err)
+	add := func(totals []Total) (sum Amount) {
+		for _, total := range totals {
+			var err error
+			if sum, err = sum.Add(total.Amount); err != nil {
+				t.Fatal(err)
+			}
 		}
+		return sum
 	}
-	return sum, r.Facts.Payments
+	return add(r.Facts.Totals), add(r.Facts.Debits), r.Facts.Payments
 }
 
 // TestFlips changes one byte at a time of files that state both count and sum, in many ways. Whatever becomes of the
@@ -165,10 +168,10 @@ func TestFlips(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
-		"pain008-typical.xml", "pain008-batches.xml"} {
+		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml"} {
 		data := files[name]
 		before := inspect(data, whole(data))
-		sum, count := sumOf(t, before)
+		sum, drawn, count := sumOf(t, before)
 		taken := 0
 		for at := range data {
 			old := data[at]
@@ -185,8 +188,8 @@ func TestFlips(t *testing.T) {
 					continue
 				}
 				taken++
-				if s, n := sumOf(t, got); s.Cmp(sum) != 0 || n != count {
-					t.Errorf("%s: byte %d from %q to %q, and it holds %d payments, %s, not %d, %s", name, at, old, c, n, s, count, sum)
+				if s, d, n := sumOf(t, got); s.Cmp(sum) != 0 || d.Cmp(drawn) != 0 || n != count {
+					t.Errorf("%s: byte %d from %q to %q, and it holds %d payments, %s, %s drawn, not %d, %s, %s", name, at, old, c, n, s, d, count, sum, drawn)
 				}
 			}
 			data[at] = old

@@ -102,12 +102,53 @@ var wants = map[string]string{
 	"bad-pain008-batch.xml":    "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: PmtInf 1 says 2 payments, 249.00 SEK, but holds 2, 250.00 SEK",
 	"bad-pain008-batch-no.xml": "pain.008 pain.008.001.02 utf-8 | 2 | SEK 250.00 | totals-mismatch: PmtInf 1 says 1 payment, 250.00 SEK, but holds 2, 250.00 SEK",
 	"bad-pain008-amount.xml":   "pain.008 pain.008.001.02 utf-8 | 1 | SEK 100.50 | malformed: the amount of payment 2 is not a number with at most 18 digits and 5 decimals",
+
+	"camt052-typical.xml":       "camt.052 camt.052.001.02 utf-8 | 4 | SEK 257.00, debits SEK 50.25 | ok",
+	"camt053-crlf.xml":          "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-findings.xml":      "camt.053 camt.053.001.02 utf-8 | 3 | SEK 100.50, sek 149.50, debits EUR 50.25 | ok",
+	"camt053-interim.xml":       "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-latin1.xml":        "camt.053 camt.053.001.02 iso-8859-1 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-mixed.xml":         "camt.053 camt.053.001.02 utf-8 | 2 | EUR 20.1, SEK 100.50 | ok",
+	"camt053-net.xml":           "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-no-statement.xml":  "camt.053 utf-8 | 0 |  | ok",
+	"camt053-paged.xml":         "camt.053 camt.053.001.08 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-pending.xml":       "camt.053 camt.053.001.02 utf-8 | 4 | SEK 257.00, debits SEK 50.25 | ok",
+	"camt053-smallest.xml":      "camt.053 utf-8 | 1 | SEK 1 | ok",
+	"camt053-statements.xml":    "camt.053 camt.053.001.02 utf-8 | 4 | EUR 20.1, SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-status.xml":        "camt.053 camt.053.001.02 utf-8 | 4 | SEK 257.00, debits SEK 50.25 | ok",
+	"camt053-typical.xml":       "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-utf16le.xml":       "camt.053 camt.053.001.02 utf-16le | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-v01.xml":           "camt.053 camt.053.001.01 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt053-v08.xml":           "camt.053 camt.053.001.08 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"camt054-typical.xml":       "camt.054 camt.054.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | ok",
+	"bad-camt-amount.xml":       "camt.053 camt.053.001.02 utf-8 | 1 | SEK 100.50 | malformed: the amount of payment 2 is not a number with at most 18 digits and 5 decimals",
+	"bad-camt-balance-sign.xml": "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 opens with -1000.00 SEK and closes with 800.25 SEK, but its booked payments make up 199.75 SEK",
+	"bad-camt-balance.xml":      "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 opens with -1000.00 SEK and closes with -800.26 SEK, but its booked payments make up 199.75 SEK",
+	"bad-camt-count.xml":        "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 4 payments, 300.25 SEK, but holds 3, 300.25 SEK",
+	"bad-camt-credit-sum.xml":   "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 2 payments, 250.01 SEK credited, but holds 2, 250.00 SEK",
+	"bad-camt-credits.xml":      "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 1 payment, 250.00 SEK credited, but holds 2, 250.00 SEK",
+	"bad-camt-debit-sum.xml":    "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 1 payment, 50.26 SEK debited, but holds 1, 50.25 SEK",
+	"bad-camt-debits.xml":       "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 0 payments, 50.25 SEK debited, but holds 1, 50.25 SEK",
+	"bad-camt-no-amount.xml":    "camt.053 camt.053.001.02 utf-8 | 1 | SEK 100.50 | malformed: payment 2 has no amount",
+	"bad-camt-no-header.xml":    "camt.053 utf-8 | 0 |  | malformed: it has no GrpHdr",
+	"bad-camt-no-sign.xml":      "camt.053 camt.053.001.02 utf-8 | 1 | SEK 100.50 | malformed: payment 2 is neither credit nor debit",
+	"bad-camt-second.xml":       "camt.053 camt.053.001.02 utf-8 | 4 | EUR 20.1, SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 2 says 1 payment, 20.2 EUR, but holds 1, 20.1 EUR",
+	"bad-camt-sign.xml":         "camt.053 camt.053.001.02 utf-8 | 1 | SEK 100.50 | malformed: payment 2 is neither credit nor debit",
+	"bad-camt-sum.xml":          "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 3 payments, 300.26 SEK, but holds 3, 300.25 SEK",
+	"bad-camt052-count.xml":     "camt.052 camt.052.001.02 utf-8 | 4 | SEK 257.00, debits SEK 50.25 | totals-mismatch: report 1 says 5 payments, 307.25 SEK, but holds 4, 307.25 SEK",
+	"bad-camt054-sum.xml":       "camt.054 camt.054.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: notification 1 says 3 payments, 300.24 SEK, but holds 3, 300.25 SEK",
 }
 
 func summary(r read) string {
-	var totals, problems []string
+	var totals, debits, problems []string
 	for _, t := range r.Facts.Totals {
 		totals = append(totals, t.Currency+" "+t.Amount.String())
+	}
+	for _, t := range r.Facts.Debits {
+		debits = append(debits, t.Currency+" "+t.Amount.String())
+	}
+	if len(debits) > 0 {
+		totals = append(totals, "debits "+strings.Join(debits, ", "))
 	}
 	for _, p := range r.Problems {
 		problems = append(problems, string(p.Reason)+": "+p.Detail)
@@ -151,6 +192,7 @@ func TestSameFacts(t *testing.T) {
 	}{
 		{"pain001-typical.xml", "crlf prefixed bank no-namespace v02 v12 apphdr sbdh bom utf16le utf16be-no-bom latin1 ascii foreign"},
 		{"pain008-typical.xml", "pain008-crlf.xml pain008-latin1.xml pain008-german.xml pain008-v11.xml"},
+		{"camt053-typical.xml", "camt053-crlf.xml camt053-latin1.xml camt053-utf16le.xml camt053-v08.xml camt053-v01.xml"},
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +
 			"lb-title.txt lb-unterminated.txt lb-sealed.txt lb-sealed-no-breaks.txt lb-lower.txt"},
 	} {

@@ -54,9 +54,11 @@ type Facts struct {
 	Payers                        []Party // distinct, in file order, at most MaxPayers
 	Payments                      int64
 	Totals                        []Total // sorted by currency
+	Debits                        []Total // sums of what is drawn, as positive amounts, for formats that have both directions; sorted by currency
 	FirstExecution, LastExecution string  // YYYY-MM-DD, "" if none
 	Declared                      string  // what the file says of its own totals, for people: "8 payments, 62956.00"; "" if nothing
 	Encoding                      string  // "utf-8", "iso-8859-1", "utf-16le" ...
+	Answers                       string  // message id of the file that this one answers, "" if none
 	// BusinessKey says that two files are the same business (DESIGN.md promise 6): message id + payer, or sender +
 	// date + count + sum. "" where the format gives none. It holds content: never log it.
 	BusinessKey string
@@ -74,7 +76,7 @@ const (
 type Payment struct {
 	Index         int64 // from 1, in file order
 	EndToEndID    []byte
-	Amount        Amount // negative for an LB file's deductions and credit notes
+	Amount        Amount // negative for debits where a format has both directions, and for an LB file's deductions and credit notes
 	Currency      []byte
 	PayerName     []byte
 	PayerAccount  []byte

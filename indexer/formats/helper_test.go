@@ -106,6 +106,9 @@ func testdata(t testing.TB) map[string][]byte {
 // generated is a file of payfile, or one that is made of it.
 func generated(t testing.TB, format string, opt payfile.Options) []byte {
 	t.Helper()
+	if format == "camt.053" {
+		return generatedCamt(opt)
+	}
 	var b bytes.Buffer
 	write := payfile.Pain001
 	if format == "bg-lb" {

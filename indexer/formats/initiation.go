@@ -34,45 +34,6 @@ const (
 	idReference
 )
 
-func leaf(name string, id int) element { return element{name: name, id: id, leaf: true} }
-
-func within(name string, kids ...element) element { return element{name: name, kids: kids} }
-
-// accountID is an account's Id in every version: up to .002 it had a choice of its own.
-func accountID(iban, other int) element {
-	return within("Id", leaf("IBAN", iban), within("Othr", leaf("Id", other)),
-		leaf("BBAN", other), leaf("UPIC", other), within("PrtryAcct", leaf("Id", other)))
-}
-
-func agent(name string) element {
-	return within(name, within("FinInstnId", leaf("BICFI", idBIC), leaf("BIC", idBIC),
-		within("CmbndId", leaf("BIC", idBIC))))
-}
-
-// initiationHeader is the GrpHdr of pain.001 and pain.008.
-func initiationHeader() element {
-	return element{name: "GrpHdr", id: idGrpHdr, kids: []element{
-		leaf("MsgId", idMsgID), leaf("CreDtTm", idCreated), leaf("NbOfTxs", idGroupCount), leaf("CtrlSum", idGroupSum),
-		within("InitgPty", leaf("Nm", idInitiatorName), partyID(idInitiatorID)),
-	}}
-}
-
-// partyID is a party's Id in every version.
-func partyID(id int) element {
-	return within("Id",
-		within("OrgId", within("Othr", leaf("Id", id)), leaf("AnyBIC", id), leaf("BICOrBEI", id), leaf("BIC", id),
-			leaf("BkPtyId", id), within("PrtryId", leaf("Id", id))),
-		within("PrvtId", within("Othr", leaf("Id", id))))
-}
-
-// remittance is a payment's RmtInf in every version.
-func remittance() element {
-	return within("RmtInf", leaf("Ustrd", idUnstructured),
-		within("Strd", within("CdtrRefInf", leaf("Ref", idReference), leaf("CdtrRef", idReference))))
-}
-
-func amountIn(name string) element { return element{name: name, id: idAmount, leaf: true, attr: "Ccy"} }
-
 // roles is how the messages differ that initiation reads.
 type roles struct {
 	message                    string
@@ -102,11 +63,8 @@ type initiation struct {
 
 	tx        Payment // its slices are kept from payment to payment
 	hasAmount bool
-	remitted  bool // Reference holds unstructured text, which goes before structured references
+	remitted  remitted
 }
-
-// maxReference bounds what is kept of a payment's remittance information, in bytes; the rest is left out.
-const maxReference = 1024
 
 func (r *initiation) start(id int) {
 	switch id {
@@ -125,9 +83,10 @@ func (r *initiation) start(id int) {
 		r.date, r.ownerName, r.ownerAccount = r.date[:0], r.ownerName[:0], r.ownerAccount[:0]
 	case idTx:
 		p := &r.tx
-		p.EndToEndID, p.Currency, p.Reference = p.EndToEndID[:0], p.Currency[:0], p.Reference[:0]
+		p.EndToEndID, p.Currency = p.EndToEndID[:0], p.Currency[:0]
 		r.otherName, r.otherAccount = r.otherName[:0], r.otherAccount[:0]
-		r.hasAmount, r.remitted = false, false
+		r.hasAmount = false
+		r.remitted.clear()
 	}
 }
 
@@ -160,27 +119,11 @@ func (r *initiation) end(id int, text []byte) {
 			r.s.finding("bic-shape", r.where("an agent"), "the BIC %q does not have a BIC's shape", text)
 		}
 	case idUnstructured:
-		if !r.remitted {
-			p.Reference, r.remitted = p.Reference[:0], true
-		}
-		r.refer(text)
+		r.remitted.free(text)
 	case idReference:
-		if !r.remitted {
-			r.refer(text)
-		}
+		r.remitted.structured(text)
 	default:
 		r.endOutside(id, text)
-	}
-}
-
-// refer adds to the reference, as far as there is room.
-func (r *initiation) refer(text []byte) {
-	p := &r.tx
-	if len(p.Reference) > 0 && len(text) > 0 {
-		p.Reference = append(p.Reference, ' ')
-	}
-	if len(p.Reference)+len(text) <= maxReference {
-		p.Reference = append(p.Reference, text...)
 	}
 }
 
@@ -195,14 +138,11 @@ func (r *initiation) endOutside(id int, text []byte) {
 	case idMsgID:
 		f.MessageID = string(text)
 	case idCreated:
-		f.CreatedAt = string(text)
-		if len(text) < 10 || !validDate(text[:10]) {
-			r.found("date-shape", "GrpHdr/CreDtTm", "%q is not a date and time", text)
-		}
+		created(r.s, "GrpHdr/CreDtTm", text)
 	case idGroupCount:
-		r.count(&r.group, "GrpHdr", text)
+		r.group.readCount(r.s, "NbOfTxs of its GrpHdr", text)
 	case idGroupSum:
-		r.sum(&r.group, "GrpHdr", text)
+		r.group.readSum(r.s, "CtrlSum of its GrpHdr", text)
 	case idInitiatorName:
 		f.Initiator = string(text)
 	case idInitiatorID:
@@ -212,9 +152,9 @@ func (r *initiation) endOutside(id int, text []byte) {
 	case idPmtInf:
 		r.endBatch()
 	case idBatchCount:
-		r.count(&r.batch, "PmtInf", text)
+		r.batch.readCount(r.s, "NbOfTxs of its PmtInf", text)
 	case idBatchSum:
-		r.sum(&r.batch, "PmtInf", text)
+		r.batch.readSum(r.s, "CtrlSum of its PmtInf", text)
 	case idDate:
 		r.executes(text)
 	case idOwnerName:
@@ -230,13 +170,6 @@ func (r *initiation) endOutside(id int, text []byte) {
 	}
 }
 
-// found enters a finding outside of payments.
-func (r *initiation) found(code, where, sentence string, args ...any) {
-	if r.s.finds() {
-		r.s.finding(code, where, sentence, args...)
-	}
-}
-
 // where says which payment is being read.
 func (r *initiation) where(what string) string {
 	return fmt.Sprintf("%s in PmtInf %d, payment %d", what, r.batches, r.s.facts.Payments+1)
@@ -248,22 +181,6 @@ func (r *initiation) checkIBAN(text []byte, where string) {
 	}
 }
 
-func (r *initiation) count(c *claim, where string, text []byte) {
-	n, ok := number(text)
-	if !ok || c.hasCount {
-		r.s.malformed("the NbOfTxs of its %s is not one whole number", where)
-	}
-	c.hasCount, c.count = true, n
-}
-
-func (r *initiation) sum(c *claim, where string, text []byte) {
-	sum, err := parseAmount(text, 18, 17)
-	if err != nil || c.hasSum {
-		r.s.malformed("the CtrlSum of its %s is not one decimal number", where)
-	}
-	c.hasSum, c.sum = true, sum
-}
-
 // executes takes the date of a PmtInf: text up to .07, Dt or DtTm after.
 func (r *initiation) executes(text []byte) {
 	if len(text) == 0 {
@@ -271,31 +188,19 @@ func (r *initiation) executes(text []byte) {
 	}
 	date := text[:min(len(text), 10)]
 	if !validDate(date) {
-		r.found("date-shape", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "%q is not a date", text)
+		r.s.notes("date-shape", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "%q is not a date", text)
 		return
 	}
 	r.date = append(r.date[:0], date...)
 	r.s.executes(date)
 	if string(date) < r.s.today {
-		r.found("date-past", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "the execution date %s has passed", date)
+		r.s.notes("date-past", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "the execution date %s has passed", date)
 	}
 }
 
-// amount takes InstdAmt or EqvtAmt/Amt: at most 18 digits, 5 of them decimals, no sign.
+// amount takes a payment's amount, whose currency has come before.
 func (r *initiation) amount(text []byte) {
-	amount, err := parseAmount(text, 18, 5)
-	n := r.s.facts.Payments + 1
-	switch {
-	case err != nil || text[0] == '-':
-		r.s.malformed("the amount of payment %d is not a number with at most 18 digits and 5 decimals", n)
-	case r.hasAmount:
-		r.s.malformed("payment %d has more than one amount", n)
-	case len(r.tx.Currency) == 0:
-		r.s.malformed("the amount of payment %d has no currency", n)
-	case len(r.tx.Currency) > 16:
-		r.s.malformed("the currency of payment %d is too long", n)
-	}
-	r.tx.Amount, r.hasAmount = amount, true
+	r.tx.Amount, r.hasAmount = isoAmount(r.s, text, r.tx.Currency, r.hasAmount), true
 	if !validCurrency(r.tx.Currency) && r.s.finds() {
 		r.s.finding("currency-shape", r.where("Amt"), "%q is not a currency code", r.tx.Currency)
 	}
@@ -315,7 +220,7 @@ func (r *initiation) payment() {
 	if r.roles.draws {
 		p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = p.PayeeName, p.PayeeAccount, p.PayerName, p.PayerAccount
 	}
-	p.ExecutionDate = r.date
+	p.ExecutionDate, p.Reference = r.date, r.remitted.text
 	sum, err := r.batch.summed.Add(p.Amount)
 	if err != nil {
 		r.s.malformed("its sum has too many digits")
@@ -352,7 +257,7 @@ func (r *initiation) endHeader() {
 	}
 	f := &r.s.facts
 	if f.MessageID == "" {
-		r.found("message-id-missing", "GrpHdr/MsgId", "the file has no message id")
+		r.s.notes("message-id-missing", "GrpHdr/MsgId", "the file has no message id")
 	}
 	if f.Initiator == "" {
 		f.Initiator = r.initiatorID

@@ -1,8 +1,12 @@
 package formats
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
 // remakes turn a generated pain.001 into another message with the same payments.
@@ -50,5 +54,123 @@ func TestPain008Payments(t *testing.T) {
 	want := "date-shape iban-check-digits bic-shape iban-check-digits currency-shape end-to-end-id-missing"
 	if codes(got) != want {
 		t.Errorf("findings %q, want %q", codes(got), want)
+	}
+}
+
+// generatedCamt is a statement with so many entries, every third one a debit, and right totals.
+func generatedCamt(opt payfile.Options) []byte {
+	var entries, b bytes.Buffer
+	var credits, debits [2]int64 // count, sum
+	for i := range int64(opt.Payments) {
+		ore, sign, side := 100+i*7919%900_000, "CRDT", "Dbtr"
+		part := &credits
+		if i%3 == 2 {
+			sign, side, part = "DBIT", "Cdtr", &debits
+		}
+		part[0]++
+		part[1] += ore
+		fmt.Fprintf(&entries, `
+      <Ntry>
+        <NtryRef>%d</NtryRef>
+        <Amt Ccy="SEK">%s</Amt>
+        <CdtDbtInd>%s</CdtDbtInd>
+        <Sts><Cd>BOOK</Cd></Sts>
+        <BookgDt>
+          <Dt>2026-11-%02d</Dt>
+        </BookgDt>
+        <ValDt>
+          <Dt>2026-11-%02d</Dt>
+        </ValDt>
+        <AcctSvcrRef>REF-%09d</AcctSvcrRef>
+        <BkTxCd>
+          <Domn>
+            <Cd>PMNT</Cd>
+            <Fmly>
+              <Cd>RCDT</Cd>
+              <SubFmlyCd>ESCT</SubFmlyCd>
+            </Fmly>
+          </Domn>
+        </BkTxCd>
+        <NtryDtls>
+          <TxDtls>
+            <Refs>
+              <EndToEndId>E2E-%09d</EndToEndId>
+            </Refs>
+            <RltdPties>
+              <%s>
+                <Pty>
+                  <Nm>Exempel %d AB</Nm>
+                </Pty>
+              </%s>
+              <%sAcct>
+                <Id>
+                  <IBAN>SE4550000000058398257466</IBAN>
+                </Id>
+              </%sAcct>
+            </RltdPties>
+            <RmtInf>
+              <Ustrd>Faktura %d</Ustrd>
+            </RmtInf>
+          </TxDtls>
+        </NtryDtls>
+      </Ntry>`, i+1, AmountFromMinor(ore, 2), sign, 1+i%28, 1+i%28, i, i, side, i%977, side, side, side, i*31)
+	}
+	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
+  <BkToCstmrStmt>
+    <GrpHdr><MsgId>M</MsgId><CreDtTm>2026-11-20T15:02:11</CreDtTm></GrpHdr>
+    <Stmt>
+      <Id>S</Id>
+      <Acct><Id><IBAN>SE4550000000058398257466</IBAN></Id></Acct>
+      <Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="SEK">0.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+      <Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="SEK">%s</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+      <TxsSummry>
+        <TtlNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlNtries>
+        <TtlCdtNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlCdtNtries>
+        <TtlDbtNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlDbtNtries>
+      </TxsSummry>%s
+    </Stmt>
+  </BkToCstmrStmt>
+</Document>
+`, AmountFromMinor(credits[1]-debits[1], 2), opt.Payments, AmountFromMinor(credits[1]+debits[1], 2),
+		credits[0], AmountFromMinor(credits[1], 2), debits[0], AmountFromMinor(debits[1], 2), entries.Bytes())
+	if !opt.Minified {
+		return b.Bytes()
+	}
+	var minified []byte
+	for _, line := range bytes.Split(b.Bytes(), []byte{'\n'}) {
+		minified = append(minified, bytes.TrimLeft(line, " ")...)
+	}
+	return minified
+}
+
+func TestCamtPayments(t *testing.T) {
+	files := testdata(t)
+	got := inspect(files["camt053-statements.xml"], always(3))
+	wantPayments(t, got,
+		`1 "E1" 100.50 "SEK" from "Björn Öberg" "DE89370400440532013000" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-19" for "Faktura 4711"`,
+		`2 "E2" -50.25 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-19" for "1234567897"`,
+		`3 "" 149.50 "SEK" from "" "" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-19" for "2 INBETALNINGAR"`,
+		`4 "E3" 20.1 "EUR" from "Karin Ek" "NO9386011117947" to "Exempel Åkeri AB" "NO9386011117947" on "2026-11-20" for "a b"`)
+	f := got.Facts
+	if f.FirstExecution != "2026-11-19" || f.LastExecution != "2026-11-20" || f.Declared != "4 payments, 320.35" || f.MessageID != "MSG-1" ||
+		f.Initiator != "" || f.BusinessKey != "camt.053\x1fMSG-1\x1fS-1\x1fSE4550000000058398257466" || f.Answers != "" ||
+		f.CreatedAt != "2026-11-20T05:02:11" || len(f.Payers) != 2 || f.Payers[1].Account != "NO9386011117947" || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	for name, want := range map[string]string{
+		"camt053-findings.xml": "date-shape message-id-missing iban-check-digits bic-shape iban-check-digits bic-shape date-shape " +
+			"date-shape currency-differs iban-check-digits bic-shape date-shape currency-shape",
+		"camt053-no-statement.xml": "statement-missing",
+		"camt053-net.xml":          "net-amount-differs",
+		"camt053-mixed.xml":        "currency-differs totals-differ totals-differ",
+		"camt053-paged.xml":        "totals-differ totals-differ totals-differ totals-differ",
+		"camt053-interim.xml":      "",
+		"camt053-pending.xml":      "",
+		"camt053-status.xml":       "",
+	} {
+		if got := codes(inspect(files[name], always(1))); got != want {
+			t.Errorf("%s: findings %q, want %q", name, got, want)
+		}
 	}
 }

@@ -15,8 +15,14 @@ type sheet struct {
 
 	closed bool // malformed or unrecognised: nothing more is read
 
-	totals []Total // in order of appearance
-	last   int     // where in totals the last payment went
+	both           bool // the format has both directions: negative payments are debits
+	totals, debits sums
+}
+
+// sums are totals in order of appearance.
+type sums struct {
+	list []Total
+	last int // where in list the last payment went
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
@@ -30,8 +36,7 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 	}
 	f.Payers = slices.Clone(f.Payers)
 	f.Findings = slices.Clone(f.Findings)
-	f.Totals = slices.Clone(s.totals)
-	slices.SortFunc(f.Totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	f.Totals, f.Debits = s.totals.sorted(), s.debits.sorted()
 	return f, append(slices.Clone(s.problems), also...)
 }
 
@@ -113,12 +118,16 @@ func (s *sheet) executes(date []byte) {
 
 // payment numbers the payment, adds it to the total of its currency and hands it over.
 func (s *sheet) payment(p *Payment) {
-	t := s.total(p.Currency)
+	into, amount := &s.totals, p.Amount
+	if s.both && amount.Sign() < 0 {
+		into, amount = &s.debits, amount.Neg()
+	}
+	t := into.of(p.Currency)
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
 		return
 	}
-	sum, err := t.Amount.Add(p.Amount)
+	sum, err := t.Amount.Add(amount)
 	if err != nil {
 		s.malformed("its sum has too many digits")
 		return
@@ -131,29 +140,36 @@ func (s *sheet) payment(p *Payment) {
 	}
 }
 
-// total is where the currency is summed up; nil when there are too many.
-func (s *sheet) total(currency []byte) *Total {
-	if s.last < len(s.totals) && s.totals[s.last].Currency == string(currency) {
-		return &s.totals[s.last]
+// of is where the currency is summed up; nil when there are too many.
+func (s *sums) of(currency []byte) *Total {
+	if s.last < len(s.list) && s.list[s.last].Currency == string(currency) {
+		return &s.list[s.last]
 	}
-	for i := range s.totals {
-		if s.totals[i].Currency == string(currency) {
+	for i := range s.list {
+		if s.list[i].Currency == string(currency) {
 			s.last = i
-			return &s.totals[i]
+			return &s.list[i]
 		}
 	}
-	if len(s.totals) >= maxCurrencies {
+	if len(s.list) >= maxCurrencies {
 		return nil
 	}
-	s.last = len(s.totals)
-	s.totals = append(s.totals, Total{Currency: string(currency)})
-	return &s.totals[s.last]
+	s.last = len(s.list)
+	s.list = append(s.list, Total{Currency: string(currency)})
+	return &s.list[s.last]
+}
+
+// sorted is a copy, by currency.
+func (s *sums) sorted() []Total {
+	list := slices.Clone(s.list)
+	slices.SortFunc(list, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	return list
 }
 
 // currency is " SEK" when all payments so far are in one currency, else "".
 func (s *sheet) currency() string {
-	if len(s.totals) == 1 {
-		return " " + s.totals[0].Currency
+	if len(s.totals.list) == 1 {
+		return " " + s.totals.list[0].Currency
 	}
 	return ""
 }
