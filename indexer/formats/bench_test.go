@@ -36,6 +36,8 @@ func BenchmarkPain001(b *testing.B) {
 
 func BenchmarkPain008(b *testing.B) { benchmark(b, "pain.008", payfile.Options{Payments: 50_000}) }
 
+func BenchmarkPacs008(b *testing.B) { benchmark(b, "pacs.008", payfile.Options{Payments: 50_000}) }
+
 func BenchmarkCamt053(b *testing.B) {
 	b.Run("indented", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000}) })
 	b.Run("minified", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000, Minified: true}) })
@@ -56,6 +58,7 @@ func TestNoAllocations(t *testing.T) {
 		{"pain.001", payfile.Options{PerBatch: 1 << 30}},
 		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
 		{"pain.008", payfile.Options{PerBatch: 1 << 30}},
+		{"pacs.008", payfile.Options{PerBatch: 1 << 30}},
 		{"camt.053", payfile.Options{}},
 		{"camt.053", payfile.Options{Minified: true}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},

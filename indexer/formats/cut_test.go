@@ -64,7 +64,7 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 			wide = 2
 			s = strings.ReplaceAll(s, "\x00", "")
 		}
-		for _, tag := range []string{"</env:Message>", "</StandardBusinessDocument>", "</p:Document>", "</Document>"} {
+		for _, tag := range []string{"</message>", "</env:Message>", "</StandardBusinessDocument>", "</p:Document>", "</Document>"} {
 			if i := strings.LastIndex(s, tag); i >= 0 {
 				end = (i + len(tag)) * wide
 				if wide == 2 && data[0] == 0xFF {
@@ -168,7 +168,8 @@ func TestFlips(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
-		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml"} {
+		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml",
+		"pacs008-typical.xml", "pacs008-currencies.xml"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, drawn, count := sumOf(t, before)

@@ -137,6 +137,21 @@ var wants = map[string]string{
 	"bad-camt-sum.xml":          "camt.053 camt.053.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: statement 1 says 3 payments, 300.26 SEK, but holds 3, 300.25 SEK",
 	"bad-camt052-count.xml":     "camt.052 camt.052.001.02 utf-8 | 4 | SEK 257.00, debits SEK 50.25 | totals-mismatch: report 1 says 5 payments, 307.25 SEK, but holds 4, 307.25 SEK",
 	"bad-camt054-sum.xml":       "camt.054 camt.054.001.02 utf-8 | 3 | SEK 250.00, debits SEK 50.25 | totals-mismatch: notification 1 says 3 payments, 300.24 SEK, but holds 3, 300.25 SEK",
+
+	"pacs008-apphdr.xml":       "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | ok",
+	"pacs008-crlf.xml":         "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | ok",
+	"pacs008-currencies.xml":   "pacs.008 pacs.008.001.08 utf-8 | 3 | EUR 105.50, NOK 20.1 | ok",
+	"pacs008-findings.xml":     "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | ok",
+	"pacs008-latin1.xml":       "pacs.008 pacs.008.001.08 iso-8859-1 | 2 | EUR 250.00 | ok",
+	"pacs008-smallest.xml":     "pacs.008 utf-8 | 1 | EUR 1 | ok",
+	"pacs008-typical.xml":      "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | ok",
+	"pacs008-v02.xml":          "pacs.008 pacs.008.001.02 utf-8 | 2 | EUR 250.00 | ok",
+	"bad-pacs008-amount.xml":   "pacs.008 pacs.008.001.08 utf-8 | 1 | EUR 100.50 | malformed: the amount of payment 2 is not a number with at most 18 digits and 5 decimals",
+	"bad-pacs008-count.xml":    "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says 1 payment, 250.00 EUR, but holds 2, 250.00 EUR",
+	"bad-pacs008-currency.xml": "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says that 250.00 NOK are settled, but holds 0 NOK",
+	"bad-pacs008-no-ccy.xml":   "pacs.008 pacs.008.001.08 utf-8 | 0 |  | malformed: the TtlIntrBkSttlmAmt of its GrpHdr is not one number with a currency",
+	"bad-pacs008-sum.xml":      "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says 2 payments, 250.01 EUR, but holds 2, 250.00 EUR",
+	"bad-pacs008-total.xml":    "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says that 250.01 EUR are settled, but holds 250.00 EUR",
 }
 
 func summary(r read) string {
@@ -192,6 +207,7 @@ func TestSameFacts(t *testing.T) {
 	}{
 		{"pain001-typical.xml", "crlf prefixed bank no-namespace v02 v12 apphdr sbdh bom utf16le utf16be-no-bom latin1 ascii foreign"},
 		{"pain008-typical.xml", "pain008-crlf.xml pain008-latin1.xml pain008-german.xml pain008-v11.xml"},
+		{"pacs008-typical.xml", "pacs008-crlf.xml pacs008-latin1.xml pacs008-v02.xml pacs008-apphdr.xml"},
 		{"camt053-typical.xml", "camt053-crlf.xml camt053-latin1.xml camt053-utf16le.xml camt053-v08.xml camt053-v01.xml"},
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +
 			"lb-title.txt lb-unterminated.txt lb-sealed.txt lb-sealed-no-breaks.txt lb-lower.txt"},

@@ -172,7 +172,15 @@ func (r *initiation) endOutside(id int, text []byte) {
 
 // where says which payment is being read.
 func (r *initiation) where(what string) string {
-	return fmt.Sprintf("%s in PmtInf %d, payment %d", what, r.batches, r.s.facts.Payments+1)
+	return fmt.Sprintf("%s, payment %d", r.inBatch(what), r.s.facts.Payments+1)
+}
+
+// inBatch says which PmtInf it is in, where the message has such.
+func (r *initiation) inBatch(what string) string {
+	if r.batches == 0 {
+		return what
+	}
+	return fmt.Sprintf("%s in PmtInf %d", what, r.batches)
 }
 
 func (r *initiation) checkIBAN(text []byte, where string) {
@@ -188,13 +196,13 @@ func (r *initiation) executes(text []byte) {
 	}
 	date := text[:min(len(text), 10)]
 	if !validDate(date) {
-		r.s.notes("date-shape", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "%q is not a date", text)
+		r.s.notes("date-shape", r.inBatch(r.roles.date), "%q is not a date", text)
 		return
 	}
 	r.date = append(r.date[:0], date...)
 	r.s.executes(date)
-	if string(date) < r.s.today {
-		r.s.notes("date-past", fmt.Sprintf("%s in PmtInf %d", r.roles.date, r.batches), "the execution date %s has passed", date)
+	if string(date) < r.s.today && r.s.finds() {
+		r.s.finding("date-past", r.inBatch(r.roles.date), "the execution date %s has passed", date)
 	}
 }
 

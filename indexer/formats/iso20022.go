@@ -15,6 +15,7 @@ func messages() []message {
 	return []message{
 		{"pain.001", []string{"CstmrCdtTrfInitn", "pain.001.001.02"}, pain001Tree, openPain001},
 		{"pain.008", []string{"CstmrDrctDbtInitn", "pain.008.001.01"}, pain008Tree, openPain008},
+		{"pacs.008", []string{"FIToFICstmrCdtTrf", "pacs.008.001.01"}, pacs008Tree, openPacs008},
 		camt052.of(camt052Tree),
 		camt053.of(camt053Tree),
 		camt054.of(camt054Tree),

@@ -13,6 +13,12 @@ import (
 var remakes = map[string]func(pain001 []byte) []byte{
 	"pain.008": replacer("CstmrCdtTrfInitn", "CstmrDrctDbtInitn", "CdtTrfTxInf", "DrctDbtTxInf", "pain.001.001.09", "pain.008.001.08",
 		"Cdtr", "Dbtr", "Dbtr", "Cdtr", "ReqdExctnDt>", "ReqdColltnDt>", "<Dt>", "", "</Dt>", "", "<Amt>", "", "</Amt>", ""),
+	"pacs.008": func(b []byte) []byte {
+		b = replacer("CstmrCdtTrfInitn", "FIToFICstmrCdtTrf", "pain.001.001.09", "pacs.008.001.08", "InstdAmt", "IntrBkSttlmAmt",
+			"<Amt>", "", "</Amt>", "", "<PmtInf>", "<!--", "</PmtInf>", "", "</DbtrAgt>", "-->")(b)
+		return bytes.ReplaceAll(b, []byte("</CdtTrfTxInf>"),
+			[]byte("<IntrBkSttlmDt>2026-11-23</IntrBkSttlmDt><Dbtr><Nm>Exempel Handel AB</Nm></Dbtr></CdtTrfTxInf>"))
+	},
 }
 
 func replacer(pairs ...string) func([]byte) []byte {
@@ -172,5 +178,28 @@ func TestCamtPayments(t *testing.T) {
 		if got := codes(inspect(files[name], always(1))); got != want {
 			t.Errorf("%s: findings %q, want %q", name, got, want)
 		}
+	}
+}
+
+func TestPacs008Payments(t *testing.T) {
+	files := testdata(t)
+	wantPayments(t, inspect(files["pacs008-currencies.xml"], always(3)),
+		`1 "E1" 100.50 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-24" for "Faktura 4711"`,
+		`2 "E2" 20.1 "NOK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-12-01" for "Faktura 4711"`,
+		`3 "E3" 5 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`)
+	got := inspect(files["pacs008-typical.xml"], always(3))
+	wantPayments(t, got,
+		`1 "E1" 100.50 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
+		`2 "E2" 149.50 "EUR" from "Karin Ek" "NO9386011117947" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`)
+	f := got.Facts
+	if f.FirstExecution != "2026-11-23" || f.LastExecution != "2026-11-23" || f.Declared != "2 payments, 250.00" || f.MessageID != "MSG-1" ||
+		f.Initiator != "SWEDSESS" || f.BusinessKey != "pacs.008\x1fMSG-1\x1fSWEDSESS\x1fSE4550000000058398257466" ||
+		f.CreatedAt != "2026-11-20T15:02:11" || len(f.Payers) != 2 || f.Payers[1].Name != "Karin Ek" || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	got = inspect(files["pacs008-findings.xml"], always(1))
+	want := "date-past bic-shape iban-check-digits bic-shape iban-check-digits bic-shape end-to-end-id-missing"
+	if codes(got) != want {
+		t.Errorf("findings %q, want %q", codes(got), want)
 	}
 }

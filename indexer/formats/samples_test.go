@@ -26,6 +26,7 @@ var readHere = map[string]bool{
 	"camt.052":     true,
 	"camt.053":     true,
 	"camt.054":     true,
+	"pacs.008":     true,
 	"pain.001":     true,
 	"pain.008":     true,
 }
