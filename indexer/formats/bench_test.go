@@ -38,6 +38,9 @@ func BenchmarkPain008(b *testing.B) { benchmark(b, "pain.008", payfile.Options{P
 
 func BenchmarkPacs008(b *testing.B) { benchmark(b, "pacs.008", payfile.Options{Payments: 50_000}) }
 
+func BenchmarkPain002(b *testing.B) { benchmark(b, "pain.002", payfile.Options{Payments: 50_000}) }
+func BenchmarkCamt055(b *testing.B) { benchmark(b, "camt.055", payfile.Options{Payments: 50_000}) }
+
 func BenchmarkCamt053(b *testing.B) {
 	b.Run("indented", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000}) })
 	b.Run("minified", func(b *testing.B) { benchmark(b, "camt.053", payfile.Options{Payments: 50_000, Minified: true}) })
@@ -59,6 +62,8 @@ func TestNoAllocations(t *testing.T) {
 		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
 		{"pain.008", payfile.Options{PerBatch: 1 << 30}},
 		{"pacs.008", payfile.Options{PerBatch: 1 << 30}},
+		{"pain.002", payfile.Options{PerBatch: 1 << 30}},
+		{"camt.055", payfile.Options{PerBatch: 1 << 30}},
 		{"camt.053", payfile.Options{}},
 		{"camt.053", payfile.Options{Minified: true}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},

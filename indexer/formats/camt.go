@@ -108,13 +108,12 @@ func camtPages(name string) element {
 	return within(name, leaf("PgNb", idPage), leaf("LastPgInd", idLastPage))
 }
 
-// camtDetails is TxDtls, which the first version has in Ntry itself. Parties have a Pty in them from .04 on.
+// camtDetails is TxDtls, which the first version has in Ntry itself.
 func camtDetails() element {
-	party := func(name string, id int) element { return within(name, leaf("Nm", id), within("Pty", leaf("Nm", id))) }
 	return element{name: "TxDtls", id: idDetails, kids: []element{
 		within("Refs", leaf("EndToEndId", idEndToEnd)),
-		within("RltdPties", party("Dbtr", idDebtor), within("DbtrAcct", accountID(idDebtorIBAN, idDebtorAccount)),
-			party("Cdtr", idCreditor), within("CdtrAcct", accountID(idCreditorIBAN, idCreditorAccount))),
+		within("RltdPties", partyName("Dbtr", idDebtor), within("DbtrAcct", accountID(idDebtorIBAN, idDebtorAccount)),
+			partyName("Cdtr", idCreditor), within("CdtrAcct", accountID(idCreditorIBAN, idCreditorAccount))),
 		within("RltdAgts", agent("DbtrAgt"), agent("CdtrAgt")),
 		remittance(),
 	}}

@@ -169,7 +169,7 @@ func TestFlips(t *testing.T) {
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
 		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml",
-		"pacs008-typical.xml", "pacs008-currencies.xml"} {
+		"pacs008-typical.xml", "pacs008-currencies.xml", "camt055-typical.xml", "camt055-quoted.xml"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, drawn, count := sumOf(t, before)

@@ -152,6 +152,33 @@ var wants = map[string]string{
 	"bad-pacs008-no-ccy.xml":   "pacs.008 pacs.008.001.08 utf-8 | 0 |  | malformed: the TtlIntrBkSttlmAmt of its GrpHdr is not one number with a currency",
 	"bad-pacs008-sum.xml":      "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says 2 payments, 250.01 EUR, but holds 2, 250.00 EUR",
 	"bad-pacs008-total.xml":    "pacs.008 pacs.008.001.08 utf-8 | 2 | EUR 250.00 | totals-mismatch: it says that 250.01 EUR are settled, but holds 250.00 EUR",
+
+	"pain002-crlf.xml":          "pain.002 pain.002.001.03 utf-8 | 3 | SEK 250.00 | ok",
+	"pain002-currencies.xml":    "pain.002 pain.002.001.03 utf-8 | 2 | EUR 20.1, SEK 100.50 | ok",
+	"pain002-findings.xml":      "pain.002 pain.002.001.03 utf-8 | 2 |  | ok",
+	"pain002-latin1.xml":        "pain.002 pain.002.001.03 iso-8859-1 | 3 | SEK 250.00 | ok",
+	"pain002-smallest.xml":      "pain.002 utf-8 | 0 |  | ok",
+	"pain002-typical.xml":       "pain.002 pain.002.001.03 utf-8 | 3 | SEK 250.00 | ok",
+	"pain002-v02.xml":           "pain.002 pain.002.001.02 utf-8 | 3 | SEK 250.00 | ok",
+	"pain002-v14.xml":           "pain.002 pain.002.001.14 utf-8 | 3 | SEK 250.00 | ok",
+	"bad-pain002-end-tag.xml":   "pain.002 pain.002.001.03 utf-8 | 3 | SEK 250.00 | malformed: an end tag does not match its start tag (line 58)",
+	"bad-pain002-no-header.xml": "pain.002 utf-8 | 0 |  | malformed: it has no GrpHdr",
+
+	"camt055-crlf.xml":           "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | ok",
+	"camt055-currencies.xml":     "camt.055 camt.055.001.01 utf-8 | 3 | EUR 20.1, SEK 250.00 | ok",
+	"camt055-findings.xml":       "camt.055 camt.055.001.01 utf-8 | 2 | SEK 100.50, sek 149.50 | ok",
+	"camt055-latin1.xml":         "camt.055 camt.055.001.01 iso-8859-1 | 2 | SEK 250.00 | ok",
+	"camt055-no-amounts.xml":     "camt.055 camt.055.001.01 utf-8 | 2 | SEK 5 | ok",
+	"camt055-quoted.xml":         "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | ok",
+	"camt055-smallest.xml":       "camt.055 utf-8 | 0 |  | ok",
+	"camt055-typical.xml":        "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | ok",
+	"camt055-v12.xml":            "camt.055 camt.055.001.12 utf-8 | 2 | SEK 250.00 | ok",
+	"camt055-whole.xml":          "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | ok",
+	"bad-camt055-amount.xml":     "camt.055 camt.055.001.01 utf-8 | 1 | SEK 100.50 | malformed: the amount of payment 2 is not a number with at most 18 digits and 5 decimals",
+	"bad-camt055-count-only.xml": "camt.055 camt.055.001.01 utf-8 | 2 | SEK 5 | totals-mismatch: it says 3 payments, but holds 2",
+	"bad-camt055-count.xml":      "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | totals-mismatch: it says 3 payments, 250.00 SEK, but holds 2, 250.00 SEK",
+	"bad-camt055-no-ccy.xml":     "camt.055 camt.055.001.01 utf-8 | 1 | SEK 100.50 | malformed: the amount of payment 2 has no currency",
+	"bad-camt055-sum.xml":        "camt.055 camt.055.001.01 utf-8 | 2 | SEK 250.00 | totals-mismatch: it says 2 payments, 250.01 SEK, but holds 2, 250.00 SEK",
 }
 
 func summary(r read) string {
@@ -207,6 +234,8 @@ func TestSameFacts(t *testing.T) {
 	}{
 		{"pain001-typical.xml", "crlf prefixed bank no-namespace v02 v12 apphdr sbdh bom utf16le utf16be-no-bom latin1 ascii foreign"},
 		{"pain008-typical.xml", "pain008-crlf.xml pain008-latin1.xml pain008-german.xml pain008-v11.xml"},
+		{"pain002-typical.xml", "pain002-crlf.xml pain002-latin1.xml pain002-v02.xml pain002-v14.xml"},
+		{"camt055-typical.xml", "camt055-crlf.xml camt055-latin1.xml camt055-v12.xml"},
 		{"pacs008-typical.xml", "pacs008-crlf.xml pacs008-latin1.xml pacs008-v02.xml pacs008-apphdr.xml"},
 		{"camt053-typical.xml", "camt053-crlf.xml camt053-latin1.xml camt053-utf16le.xml camt053-v08.xml camt053-v01.xml"},
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +

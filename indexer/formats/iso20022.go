@@ -14,11 +14,13 @@ type message struct {
 func messages() []message {
 	return []message{
 		{"pain.001", []string{"CstmrCdtTrfInitn", "pain.001.001.02"}, pain001Tree, openPain001},
+		{"pain.002", []string{"CstmrPmtStsRpt", "pain.002.001.02"}, pain002Tree, openPain002},
 		{"pain.008", []string{"CstmrDrctDbtInitn", "pain.008.001.01"}, pain008Tree, openPain008},
 		{"pacs.008", []string{"FIToFICstmrCdtTrf", "pacs.008.001.01"}, pacs008Tree, openPacs008},
 		camt052.of(camt052Tree),
 		camt053.of(camt053Tree),
 		camt054.of(camt054Tree),
+		{"camt.055", []string{"CstmrPmtCxlReq"}, camt055Tree, openCamt055},
 	}
 }
 

@@ -13,6 +13,18 @@ import (
 var remakes = map[string]func(pain001 []byte) []byte{
 	"pain.008": replacer("CstmrCdtTrfInitn", "CstmrDrctDbtInitn", "CdtTrfTxInf", "DrctDbtTxInf", "pain.001.001.09", "pain.008.001.08",
 		"Cdtr", "Dbtr", "Dbtr", "Cdtr", "ReqdExctnDt>", "ReqdColltnDt>", "<Dt>", "", "</Dt>", "", "<Amt>", "", "</Amt>", ""),
+	"pain.002": replacer("CstmrCdtTrfInitn", "CstmrPmtStsRpt", "pain.001.001.09", "pain.002.001.10", "PmtInf>", "OrgnlPmtInfAndSts>",
+		"<CdtTrfTxInf>", "<TxInfAndSts>", "</CdtTrfTxInf>", "</OrgnlTxRef></TxInfAndSts>", "<PmtId>", "", "</PmtId>", "<OrgnlTxRef>",
+		"EndToEndId", "OrgnlEndToEndId"),
+	"camt.055": func(b []byte) []byte {
+		b = replacer("CstmrCdtTrfInitn", "CstmrPmtCxlReq", "pain.001.001.09", "camt.055.001.08", "<PmtInf>", "<Undrlyg><OrgnlPmtInfAndCxl>",
+			"</PmtInf>", "</OrgnlPmtInfAndCxl></Undrlyg>", "<CdtTrfTxInf>", "<TxInf>", "</CdtTrfTxInf>", "</OrgnlTxRef></TxInf>",
+			"<PmtId>", "", "</PmtId>", "<OrgnlTxRef>", "EndToEndId", "OrgnlEndToEndId", "<MsgId>", "<Id>", "</MsgId>", "</Id>")(b)
+		b = bytes.Replace(b, []byte("<GrpHdr>"), []byte("<Assgnmt>"), 1)
+		b = bytes.Replace(b, []byte("<NbOfTxs>"), []byte("</Assgnmt><CtrlData><NbOfTxs>"), 1)
+		b = bytes.Replace(b, []byte("<InitgPty>"), []byte("</CtrlData><Any><InitgPty>"), 1)
+		return bytes.Replace(b, []byte("</GrpHdr>"), []byte("</Any>"), 1)
+	},
 	"pacs.008": func(b []byte) []byte {
 		b = replacer("CstmrCdtTrfInitn", "FIToFICstmrCdtTrf", "pain.001.001.09", "pacs.008.001.08", "InstdAmt", "IntrBkSttlmAmt",
 			"<Amt>", "", "</Amt>", "", "<PmtInf>", "<!--", "</PmtInf>", "", "</DbtrAgt>", "-->")(b)
@@ -201,5 +213,77 @@ func TestPacs008Payments(t *testing.T) {
 	want := "date-past bic-shape iban-check-digits bic-shape iban-check-digits bic-shape end-to-end-id-missing"
 	if codes(got) != want {
 		t.Errorf("findings %q, want %q", codes(got), want)
+	}
+}
+
+func TestPain002Payments(t *testing.T) {
+	files := testdata(t)
+	got := inspect(files["pain002-typical.xml"], always(3))
+	wantPayments(t, got,
+		`1 "E1" 100.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
+		`2 "E2" 149.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`,
+		`3 "E3" 0 "" from "" "" to "" "" on "" for ""`)
+	f := got.Facts
+	if f.FirstExecution != "2026-11-23" || f.LastExecution != "2026-11-23" || f.Declared != "" || f.MessageID != "ANSWER-1" ||
+		f.Initiator != "SWEDSESS" || f.BusinessKey != "pain.002\x1fANSWER-1\x1fSWEDSESS" || f.Answers != "MSG-1" ||
+		f.CreatedAt != "2026-11-20T16:00:00" || len(f.Payers) != 1 || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	got = inspect(files["pain002-findings.xml"], always(1))
+	want := "amount-shape amount-shape date-shape iban-check-digits bic-shape iban-check-digits original-id-missing"
+	if codes(got) != want {
+		t.Errorf("findings %q, want %q", codes(got), want)
+	}
+}
+
+func TestCamt055Payments(t *testing.T) {
+	files := testdata(t)
+	for _, name := range []string{"camt055-typical.xml", "camt055-quoted.xml"} {
+		got := inspect(files[name], always(3))
+		wantPayments(t, got,
+			`1 "E1" 100.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
+			`2 "E2" 149.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`)
+		f := got.Facts
+		if f.FirstExecution != "2026-11-23" || f.LastExecution != "2026-11-23" || f.Declared != "2 payments, 250.00" || f.MessageID != "CANCEL-1" ||
+			f.Initiator != "Exempel Åkeri AB" || f.BusinessKey != "camt.055\x1fCANCEL-1\x1fExempel Åkeri AB" || f.Answers != "" ||
+			f.CreatedAt != "2026-11-20T16:00:00" || len(f.Payers) != 1 || f.FindingsAll != 0 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	if f := inspect(files["camt055-whole.xml"], always(1)).Facts; f.Declared != "9 payments, 999.00" || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	got := inspect(files["camt055-findings.xml"], always(1))
+	want := "date-shape iban-check-digits bic-shape iban-check-digits currency-shape"
+	if codes(got) != want {
+		t.Errorf("findings %q, want %q", codes(got), want)
+	}
+}
+
+// TestPain002Flips changes one byte at a time of a report, which has no totals of its own: the count stays, and sums may
+// only change with a byte of an amount that is quoted.
+func TestPain002Flips(t *testing.T) {
+	data := testdata(t)["pain002-typical.xml"]
+	before := inspect(data, whole(data))
+	sum, _, count := sumOf(t, before)
+	for at := range data {
+		old := data[at]
+		tag := bytes.LastIndex(data[:at+1], []byte("<InstdAmt"))
+		quoted := tag >= 0 && at < tag+bytes.Index(data[tag:], []byte("</InstdAmt>"))
+		for k, c := range []byte{old ^ 1, old ^ 2, old ^ 0x80, '<', '>', '&', '/', ' ', '0', '9', '-', 0} {
+			if c == old || (at+k)%3 != 0 {
+				continue
+			}
+			data[at] = c
+			got := inspect(data, whole(data))
+			if k%5 == 0 && !same(t, "report", "flipped, in chunks of 11", inspect(data, always(11)), got) {
+				t.Fatalf("byte %d became %q", at, c)
+			}
+			s, _, n := sumOf(t, got)
+			if len(got.Problems) == 0 && (n != count || !quoted && s.Cmp(sum) != 0) {
+				t.Errorf("byte %d from %q to %q, and it holds %d payments, %s, not %d, %s", at, old, c, n, s, count, sum)
+			}
+		}
+		data[at] = old
 	}
 }

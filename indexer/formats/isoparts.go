@@ -33,6 +33,11 @@ func partyID(id int) element {
 		within("PrvtId", within("Othr", leaf("Id", id))))
 }
 
+// partyName is a party's name where a later version puts the party into a Pty, for it may be an agent instead.
+func partyName(party string, id int) element {
+	return within(party, leaf("Nm", id), within("Pty", leaf("Nm", id)))
+}
+
 // remittance is a payment's RmtInf in every version.
 func remittance() element {
 	return within("RmtInf", leaf("Ustrd", idUnstructured),

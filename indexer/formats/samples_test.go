@@ -28,6 +28,7 @@ var readHere = map[string]bool{
 	"camt.054":     true,
 	"pacs.008":     true,
 	"pain.001":     true,
+	"pain.002":     true,
 	"pain.008":     true,
 }
 
@@ -110,7 +111,11 @@ func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]st
 	}
 	claim("message_id", row["message_id"], f.MessageID)
 	claim("created", longDate(row["created"]), f.CreatedAt)
-	claim("initiating", row["initiating"], f.Initiator)
+	if answers, ok := strings.CutPrefix(row["initiating"], "orig:"); ok { // a pain.002's row
+		claim("answers", strings.TrimSuffix(answers, " sts:"), f.Answers)
+	} else {
+		claim("initiating", row["initiating"], f.Initiator)
+	}
 	var payer Party
 	if len(f.Payers) > 0 {
 		payer = f.Payers[0]

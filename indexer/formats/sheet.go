@@ -116,8 +116,20 @@ func (s *sheet) executes(date []byte) {
 	}
 }
 
-// payment numbers the payment, adds it to the total of its currency and hands it over.
+// payment numbers the payment, adds it to the total of its currency and hands it over. One without a currency only counts.
 func (s *sheet) payment(p *Payment) {
+	if len(p.Currency) > 0 && !s.add(p) {
+		return
+	}
+	s.facts.Payments++
+	p.Index = s.facts.Payments
+	if s.found != nil {
+		s.found(p)
+	}
+}
+
+// add adds the payment to the total of its currency and direction.
+func (s *sheet) add(p *Payment) bool {
 	into, amount := &s.totals, p.Amount
 	if s.both && amount.Sign() < 0 {
 		into, amount = &s.debits, amount.Neg()
@@ -125,19 +137,15 @@ func (s *sheet) payment(p *Payment) {
 	t := into.of(p.Currency)
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
-		return
+		return false
 	}
 	sum, err := t.Amount.Add(amount)
 	if err != nil {
 		s.malformed("its sum has too many digits")
-		return
+		return false
 	}
 	t.Amount = sum
-	s.facts.Payments++
-	p.Index = s.facts.Payments
-	if s.found != nil {
-		s.found(p)
-	}
+	return true
 }
 
 // of is where the currency is summed up; nil when there are too many.
