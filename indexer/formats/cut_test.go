@@ -170,31 +170,34 @@ func TestFlips(t *testing.T) {
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
 		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml",
 		"pacs008-typical.xml", "pacs008-currencies.xml", "camt055-typical.xml", "camt055-quoted.xml"} {
-		data := files[name]
-		before := inspect(data, whole(data))
-		sum, drawn, count := sumOf(t, before)
-		taken := 0
-		for at := range data {
-			old := data[at]
-			for k, c := range []byte{old ^ 1, old ^ 2, old ^ 0x10, old ^ 0x20, old ^ 0x80, '<', '>', '&', '/', ' ', '\n', '0', '9', '-', 'X', 0} {
-				if c == old || (at+k)%4 != 0 { // a quarter of them, in turn, is enough
-					continue
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := files[name]
+			before := inspect(data, whole(data))
+			sum, drawn, count := sumOf(t, before)
+			taken := 0
+			for at := range data {
+				old := data[at]
+				for k, c := range []byte{old ^ 1, old ^ 2, old ^ 0x10, old ^ 0x20, old ^ 0x80, '<', '>', '&', '/', ' ', '\n', '0', '9', '-', 'X', 0} {
+					if c == old || (at+k)%4 != 0 { // a quarter of them, in turn, is enough
+						continue
+					}
+					data[at] = c
+					got := inspect(data, whole(data))
+					if k%5 == 0 && !same(t, name, "flipped, in chunks of 11", inspect(data, always(11)), got) {
+						t.Fatalf("byte %d became %q", at, c)
+					}
+					if len(got.Problems) > 0 {
+						continue
+					}
+					taken++
+					if s, d, n := sumOf(t, got); s.Cmp(sum) != 0 || d.Cmp(drawn) != 0 || n != count {
+						t.Errorf("%s: byte %d from %q to %q, and it holds %d payments, %s, %s drawn, not %d, %s, %s", name, at, old, c, n, s, d, count, sum, drawn)
+					}
 				}
-				data[at] = c
-				got := inspect(data, whole(data))
-				if k%5 == 0 && !same(t, name, "flipped, in chunks of 11", inspect(data, always(11)), got) {
-					t.Fatalf("byte %d became %q", at, c)
-				}
-				if len(got.Problems) > 0 {
-					continue
-				}
-				taken++
-				if s, d, n := sumOf(t, got); s.Cmp(sum) != 0 || d.Cmp(drawn) != 0 || n != count {
-					t.Errorf("%s: byte %d from %q to %q, and it holds %d payments, %s, %s drawn, not %d, %s, %s", name, at, old, c, n, s, d, count, sum, drawn)
-				}
+				data[at] = old
 			}
-			data[at] = old
-		}
-		t.Logf("%s: %d of %d changes taken, with the totals as they were", name, taken, len(data)*4)
+			t.Logf("%s: %d of %d changes taken, with the totals as they were", name, taken, len(data)*4)
+		})
 	}
 }

@@ -178,10 +178,10 @@ func TestCamtPayments(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"camt053-findings.xml": "date-shape message-id-missing iban-check-digits bic-shape iban-check-digits bic-shape date-shape " +
-			"date-shape currency-differs iban-check-digits bic-shape date-shape currency-shape",
+			"date-shape currency-differs iban-check-digits bic-shape date-shape currency-shape currencies-mixed",
 		"camt053-no-statement.xml": "statement-missing",
 		"camt053-net.xml":          "net-amount-differs",
-		"camt053-mixed.xml":        "currency-differs totals-differ totals-differ",
+		"camt053-mixed.xml":        "currency-differs currencies-mixed totals-differ totals-differ",
 		"camt053-paged.xml":        "totals-differ totals-differ totals-differ totals-differ",
 		"camt053-interim.xml":      "",
 		"camt053-pending.xml":      "",
