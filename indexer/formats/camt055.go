@@ -5,8 +5,8 @@ import "fmt"
 // camt.055, customer payment cancellation request: a customer takes back payments that it has ordered.
 //
 // Source: ISO 20022 message definitions camt.055.001.01 to .12 (Cash Management: Exceptions and Investigations), elements by
-// their XML tags; no real file with content was found to try it on. The message id is Assgnmt/Id. A payment is a TxInf of an
-// OrgnlPmtInfAndCxl; its amount is OrgnlInstdAmt, or else the one in OrgnlTxRef.
+// their XML tags, held against the schemas of all twelve; no real file with content was found to try it on. The message id
+// is Assgnmt/Id. A payment is a TxInf of an OrgnlPmtInfAndCxl; its amount is OrgnlInstdAmt, or else the one in OrgnlTxRef.
 //
 // CtrlData counts TxInf (NbOfTxs) and sums up their amounts (CtrlSum). A request may take back a whole PmtInf or file
 // without naming its payments: then CtrlData, which may count them all the same, proves nothing and is only declared. Nor

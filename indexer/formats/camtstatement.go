@@ -273,7 +273,8 @@ func (r *camt) endStatement() {
 	currency, first := o.currency.words(), !r.wrong
 	if o.mixed {
 		currency = ""
-		r.s.notes("currencies-mixed", fmt.Sprintf("%s %d", r.kind.statement, r.statements), "the amounts are not all in one currency, so sums prove nothing")
+		r.s.notes("currencies-mixed", fmt.Sprintf("%s %d", r.kind.statement, r.statements),
+			"the amounts are not all in one currency, so sums prove nothing")
 	}
 	for _, part := range []struct {
 		*tally
