@@ -134,6 +134,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		return err
 	}
 	g.door.Store(door)
+	g.tellDoubts(cfg)
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err
@@ -196,8 +197,17 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	case g.reloaded <- struct{}{}:
 	default: // nobody prepares seals: the gateway is not running
 	}
+	g.tellDoubts(cfg)
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	return nil
+}
+
+// tellDoubts writes a line for each thing that keeps nothing from starting and should be looked at all the same, such as
+// a certificate that has expired.
+func (g *Gateway) tellDoubts(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		g.log.Warn("config doubtful", "warn", w.String())
+	}
 }
 
 // prepareSeals lets each account's seal make envelopes ahead of need. A new configuration has new seals.

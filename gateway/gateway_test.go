@@ -764,6 +764,10 @@ func TestExpiredCertificateStopsItsAccountOnly(t *testing.T) {
 	if h.memory.used() != 0 {
 		t.Errorf("%d bytes stay reserved", h.memory.used())
 	}
+	must(t, h.Reload(t.Context()))
+	if !strings.Contains(h.log.String(), "config doubtful") || !strings.Contains(h.log.String(), "expired on") {
+		t.Error("the operator is not told: ", h.log)
+	}
 	if _, err := CheckConfig(filepath.Join(h.dir, "sealgate.yaml")); err == nil || !strings.Contains(err.Error(), "expired on") {
 		t.Errorf("check says %v", err)
 	}
