@@ -44,6 +44,7 @@ type Upload struct {
 	reasons   []indexer.Reason // why the verdict is not a plain accepted
 	storing   error            // payments could not be stored
 	sticky    error            // the first error; every later call gives it again
+	deciding  bool            // the transaction may have taken the file
 	ended     bool
 }
 
@@ -192,7 +193,9 @@ func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, er
 	// Before it returns the file was never here; after it, the file is ours for good, and only the answer is missing:
 	// a client that did not hear it sends again, and is told that the first one is safe.
 	delivery.Judge = func(earlier indexer.Earlier) { u.settle(delivery, earlier) }
+	u.deciding = true // until it is answered, whatever goes wrong in our own code leaves open whether the file is taken
 	if err := u.account.index.Commit(u.ctx, delivery); err != nil {
+		u.deciding = false
 		return transport.Receipt{}, u.fail("commit", err)
 	}
 

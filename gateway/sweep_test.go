@@ -144,3 +144,27 @@ func TestAFaultOfOursEndsOneUpload(t *testing.T) {
 	}
 	h.sound(t)
 }
+
+// TestAFaultAfterTheTransaction: the file is taken, so its sealed copy stays, and nobody says that it was not.
+func TestAFaultAfterTheTransaction(t *testing.T) {
+	h := newHouse(t)
+	u := h.receive(t, "acme", "f.xml")
+	must(t, write(u, pain001(t, "after", 600), 0))
+	clock := h.now
+	h.now = func() time.Time {
+		if len(h.files(t, "acme")) > 0 {
+			panic("a clock that fails once the file is there")
+		}
+		return clock()
+	}
+	_, err := u.Commit(t.Context(), "f.xml")
+	h.now = clock
+	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not sure of f.xml: ") || !strings.Contains(h.log.String(), "step=commit") {
+		t.Error(r.Sentence, h.log)
+	}
+	h.reopen(t)
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Verdict != indexer.Accepted || len(h.sealedFiles(t)) != 1 {
+		t.Errorf("%+v", f)
+	}
+	h.sound(t)
+}

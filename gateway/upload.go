@@ -149,7 +149,7 @@ func (u *Upload) outOfOrder(err error) error {
 
 // fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
 func (u *Upload) fail(step string, err error) error {
-	unsure := errors.Is(err, indexer.ErrUnsure)
+	unsure := u.deciding || errors.Is(err, indexer.ErrUnsure)
 	u.sticky = apologise(u.name, u.id, unsure, err)
 	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
