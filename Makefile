@@ -20,7 +20,7 @@ peers:
 	./.ci/peers
 
 test: check peers
-	$(GO) test -timeout 40m ./...
+	$(GO) test -count=1 -timeout 40m ./...
 
 check:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
@@ -28,7 +28,7 @@ check:
 	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/gen/payfile ./testdata/bench
 
 race:
-	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -v /proof)
+	$(GO) test -count=1 -race -timeout 40m $$($(GO) list ./... | grep -v /proof)
 
 vuln:
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...

@@ -37,6 +37,8 @@ type Config struct {
 
 	// Warnings are doubts that keep nothing from starting: print each with Mistake.Warning.
 	Warnings []Mistake `yaml:"-"`
+	// KeyElsewhere: it was loaded with Examine.KeyElsewhere.
+	KeyElsewhere bool `yaml:"-"`
 }
 
 // SFTP is the SFTP door: where it listens, how it shows who it is, and what it takes at once.

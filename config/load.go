@@ -20,6 +20,8 @@ type Examine struct {
 	// Certificate looks at certificate and access_keys: do they parse, are they of use for encryption, do they run out?
 	// A warning is a sentence without the key and the file: "expires on 2026-12-01, in 10 days".
 	Certificate func(path string) (warning string, err error)
+	// KeyElsewhere: the unlock key is given in another way, so unlock_key_file is not looked at.
+	KeyElsewhere bool
 	// UnlockKey looks at unlock_key_file.
 	UnlockKey func(path string) error
 	// HostKey looks at one of host_keys.
@@ -45,6 +47,7 @@ type loading struct {
 	files    []string
 	list     []Mistake
 	warnings []Mistake
+	found    string           // data_dir, absolute, as soon as it is known
 	places   map[string]place // by path in the tree: "accounts.0.certificate"
 	accounts int              // in the files walked so far
 	visits   int
@@ -77,6 +80,9 @@ func Load(path string, examine Examine) (*Config, error) {
 	}
 	tree := l.mapping(root, configType, "", place{file: path, line: 1})
 	l.include(tree)
+	if written, _ := tree["data_dir"].(string); written != "" {
+		l.found = l.absolute(l.places["data_dir"], written)
+	}
 	c, err := decode(tree)
 	if err != nil {
 		if len(l.list) > 0 { // the walk has said it better
@@ -84,7 +90,7 @@ func Load(path string, examine Examine) (*Config, error) {
 		}
 		return nil, fmt.Errorf("config: %s: %w", path, err)
 	}
-	c.File = path
+	c.File, c.KeyElsewhere = path, examine.KeyElsewhere
 	l.check(c)
 	if len(l.list) > 0 {
 		return nil, l.mistakes()
@@ -215,4 +221,6 @@ func (l *loading) warn(p place, text, hint string) {
 	l.warnings = append(l.warnings, Mistake{File: p.file, Line: p.line, Text: p.show + ": " + text, Hint: hint})
 }
 
-func (l *loading) mistakes() *Mistakes { return &Mistakes{List: inOrder(l.list, l.files)} }
+func (l *loading) mistakes() *Mistakes {
+	return &Mistakes{List: inOrder(l.list, l.files), DataDir: l.found}
+}

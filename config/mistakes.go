@@ -37,6 +37,9 @@ func (m Mistake) line(kind string) string {
 // of the files and their lines.
 type Mistakes struct {
 	List []Mistake
+	// DataDir is absolute, "" if not even that can be told: where a gateway that runs on, with the configuration that it
+	// has, may be found.
+	DataDir string
 }
 
 // mistakesShown bounds what Error prints: beyond it something general is wrong, and the first lines say it.

@@ -96,7 +96,11 @@ func unitTrouble(err error, value, def string, duration bool) string {
 		if len(value) > 4 { // the smallest unit was meant
 			unit = units[:1]
 		}
-		return fmt.Sprintf("%s has no unit; write %s%s or %s", cut(value), cut(value), unit, other)
+		written := cut(value) + unit
+		if written == other {
+			return fmt.Sprintf("%s has no unit; write %s", cut(value), written)
+		}
+		return fmt.Sprintf("%s has no unit; write %s or %s", cut(value), written, other)
 	case errors.Is(err, errTooLarge):
 		return fmt.Sprintf("%s is too large", cut(value))
 	}

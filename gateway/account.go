@@ -47,6 +47,7 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if a.index != nil {
 		return a, nil
 	}
+	os.Remove(filepath.Join(a.dir, "sealed", probeName)) // of a probe that died half-way
 	if err := a.indexThere(); err != nil {
 		return nil, err
 	}
@@ -66,13 +67,15 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	return a, nil
 }
 
+const probeName = "probe"
+
 // probe tries at the start what every large file will need at its CLOSE: a second name for a file (the marker of copy.go),
 // and a move from incoming to sealed.
 func (a *account) probe() error {
-	tmp, marker, placed := filepath.Join(a.incoming(), "probe"+tmpSuffix), filepath.Join(a.incoming(), "probe"+placedSuffix), filepath.Join(a.dir, "sealed", "probe")
+	tmp, marker, placed := filepath.Join(a.incoming(), probeName+tmpSuffix), filepath.Join(a.incoming(), probeName+placedSuffix), filepath.Join(a.dir, "sealed", probeName)
 	defer os.Remove(marker)
 	defer os.Remove(tmp)
-	os.Remove(marker) // of a probe that died half-way
+	os.Remove(marker)
 	if err := os.WriteFile(tmp, nil, 0o600); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/transport"
 )
 
@@ -194,5 +195,27 @@ func TestKeyOffersTellNothing(t *testing.T) {
 				t.Fatalf("%s: %v", login, err)
 			}
 		}
+	}
+}
+
+// TestKeyLoginLiftsNoLock: a customer's robot must not wash away the guesses at the same login's password.
+func TestKeyLoginLiftsNoLock(t *testing.T) {
+	h := newHouse(t)
+	blind, key := h.unlock.Blind("robot"), []byte("some key")
+	must(t, h.registry.AddUser(t.Context(), &indexer.User{ID: "uROBO", Account: "acme", Blind: blind, PublicKeys: [][]byte{key}}))
+	for i := range byte(triesOfUser) {
+		_, err := h.Admit(t.Context(), transport.LoginTry{
+			Door: "sftp", Login: "robot", Password: []byte("guess"), Addr: netip.AddrFrom4([4]byte{192, 0, 2, i}),
+		})
+		if err == nil {
+			t.Fatal("let in")
+		}
+	}
+	_, err := h.Admit(t.Context(), transport.LoginTry{
+		Door: "sftp", Login: "robot", PublicKey: key, Proven: true, Addr: netip.MustParseAddr("192.0.2.200"),
+	})
+	must(t, err)
+	if h.logins.locked("user:" + string(blind[:])).IsZero() {
+		t.Error("the lock is gone")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,6 +135,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		return err
 	}
 	g.door.Store(door)
+	g.tellDoubts(cfg)
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err
@@ -176,7 +178,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	old := g.cfg.Load()
-	cfg, err := LoadConfig(old.File)
+	cfg, err := LoadConfig(old.File, old.KeyElsewhere)
 	if err == nil && cfg.DataDir != old.DataDir {
 		err = errors.New("data_dir cannot change while the gateway runs; stop it first")
 	}
@@ -196,8 +198,34 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	case g.reloaded <- struct{}{}:
 	default: // nobody prepares seals: the gateway is not running
 	}
+	g.tellDoubts(cfg)
+	g.tellUnchanged(old.SFTP, cfg.SFTP)
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	return nil
+}
+
+// tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.
+func (g *Gateway) tellUnchanged(old, now config.SFTP) {
+	for _, key := range []struct {
+		name string
+		same bool
+	}{
+		{"sftp.listen", now.Listen == old.Listen},
+		{"sftp.host_keys", slices.Equal(now.HostKeys, old.HostKeys)},
+		{"sftp.algorithms", now.Algorithms == old.Algorithms},
+	} {
+		if !key.same {
+			g.log.Warn("config doubtful", "warn", key.name+" has changed, which a restart takes over")
+		}
+	}
+}
+
+// tellDoubts writes a line for each thing that keeps nothing from starting and should be looked at all the same, such as
+// a certificate that has expired.
+func (g *Gateway) tellDoubts(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		g.log.Warn("config doubtful", "warn", w.String())
+	}
 }
 
 // prepareSeals lets each account's seal make envelopes ahead of need. A new configuration has new seals.
@@ -233,19 +261,20 @@ func (g *Gateway) tellRefused(err error) {
 	}
 }
 
-// LoadConfig loads and checks a configuration file, certificates and keys included. An expired certificate is a warning:
-// it stops its own account's files, and must not stop everybody else's.
-func LoadConfig(path string) (*config.Config, error) {
-	return loadConfig(path, func(expired error) (string, error) { return expired.Error(), nil })
+// LoadConfig loads and checks a configuration file, certificates and keys included; keyElsewhere: the unlock key is given
+// in another way. An expired certificate is a warning: it stops its own account's files, and must not stop everybody else's.
+func LoadConfig(path string, keyElsewhere bool) (*config.Config, error) {
+	return loadConfig(path, keyElsewhere, func(expired error) (string, error) { return expired.Error(), nil })
 }
 
 // CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
 func CheckConfig(path string) (*config.Config, error) {
-	return loadConfig(path, func(expired error) (string, error) { return "", expired })
+	return loadConfig(path, false, func(expired error) (string, error) { return "", expired })
 }
 
-func loadConfig(path string, expired func(error) (string, error)) (*config.Config, error) {
+func loadConfig(path string, keyElsewhere bool, expired func(error) (string, error)) (*config.Config, error) {
 	return config.Load(path, config.Examine{
+		KeyElsewhere: keyElsewhere,
 		Certificate: func(path string) (string, error) {
 			c, err := vault.ReadCertificate(path)
 			if err != nil {

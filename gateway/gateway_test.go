@@ -72,7 +72,7 @@ accounts:
 
 func (h *house) open(t testing.TB) {
 	t.Helper()
-	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"))
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -605,7 +605,7 @@ func TestNoCopyIsLostWithItsRow(t *testing.T) {
 		must(t, os.CopyFS(then.dir, os.DirFS(h.dir)), // as kill -9 leaves it
 			os.Chmod(filepath.Join(then.dir, "unlock.key"), 0o600), os.Chmod(filepath.Join(then.dir, "host"), 0o600))
 		must(t, os.Remove(filepath.Join(then.dir, index+"-shm")), c.damage(then.dir))
-		cfg, err := LoadConfig(filepath.Join(then.dir, "sealgate.yaml"))
+		cfg, err := LoadConfig(filepath.Join(then.dir, "sealgate.yaml"), false)
 		must(t, err)
 		then.Gateway, err = Open(t.Context(), cfg, h.unlock, slog.New(slog.NewTextHandler(then.log, nil)))
 		if (err != nil) != c.refused {
@@ -763,6 +763,10 @@ func TestExpiredCertificateStopsItsAccountOnly(t *testing.T) {
 	}
 	if h.memory.used() != 0 {
 		t.Errorf("%d bytes stay reserved", h.memory.used())
+	}
+	must(t, h.Reload(t.Context()))
+	if !strings.Contains(h.log.String(), "config doubtful") || !strings.Contains(h.log.String(), "expired on") {
+		t.Error("the operator is not told: ", h.log)
 	}
 	if _, err := CheckConfig(filepath.Join(h.dir, "sealgate.yaml")); err == nil || !strings.Contains(err.Error(), "expired on") {
 		t.Errorf("check says %v", err)

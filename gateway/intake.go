@@ -38,12 +38,14 @@ type Upload struct {
 	payments  *indexer.Payments
 	small     []byte // the file so far, until it outgrows account.small
 	pass      *pass  // from then on
+	arriving  []byte // the bytes that are being looked at, before they go to either
 	declared  int64  // the size that the client announced, -1 if none
 	reserved  int64  // of the memory that all uploads share
 	verdict   indexer.Verdict
 	reasons   []indexer.Reason // why the verdict is not a plain accepted
 	storing   error            // payments could not be stored
 	sticky    error            // the first error; every later call gives it again
+	deciding  bool             // the transaction may have taken the file
 	ended     bool
 }
 
@@ -101,6 +103,8 @@ func (u *Upload) WriteAt(p []byte, off int64) (_ int, err error) {
 
 // receive is the one pass: each byte of the file comes through here once, in order.
 func (u *Upload) receive(p []byte) error {
+	u.arriving = p
+	defer func() { u.arriving = nil }()
 	u.inspector.Write(p)
 	if u.storing != nil {
 		return u.fail("store payments", u.storing)
@@ -192,7 +196,9 @@ func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, er
 	// Before it returns the file was never here; after it, the file is ours for good, and only the answer is missing:
 	// a client that did not hear it sends again, and is told that the first one is safe.
 	delivery.Judge = func(earlier indexer.Earlier) { u.settle(delivery, earlier) }
+	u.deciding = true // until it is answered, whatever goes wrong in our own code leaves open whether the file is taken
 	if err := u.account.index.Commit(u.ctx, delivery); err != nil {
+		u.deciding = false
 		return transport.Receipt{}, u.fail("commit", err)
 	}
 
@@ -240,6 +246,7 @@ func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt
 func (u *Upload) Expire() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.rescue("expire", new(error))
 	if !u.ended {
 		u.refuse(indexer.Reason{Code: string(formats.Incomplete), Detail: "it was not ended in time"})
 		u.abort("expired")

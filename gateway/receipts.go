@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ type receiptLedger struct {
 func newReceipt(f *indexer.File) ([]byte, error) {
 	r := receipt{
 		ID: f.ID, Name: f.Name, ReceivedAt: f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z"), Size: f.Size,
-		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: f.Sentence, DuplicateOf: f.DuplicateOf,
+		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: presentSentence(f), DuplicateOf: f.DuplicateOf,
 		Facts: receiptFacts{
 			Format: f.Facts.Format, Version: f.Facts.Version, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
 			Payments: f.Facts.Payments, Totals: map[string]string{}, FirstExecution: f.Facts.FirstExecution,
@@ -76,6 +75,17 @@ func newReceipt(f *indexer.File) ([]byte, error) {
 	enc.SetIndent("", "  ")
 	err := enc.Encode(r)
 	return b.Bytes(), err
+}
+
+// presentSentence is what was said of a file, or what is true of it since a decision about a held one.
+func presentSentence(f *indexer.File) string {
+	switch held := strings.HasPrefix(f.Sentence, "held "); {
+	case held && f.Verdict == indexer.Accepted:
+		return acceptance(f.Name, f)
+	case held && f.Verdict == indexer.Rejected && len(f.Reasons) > 0:
+		return sentence("rejected", f.Name, "it was held, and then refused by a person. Ask your contact", f.Reasons[len(f.Reasons)-1].Code, f.ID)
+	}
+	return f.Sentence
 }
 
 // receiptName is NAME.SHORTID.json, within what file systems of customers take.
@@ -136,22 +146,17 @@ func (g *Gateway) Shown(ctx context.Context, account string, since time.Time) ([
 		return nil, nil
 	}
 	var ghosts []transport.Ghost
-	from := int64(math.MaxInt64) // of the ledger's rows
 	for f, err := range a.index.Files(ctx, indexer.FileFilter{Since: since, Limit: 10_000}) {
 		if err != nil {
 			return nil, err
 		}
 		if f.Door == "sftp" && f.Verdict != indexer.Rejected {
 			ghosts = append(ghosts, transport.Ghost{ID: f.ID, Name: f.Name, Size: f.Size, TakenAt: f.ReceivedAt})
-			from = min(from, f.Ledger.Seq)
 		}
 	}
-	hidden := map[string]bool{}
-	for row, err := range a.index.Ledger(ctx, from) {
-		if err != nil {
-			return nil, err
-		}
-		hidden[row.File] = hidden[row.File] || row.Kind == kindHidden
+	hidden, err := a.index.Noted(ctx, kindHidden, since)
+	if err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(ghosts, func(ghost transport.Ghost) bool { return hidden[ghost.ID] }), nil
 }

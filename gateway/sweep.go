@@ -74,19 +74,19 @@ func (a *account) stays(ctx context.Context, path string) (why string, err error
 	if _, err := ulid.ParseStrict(id); !sealed || err != nil {
 		return "has a name that none of ours has: take it away", nil
 	}
-	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
 	rows, err := a.index.Find(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
-	case len(rows) == 0:
-		return "has lost its row: restore the index from a backup", nil
-	case rows[0].Fate == indexer.Sealed:
+	case len(rows) > 0 && rows[0].Fate == indexer.Sealed:
 		return "lies at a place that its row does not name: move it to " + rows[0].CopyPath, nil
+	case len(rows) > 0:
+		return "", nil
 	}
-	return "", nil
+	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return "has lost its row: restore the index from a backup", nil
 }
 
 // orphans lists the sealed copies, relative to the account's folder, that no row refers to. The disk is read before the

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,17 +13,19 @@ import (
 	"github.com/sealgate/sealgate/transport"
 )
 
-// TestMovedCopyStays: a copy that a restore has put at another place is told, and never removed.
+// TestMovedCopyStays: a copy that a restore has put at another place is told, and never removed, not even with the marker of
+// a crash right after its transaction.
 func TestMovedCopyStays(t *testing.T) {
 	h := newHouse(t)
-	_, err := h.push(t, "acme", "large.xml", pain001(t, "large", 600))
+	receipt, err := h.push(t, "acme", "large.xml", pain001(t, "large", 600))
 	must(t, err)
 	sealed := h.sealedFiles(t)
 	if len(sealed) != 1 {
 		t.Fatal(sealed)
 	}
 	moved := filepath.Join(h.dir, "data/accounts/acme/sealed", filepath.Base(sealed[0]))
-	must(t, os.Rename(sealed[0], moved))
+	marker := filepath.Join(h.dir, "data/accounts/acme/incoming", receipt.ID+placedSuffix)
+	must(t, os.Link(sealed[0], marker), os.Rename(sealed[0], moved))
 	h.reopen(t)
 	if _, err := os.Stat(moved); err != nil {
 		t.Fatal(err)
@@ -83,7 +86,7 @@ func TestHiddenStaysHidden(t *testing.T) {
 		must(t, err)
 		ids[name] = receipt.ID
 	}
-	must(t, h.Hidden(t.Context(), guest, ids["one.xml"]))
+	must(t, h.Hidden(t.Context(), guest, ids["one.xml"]), h.Renamed(t.Context(), guest, ids["one.xml"], "uno.xml"))
 	h.reopen(t)
 	ghosts, err := h.Shown(t.Context(), "acme", time.Now().Add(-time.Hour))
 	must(t, err)
@@ -143,4 +146,88 @@ func TestAFaultOfOursEndsOneUpload(t *testing.T) {
 		t.Errorf("%d bytes stay reserved", h.memory.used())
 	}
 	h.sound(t)
+}
+
+// TestAFaultAfterTheTransaction: the file is taken, so its sealed copy stays, and nobody says that it was not.
+func TestAFaultAfterTheTransaction(t *testing.T) {
+	h := newHouse(t)
+	u := h.receive(t, "acme", "f.xml")
+	must(t, write(u, pain001(t, "after", 600), 0))
+	clock := h.now
+	h.now = func() time.Time {
+		if len(h.files(t, "acme")) > 0 {
+			panic("a clock that fails once the file is there")
+		}
+		return clock()
+	}
+	_, err := u.Commit(t.Context(), "f.xml")
+	h.now = clock
+	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not sure of f.xml: ") || !strings.Contains(h.log.String(), "step=commit") {
+		t.Error(r.Sentence, h.log)
+	}
+	h.reopen(t)
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Verdict != indexer.Accepted || len(h.sealedFiles(t)) != 1 {
+		t.Errorf("%+v", f)
+	}
+	h.sound(t)
+}
+
+// TestProbeThatDied: what a start left behind that died in its probe keeps no later one from starting.
+func TestProbeThatDied(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.Close())
+	account := filepath.Join(h.dir, "data/accounts/gone")
+	databases, err := filepath.Glob(filepath.Join(account, "index.db*"))
+	must(t, err)
+	for _, path := range databases {
+		must(t, os.Remove(path))
+	}
+	must(t, os.WriteFile(filepath.Join(account, "sealed", probeName), nil, 0o600),
+		os.WriteFile(filepath.Join(account, "incoming", probeName+tmpSuffix), nil, 0o600),
+		os.WriteFile(filepath.Join(account, "incoming", probeName+placedSuffix), nil, 0o600))
+	h.open(t)
+	h.sound(t)
+}
+
+// TestRefusedFilesAreKnownByTheirHash: size and hash agree, for small files and for large ones refused in their middle.
+func TestRefusedFilesAreKnownByTheirHash(t *testing.T) {
+	h := newHouse(t)
+	small := []byte("<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:pain.001.001.03\"><CstmrCdtTrfInitn><GrpHdr></PmtInf>")
+	large := pain001(t, "large", 1000)
+	large = append(large[:len(large)/2:len(large)/2], "</nonsense>"...)
+	for name, content := range map[string][]byte{"small.xml": small, "large.xml": large} {
+		if _, err := h.push(t, "acme", name, content); err == nil {
+			t.Fatalf("%s was taken", name)
+		}
+	}
+	for _, f := range h.files(t, "acme") {
+		content := map[string][]byte{"small.xml": small, "large.xml": large}[f.Name]
+		if f.Size != int64(len(content)) || f.SHA256 != digest(content) {
+			t.Errorf("%s: %d bytes, %s; want %d, %s", f.Name, f.Size, f.SHA256, len(content), digest(content))
+		}
+	}
+}
+
+// TestRefusedFileGoesOn: what was refused because more was announced goes on as if nobody had looked. LB records without
+// line ends are cut inside the padding of one that could have been the last.
+func TestRefusedFileGoesOn(t *testing.T) {
+	section, err := os.ReadFile("../indexer/formats/testdata/lb-no-breaks.txt")
+	must(t, err)
+	content := bytes.Repeat(section, 2)
+	const cut = 760
+	h := newHouse(t)
+	u := h.receive(t, "acme", "two.txt")
+	u.Declare(int64(len(content)))
+	must(t, write(u, content[:cut], 0))
+	_, err = u.Commit(t.Context(), "two.txt")
+	if !refusal(t, err).Resumable || !u.Whole() {
+		t.Error(err)
+	}
+	u.Gap()
+	must(t, write(u, content[cut:], cut))
+	_, err = u.Commit(t.Context(), "two.txt")
+	must(t, err)
+	if f := h.files(t, "acme"); f[0].Payments != 8 {
+		t.Errorf("%+v", f[0])
+	}
 }

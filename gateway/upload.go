@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
@@ -31,10 +30,8 @@ func (u *Upload) Prefix() int64 {
 func (u *Upload) Whole() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	_, problems := u.inspector.Close() // an incomplete file is left as it was
-	return !slices.ContainsFunc(problems, func(p formats.Problem) bool {
-		return p.Reason == formats.Incomplete || p.Reason == formats.Empty
-	})
+	defer u.rescue("look", new(error))
+	return u.inspector.Whole()
 }
 
 // Declare notes the size that the client announced. It promises bytes; it never cuts any.
@@ -83,14 +80,17 @@ func (u *Upload) record(id string, facts formats.Facts) *indexer.File {
 
 // sum is the SHA-256 of what has arrived in order: of a small file, or of one whose pass has ended.
 func (u *Upload) sum() string {
-	if u.pass == nil {
-		sum := sha256.Sum256(u.small)
-		return hex.EncodeToString(sum[:])
-	}
-	if !u.pass.ended {
+	sum := sha256.New()
+	switch {
+	case u.pass == nil:
+		sum.Write(u.small)
+	case u.pass.ended:
+		sum = u.pass.sum
+	default:
 		return ""
 	}
-	return hex.EncodeToString(u.pass.sum.Sum(nil))
+	sum.Write(u.arriving) // of a file refused at a WRITE: no byte comes after it
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // sealed finishes hash and sealed copy. A small file is sealed into memory even where it will be deleted: whether it
@@ -149,7 +149,7 @@ func (u *Upload) outOfOrder(err error) error {
 
 // fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
 func (u *Upload) fail(step string, err error) error {
-	unsure := errors.Is(err, indexer.ErrUnsure)
+	unsure := u.deciding || step == "commit" && errors.Is(err, indexer.ErrUnsure)
 	u.sticky = apologise(u.name, u.id, unsure, err)
 	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
@@ -191,18 +191,22 @@ func (u *Upload) settleCopy(kept bool) {
 }
 
 // drop takes away whatever an upload has made so far. After a commit whose outcome is unknown (an I/O error), the
-// sealed copy stays (copyToo is false): the next start looks whether the index has a row for it.
-func (u *Upload) drop(copyToo bool) {
+// sealed copy and the payments stay (sure is false): the next start looks whether the index has a row for them.
+func (u *Upload) drop(sure bool) {
 	if u.ended {
 		return
 	}
 	if u.pass != nil {
 		u.pass.discard()
-		if u.pass.copy != nil && copyToo {
+		if u.pass.copy != nil && sure {
 			if err := u.pass.copy.remove(); err != nil {
 				u.gateway.log.Warn("sealed copy left behind, the next start sweeps it", "account", u.account.ID, "file", u.id, "err", err)
 			}
 		}
+	}
+	if !sure {
+		u.end()
+		return
 	}
 	if err := u.payments.Discard(); err != nil {
 		u.gateway.log.Warn("payments left behind, the next start sweeps them", "account", u.account.ID, "file", u.id, "err", err)

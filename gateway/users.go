@@ -92,16 +92,10 @@ func checkLogin(login string) error {
 	return nil
 }
 
-// RemoveUser takes a login away and cuts its sessions.
+// RemoveUser takes a login away, named as its owner types it or by its id, and cuts its sessions. The account may have left
+// the configuration.
 func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (UserLine, error) {
-	accounts, err := g.asked(account)
-	if err != nil {
-		return UserLine{}, err
-	}
-	user, err := g.registry.UserByBlind(ctx, g.unlock.Blind(login))
-	if errors.Is(err, indexer.ErrNotFound) || err == nil && user.Account != account {
-		return UserLine{}, &No{Text: fmt.Sprintf("account %s has no such login", account), Hint: "sealgate user list " + account}
-	}
+	user, err := g.userOf(ctx, account, login)
 	if err != nil {
 		return UserLine{}, err
 	}
@@ -111,8 +105,31 @@ func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (U
 	if door := g.door.Load(); door != nil {
 		door.End(user.ID)
 	}
-	_, err = accounts[0].index.Note(ctx, "user-removed", "", who, user.ID)
+	if a := g.account(account); a != nil {
+		_, err = a.index.Note(ctx, "user-removed", "", who, user.ID)
+	}
 	return g.userLine(user), err
+}
+
+// userOf finds an account's user by login or by id.
+func (g *Gateway) userOf(ctx context.Context, account, login string) (*indexer.User, error) {
+	user, err := g.registry.UserByBlind(ctx, g.unlock.Blind(login))
+	if err == nil && user.Account == account {
+		return user, nil
+	}
+	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+		return nil, err
+	}
+	users, err := g.registry.Users(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	for _, user := range users {
+		if user.ID == login {
+			return user, nil
+		}
+	}
+	return nil, &No{Text: fmt.Sprintf("account %s has no such login", plain(account)), Hint: "sealgate user list"}
 }
 
 // Users lists the users of one account, or of all.

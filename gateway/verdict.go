@@ -45,13 +45,12 @@ func (u *Upload) give(code, detail string) error {
 // record of its own, and a resume goes on under the upload's own id.
 func (u *Upload) refuse(reason indexer.Reason) error {
 	resumable := reason.Code == string(formats.Incomplete)
-	id := u.id
+	id, facts := u.id, u.inspector.SoFar()
 	if resumable {
 		id = u.gateway.newID()
 	} else if u.pass != nil {
 		u.pass.end()
 	}
-	facts, _ := u.inspector.Close()
 	file := u.record(id, facts)
 	file.Verdict, file.Reasons = indexer.Rejected, append(slices.Clone(u.reasons), reason)
 	file.Sentence = sentence("rejected", u.name, reason.Detail+". "+advice(reason.Code), reason.Code, id)

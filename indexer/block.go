@@ -153,7 +153,7 @@ func (b *builder) add(p *formats.Payment) {
 
 func (b *builder) key(kind uint64, v []byte) {
 	if len(v) > 0 {
-		b.folded = fold(b.folded[:0], v)
+		b.folded = folding(kind)(b.folded[:0], v)
 		b.keys = append(b.keys, hashKey(kind, b.folded))
 	}
 }

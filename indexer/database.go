@@ -99,10 +99,12 @@ func (d *database) close() error {
 	if d.r != nil {
 		errs = append(errs, d.r.Close())
 	}
-	if d.w != nil {
+	// The last connection's end copies the log into the database. After a failed flush nobody knows what the log holds, so
+	// the writer is left to the process's end, and the next start reads what the disk really has.
+	if d.w != nil && !d.broken.Load() {
 		errs = append(errs, d.w.Close())
 	}
-	if d.writers != nil {
+	if d.writers != nil && !d.broken.Load() {
 		errs = append(errs, d.writers.Close())
 	}
 	d.handle.Delete()
@@ -323,8 +325,11 @@ func checkpoint(ctx context.Context, q interface {
 	return q.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &log, &copied)
 }
 
-// quota says whether the owner's share of the disk is used up, which SQLite tells as an I/O error.
-func quota(e *sqlite3.Error) bool { return e.SystemErrno == syscall.EDQUOT }
+// quota says whether the owner's share of the disk is used up, which SQLite tells as an I/O error. A flush that says so is a
+// failed flush all the same: what it lost is not known.
+func quota(e *sqlite3.Error) bool {
+	return e.SystemErrno == syscall.EDQUOT && e.ExtendedCode == sqlite3.ErrIoErrWrite
+}
 
 // plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged.
 // While SQLite reads its schema it forgets the finer code, hence the look at the key's own count.

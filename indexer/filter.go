@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -38,6 +39,27 @@ func fold(dst, s []byte) []byte {
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+// foldAccount is fold for accounts: a number of digits alone, such as a bankgiro, is the same with zeros before it.
+func foldAccount(dst, s []byte) []byte {
+	start := len(dst)
+	dst = fold(dst, s)
+	number := dst[start:]
+	for _, c := range number {
+		if c < '0' || c > '9' {
+			return dst
+		}
+	}
+	return append(dst[:start], bytes.TrimLeft(number, "0")...)
+}
+
+// folding is how a kind of key is compared.
+func folding(kind uint64) func(dst, s []byte) []byte {
+	if kind == keyAccount {
+		return foldAccount
+	}
+	return fold
 }
 
 // hashKey is the 64-bit hash of a folded key. It is stored in filters: it must never change.

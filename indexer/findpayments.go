@@ -110,7 +110,7 @@ func newQuestion(q PaymentFilter) *question {
 		if s == "" {
 			return nil
 		}
-		f := fold([]byte{}, []byte(s))
+		f := folding(kind)([]byte{}, []byte(s))
 		w.hashes[i], w.asked[i] = hashKey(kind, f), true
 		return f
 	}
@@ -164,8 +164,8 @@ func (w *question) mayBeIn(s *summary, buckets *[askable][]byte) bool {
 
 // wants tells whether a payment is an answer.
 func (w *question) wants(p *formats.Payment) bool {
-	equal := func(v, folded []byte) bool {
-		w.folded = fold(w.folded[:0], v)
+	equal := func(kind uint64, v, folded []byte) bool {
+		w.folded = folding(kind)(w.folded[:0], v)
 		return len(v) > 0 && string(w.folded) == string(folded)
 	}
 	switch {
@@ -173,11 +173,11 @@ func (w *question) wants(p *formats.Payment) bool {
 		return false
 	case w.Currency != "" && string(p.Currency) != w.Currency:
 		return false
-	case w.id != nil && !equal(p.EndToEndID, w.id):
+	case w.id != nil && !equal(keyEndToEnd, p.EndToEndID, w.id):
 		return false
-	case w.account != nil && !equal(p.PayerAccount, w.account) && !equal(p.PayeeAccount, w.account):
+	case w.account != nil && !equal(keyAccount, p.PayerAccount, w.account) && !equal(keyAccount, p.PayeeAccount, w.account):
 		return false
-	case w.reference != nil && !equal(p.Reference, w.reference):
+	case w.reference != nil && !equal(keyReference, p.Reference, w.reference):
 		return false
 	case w.From != "" && string(p.ExecutionDate) < w.From:
 		return false

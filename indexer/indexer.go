@@ -80,11 +80,23 @@ func (x *Index) join(ctx context.Context, f func(ctx context.Context, c *chain) 
 	select {
 	case <-r.done:
 	case x.lock <- struct{}{}:
-		x.lead(ctx)
-		<-x.lock
+		x.leading(ctx)
 		<-r.done // by this lead, or by one before
 	}
 	return r.err
+}
+
+// leading leads and lets go of the lock, whatever happens.
+func (x *Index) leading(ctx context.Context) {
+	defer func() { <-x.lock }()
+	x.lead(ctx)
+}
+
+// alone runs f under the lock, and lets go of it whatever happens.
+func (x *Index) alone(f func() error) error {
+	x.lock <- struct{}{}
+	defer func() { <-x.lock }()
+	return f()
 }
 
 // lead commits everything pending. The caller holds the lock.
@@ -96,7 +108,18 @@ func (x *Index) lead(ctx context.Context) {
 	if len(group) == 0 {
 		return
 	}
-	err := x.d.write(ctx, true, func(ctx context.Context) error {
+	err := fmt.Errorf("%w: a panic broke it off", ErrUnsure) // unless it comes to its end
+	defer func() {
+		for _, r := range group { // a panic too must leave nobody waiting
+			if r.err == nil {
+				r.err = err
+			} else {
+				r.err = x.d.plain(r.err)
+			}
+			close(r.done)
+		}
+	}()
+	err = x.d.write(ctx, true, func(ctx context.Context) error {
 		c, err := x.readChain(ctx)
 		if err != nil {
 			return err
@@ -122,14 +145,6 @@ func (x *Index) lead(ctx context.Context) {
 		}
 		return nil
 	})
-	for _, r := range group {
-		if r.err == nil {
-			r.err = err
-		} else {
-			r.err = x.d.plain(r.err)
-		}
-		close(r.done)
-	}
 	x.relieve()
 }
 
@@ -154,6 +169,9 @@ func (x *Index) Broken() error {
 // relieve starts emptying the log into the database when it has grown by logPages. Not in the caller's time: the caller
 // may be about to answer a customer. One goroutine at a time, and Close waits for it.
 func (x *Index) relieve() {
+	if x.d.broken.Load() { // what the log holds is not certain any more
+		return
+	}
 	end := x.d.key.logEnd.Load()
 	if last := x.emptied.Load(); end < last { // begun anew meanwhile
 		x.emptied.CompareAndSwap(last, 0)

@@ -108,6 +108,38 @@ func (x *Index) Head(ctx context.Context) (LedgerRow, error) {
 	return row, nil
 }
 
+// History gives a file's own rows, oldest first: who decided what, when and why.
+func (x *Index) History(ctx context.Context, fileID string) ([]*LedgerEntry, error) {
+	rows, err := x.ledgerRows(ctx, `SELECT seq, at, kind, file, who, detail, record, prev, hash FROM ledger WHERE file = ? AND file <> '' ORDER BY seq`, fileID)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: ledger: %w", x.d.plain(err))
+	}
+	entries := make([]*LedgerEntry, len(rows))
+	for i := range rows {
+		entries[i] = rows[i].entry()
+	}
+	return entries, nil
+}
+
+// Noted gives the files that have a row of this kind and were received at or after since.
+func (x *Index) Noted(ctx context.Context, kind string, since time.Time) (map[string]bool, error) {
+	rows, err := x.d.r.QueryContext(ctx, `SELECT f.id FROM files f WHERE f.received_at >= ? AND EXISTS (
+		SELECT 1 FROM ledger l WHERE l.file = f.id AND l.file <> '' AND l.kind = ?)`, since.UnixMicro(), kind)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: ledger: %w", x.d.plain(err))
+	}
+	defer rows.Close()
+	noted := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("indexer: ledger: %w", x.d.plain(err))
+		}
+		noted[id] = true
+	}
+	return noted, x.d.plain(rows.Err())
+}
+
 // ledgerPage is how many rows are read at once, so that no reader holds the log for long.
 const ledgerPage = 1000
 
@@ -121,11 +153,7 @@ func (x *Index) Ledger(ctx context.Context, from int64) iter.Seq2[*LedgerEntry, 
 				return
 			}
 			for _, r := range page {
-				e := &LedgerEntry{
-					Seq: r.seq, At: time.UnixMicro(r.at).UTC(), Kind: r.kind, File: r.file, Who: r.who, Detail: r.detail,
-					Record: hex.EncodeToString(r.record), Prev: hex.EncodeToString(r.prev), Hash: hex.EncodeToString(r.hash),
-				}
-				if !yield(e, nil) {
+				if !yield(r.entry(), nil) {
 					return
 				}
 				from = r.seq + 1
@@ -144,9 +172,19 @@ type ledgerRow struct {
 	record, prev, hash      []byte
 }
 
+func (r *ledgerRow) entry() *LedgerEntry {
+	return &LedgerEntry{
+		Seq: r.seq, At: time.UnixMicro(r.at).UTC(), Kind: r.kind, File: r.file, Who: r.who, Detail: r.detail,
+		Record: hex.EncodeToString(r.record), Prev: hex.EncodeToString(r.prev), Hash: hex.EncodeToString(r.hash),
+	}
+}
+
 func (x *Index) ledgerPage(ctx context.Context, from int64) ([]ledgerRow, error) {
-	rows, err := x.d.r.QueryContext(ctx,
-		`SELECT seq, at, kind, file, who, detail, record, prev, hash FROM ledger WHERE seq >= ? ORDER BY seq LIMIT ?`, from, ledgerPage)
+	return x.ledgerRows(ctx, `SELECT seq, at, kind, file, who, detail, record, prev, hash FROM ledger WHERE seq >= ? ORDER BY seq LIMIT ?`, from, ledgerPage)
+}
+
+func (x *Index) ledgerRows(ctx context.Context, query string, args ...any) ([]ledgerRow, error) {
+	rows, err := x.d.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -100,16 +100,16 @@ func (p *Payments) enqueue() {
 func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
-	x.lock <- struct{}{}
-	err := x.d.write(x.d.base, false, func(ctx context.Context) error {
-		if !p.began {
-			if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
-				return err
+	err := x.alone(func() error {
+		return x.d.write(x.d.base, false, func(ctx context.Context) error {
+			if !p.began {
+				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
+					return err
+				}
 			}
-		}
-		return p.insert(ctx)
+			return p.insert(ctx)
+		})
 	})
-	<-x.lock
 	if err != nil {
 		return fmt.Errorf("indexer: payments of file %s: %w", p.file, err)
 	}
@@ -233,32 +233,39 @@ const dropBlocks = 128
 // drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
 func (x *Index) drop(file string) error {
 	for more := true; more; {
-		x.lock <- struct{}{}
-		err := x.d.write(x.d.base, false, func(ctx context.Context) error {
-			var lowest int64
-			err := x.d.w.QueryRowContext(ctx, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
-			if err != nil {
-				return err
-			}
-			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`, file, lowest); err != nil {
-				return err
-			}
-			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM blocks WHERE file = ? AND no > ?`, file, lowest); err != nil {
-				return err
-			}
-			if more = lowest >= 0; more {
-				return nil
-			}
-			_, err = x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, file)
+		err := x.alone(func() (err error) {
+			more, err = x.dropSome(file)
 			return err
 		})
-		<-x.lock
 		if err != nil {
 			return fmt.Errorf("indexer: payments of file %s: %w", file, err)
 		}
 		x.relieve()
 	}
 	return nil
+}
+
+// dropSome removes the last blocks of a file, and with the last of all its row in uploads. The caller holds the lock.
+func (x *Index) dropSome(file string) (more bool, err error) {
+	err = x.d.write(x.d.base, false, func(ctx context.Context) error {
+		var lowest int64
+		err := x.d.w.QueryRowContext(ctx, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
+		if err != nil {
+			return err
+		}
+		if _, err := x.d.w.ExecContext(ctx, `DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`, file, lowest); err != nil {
+			return err
+		}
+		if _, err := x.d.w.ExecContext(ctx, `DELETE FROM blocks WHERE file = ? AND no > ?`, file, lowest); err != nil {
+			return err
+		}
+		if more = lowest >= 0; more {
+			return nil
+		}
+		_, err = x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, file)
+		return err
+	})
+	return more, err
 }
 
 // Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way are left alone. It

@@ -69,14 +69,65 @@ func TestBlocksAreBoundedByTheirText(t *testing.T) {
 	}
 }
 
-// TestQuotaIsAFullDisk: SQLite tells a used-up quota as an I/O error; the next commit may well succeed.
+// TestQuotaIsAFullDisk: SQLite tells a used-up quota as an I/O error; the next commit may well succeed. A failed flush is
+// never that.
 func TestQuotaIsAFullDisk(t *testing.T) {
-	for errno, broken := range map[syscall.Errno]bool{syscall.EDQUOT: false, syscall.EIO: true} {
+	for _, c := range []struct {
+		code   sqlite3.ErrNoExtended
+		errno  syscall.Errno
+		broken bool
+	}{
+		{sqlite3.ErrIoErrWrite, syscall.EDQUOT, false},
+		{sqlite3.ErrIoErrWrite, syscall.EIO, true},
+		{sqlite3.ErrIoErrFsync, syscall.EDQUOT, true},
+	} {
 		d := &database{key: &pageKey{}}
-		err := error(sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrWrite, SystemErrno: errno})
+		err := error(sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: c.code, SystemErrno: c.errno})
 		d.doubt(err)
-		if d.broken.Load() != broken || errors.Is(d.plain(err), ErrFull) == broken {
-			t.Errorf("%v: broken %v, %v", errno, d.broken.Load(), d.plain(err))
+		if d.broken.Load() != c.broken || errors.Is(d.plain(err), ErrFull) == c.broken {
+			t.Errorf("%+v: broken %v, %v", c, d.broken.Load(), d.plain(err))
 		}
+	}
+}
+
+// TestAFaultLeavesNobodyWaiting: a panic under the lock lets go of it.
+func TestAFaultLeavesNobodyWaiting(t *testing.T) {
+	x, err := Open(t.Context(), filepath.Join(t.TempDir(), "index.db"), Key{1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	fault := func(f func()) {
+		w := x.d.w
+		defer func() {
+			x.d.w = w
+			if recover() == nil {
+				t.Error("no fault")
+			}
+		}()
+		x.d.w = nil
+		f()
+	}
+	fault(func() {
+		p := x.NewPayments("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+		for i := range int64(10_000) {
+			p.Add(&formats.Payment{Index: i + 1, Currency: []byte("SEK")})
+		}
+	})
+	fault(func() { x.Note(t.Context(), "a", "", "", "") })
+	if _, err := x.Note(t.Context(), "b", "", "", ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAccountsWithoutTheirZeros: a bankgiro is found however many zeros are written before it.
+func TestAccountsWithoutTheirZeros(t *testing.T) {
+	for _, s := range []string{"9912346", "0009912346", "991-2346", " 0991 2346"} {
+		if got := string(foldAccount(nil, []byte(s))); got != "9912346" {
+			t.Errorf("%q: %q", s, got)
+		}
+	}
+	if got := string(foldAccount(nil, []byte("se45 0000"))); got != "SE450000" {
+		t.Error(got)
 	}
 }

@@ -89,7 +89,7 @@ func newHouse(t testing.TB, change func(*config.Config)) *house {
 
 func (h *house) open(t testing.TB, change func(*config.Config)) {
 	t.Helper()
-	cfg, err := gateway.LoadConfig(filepath.Join(h.dir, "sealgate.yaml"))
+	cfg, err := gateway.LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
 	must(t, err)
 	if change != nil {
 		change(cfg)

@@ -27,8 +27,8 @@ const (
 	packetWrite = 6
 )
 
-// gathered is how many bytes of answers may wait for the next one: about eight of them, of the 64 that OpenSSH has open.
-const gathered = 256
+// gathered is how many bytes of answers may wait for the next one: about five of them.
+const gathered = 128
 
 // readAhead is how many bytes are taken from the channel at once: after every Read of a busy channel the ssh library sends
 // a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload.
@@ -82,16 +82,18 @@ type stretch struct {
 	timer    *time.Timer
 
 	// Of the goroutine that writes:
-	outLeft int    // bytes of the answer still to come
-	out     []byte // answers gathered
+	outLeft  int    // bytes of the answer still to come
+	out      []byte // answers gathered
+	gathered int    // how many
 
-	room   chan struct{} // one for each packet that is read and not answered
+	room   chan struct{} // one for each packet that is read and whose answer has not gone out
 	closed chan struct{}
 	close  sync.Once
 
 	begun atomic.Int64 // packets read whole
 	other atomic.Int64 // begun when the last packet that is not a write was read
-	ended atomic.Int64 // answers given whole
+	ended atomic.Int64 // packets answered
+	given atomic.Int64 // ... whose answers have gone out
 }
 
 type headOrEnd struct {
@@ -170,7 +172,7 @@ func (s *stretch) next() (err error) {
 	if s.kind == packetRead || s.kind == packetWrite {
 		s.head, err = readHead(s.in)
 		s.headLeft = len(s.head)
-		return err
+		return s.last(err)
 	}
 	// With nothing gathered the head is read from the channel itself, so that a session which rests there holds no buffer.
 	from := io.Reader(s.channel)
@@ -184,10 +186,10 @@ func (s *stretch) next() (err error) {
 		select {
 		case h := <-s.got:
 			s.head, s.headLeft = h.head, len(h.head)
-			return h.err
+			return s.last(h.err)
 		case <-s.timer.C:
-			// Every packet has one answer: when all are written, and no handle is open, nothing is lost with the server.
-			if s.idle() && s.begun.Load() == s.ended.Load() {
+			// Every packet has one answer: when all are out, and no handle is open, nothing is lost with the server.
+			if s.idle() && s.begun.Load() == s.given.Load() {
 				if from == s.channel {
 					s.in = nil
 				}
@@ -197,6 +199,19 @@ func (s *stretch) next() (err error) {
 			s.timer.Reset(quietAfter)
 		}
 	}
+}
+
+// last lets all answers out before the server hears that no packet comes any more: the library forgets those that it still
+// has, and a client that has only closed its own side waits for them.
+func (s *stretch) last(err error) error {
+	for n := 1; err != nil && n < mostUnanswered; n++ { // one place is that of the packet that did not come
+		select {
+		case s.room <- struct{}{}:
+		case <-s.closed:
+			return err
+		}
+	}
+	return err
 }
 
 // Write passes the answers on, and keeps count of them. The library writes an answer's head and its data apart.
@@ -211,17 +226,21 @@ func (s *stretch) Write(p []byte) (int, error) {
 	if s.outLeft -= len(p); s.outLeft > 0 {
 		return len(p), nil
 	}
-	select {
-	case <-s.room:
-	default: // an answer that nobody asked for
-	}
+	s.gathered++
 	ended := s.ended.Add(1)
-	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other <= ended && len(s.out) < gathered {
+	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other < ended && len(s.out) < gathered {
 		return len(p), nil
 	}
 	_, err := s.channel.Write(s.out)
 	if s.out = s.out[:0]; cap(s.out) > 4*gathered {
 		s.out = nil
+	}
+	s.given.Store(ended)
+	for ; s.gathered > 0; s.gathered-- {
+		select {
+		case <-s.room:
+		default: // an answer that nobody asked for
+		}
 	}
 	return len(p), err
 }

@@ -139,47 +139,194 @@ func TestPacketsUnderWayAreBounded(t *testing.T) {
 	close(handler.begun)
 }
 
-// TestRestInTheMiddleOfAHead: two bytes of a packet came, then nothing for a while, then the rest of it and another one.
-func TestRestInTheMiddleOfAHead(t *testing.T) {
+// raw is a client that writes packets itself.
+type raw struct {
+	net.Conn
+	t *testing.T
+}
+
+// rawTest serves stretches with the given handlers to a client of packets.
+func rawTest(t *testing.T, handlers sftp.Handlers, idle bool, answers func(net.Conn) net.Conn) (client raw, rested chan struct{}) {
+	t.Helper()
 	near, far := net.Pipe()
 	rested, ended := make(chan struct{}, 10), make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveStretches(far, func() bool { return true }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
-			return sftp.NewRequestServer(rwc, sftp.InMemHandler(), sftp.WithRSAllocator())
+		serveStretches(answers(far), func() bool { return idle }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+			return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
 		})
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		near.Close()
 		<-ended
-	}()
-	version := []byte{0, 0, 0, 5, 1, 0, 0, 0, 3}
-	stat := func(id byte) []byte { return []byte{0, 0, 0, 10, 17, 0, 0, 0, id, 0, 0, 0, 1, '/'} }
-	send := func(packets ...[]byte) {
-		if _, err := near.Write(bytes.Join(packets, nil)); err != nil {
-			t.Error(err)
-		}
+	})
+	return raw{near, t}, rested
+}
+
+func asItIs(c net.Conn) net.Conn { return c }
+
+// The packets of these tests (draft-ietf-secsh-filexfer-02): versions, a STAT of "/", and what is done with handle "1" or "2".
+var hello = []byte{0, 0, 0, 5, 1, 0, 0, 0, 3}
+
+func stat(id byte) []byte { return []byte{0, 0, 0, 10, 17, 0, 0, 0, id, 0, 0, 0, 1, '/'} }
+func openFile(id, name byte) []byte {
+	return []byte{0, 0, 0, 19, 3, 0, 0, 0, id, 0, 0, 0, 2, '/', name, 0, 0, 0, 0x1a, 0, 0, 0, 0}
+}
+
+func writeFile(id, handle byte) []byte {
+	return []byte{0, 0, 0, 23, 6, 0, 0, 0, id, 0, 0, 0, 1, handle, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 'x'}
+}
+func closeFile(id, handle byte) []byte {
+	return []byte{0, 0, 0, 10, 4, 0, 0, 0, id, 0, 0, 0, 1, handle}
+}
+
+// send writes packets, from a goroutine of its own since nobody may be reading yet.
+func (r raw) send(packets ...[]byte) {
+	go r.Write(bytes.Join(packets, nil))
+}
+
+// answer reads one answer and compares its kind and id.
+func (r raw) answer(kind, id byte) {
+	r.t.Helper()
+	var h head
+	if _, err := io.ReadFull(r, h[:]); err != nil {
+		r.t.Fatal(err)
 	}
-	answer := func(kind, id byte) {
-		t.Helper()
-		var h head
-		if _, err := io.ReadFull(near, h[:]); err != nil {
+	body := make([]byte, h[3])
+	if _, err := io.ReadFull(r, body); err != nil || h[0]|h[1]|h[2] != 0 || body[0] != kind || body[4] != id {
+		r.t.Fatalf("%v, %v, %v", h, body, err)
+	}
+}
+
+// TestRestInTheMiddleOfAHead: two bytes of a packet came, then nothing for a while, then the rest of it and another one.
+func TestRestInTheMiddleOfAHead(t *testing.T) {
+	client, rested := rawTest(t, sftp.InMemHandler(), true, asItIs)
+	client.send(hello, stat(7), stat(8)[:2])
+	client.answer(2, 3)
+	client.answer(105, 7)
+	<-rested
+	client.send(stat(8)[2:], stat(9), stat(10))
+	client.answer(105, 8)
+	client.answer(105, 9)
+	client.answer(105, 10)
+	<-rested
+	client.send(stat(11))
+	client.answer(105, 11)
+}
+
+// held holds the writes to the second file back until it is let go.
+type held struct{ let chan struct{} }
+
+func (h held) Filewrite(r *sftp.Request) (io.WriterAt, error) {
+	if r.Filepath == "/b" {
+		return h, nil
+	}
+	return swallow{}, nil
+}
+
+func (h held) WriteAt(p []byte, _ int64) (int, error) {
+	<-h.let
+	return len(p), nil
+}
+
+type swallow struct{}
+
+func (swallow) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+// TestAnswerToCloseWaitsForNoWrite: the OK of one file is not gathered while another one's write blocks.
+func TestAnswerToCloseWaitsForNoWrite(t *testing.T) {
+	handlers, let := sftp.InMemHandler(), make(chan struct{})
+	handlers.FilePut = held{let}
+	client, _ := rawTest(t, handlers, false, asItIs)
+	client.send(hello, openFile(1, 'a'), openFile(2, 'b'))
+	client.answer(2, 3)
+	client.answer(102, 1)
+	client.answer(102, 2)
+	client.send(writeFile(3, '1'), closeFile(4, '1'), writeFile(5, '2'))
+	client.answer(101, 3)
+	client.answer(101, 4) // and only now:
+	close(let)
+	client.answer(101, 5)
+}
+
+// gated lets the first answers pass, and then each one that it is told to.
+type gated struct {
+	net.Conn
+	free   int
+	gate   chan struct{}
+	inside atomic.Int32
+	most   atomic.Int32
+}
+
+func (g *gated) Write(p []byte) (int, error) {
+	g.most.Store(max(g.most.Load(), g.inside.Add(1)))
+	defer g.inside.Add(-1)
+	if g.free--; g.free < 0 {
+		<-g.gate
+	}
+	return g.Conn.Write(p)
+}
+
+// TestNoRestBeforeTheAnswerIsOut: a client that does not read its answer gets no second server that answers beside the first.
+func TestNoRestBeforeTheAnswerIsOut(t *testing.T) {
+	g := &gated{free: 1, gate: make(chan struct{})}
+	client, rested := rawTest(t, sftp.InMemHandler(), true, func(c net.Conn) net.Conn {
+		g.Conn = c
+		return g
+	})
+	client.send(hello)
+	client.answer(2, 3)
+	client.send(stat(7))
+	select {
+	case <-rested:
+		t.Error("it rests before its answer is out")
+	case <-time.After(2 * quietAfter):
+	}
+	client.send(stat(8))
+	close(g.gate)
+	client.answer(105, 7)
+	client.answer(105, 8)
+	if n := g.most.Load(); n > 1 {
+		t.Errorf("%d answers at once", n)
+	}
+}
+
+// TestHalfClosedClientHearsAll: a client that sends nothing more still waits for the answers, the CLOSE's above all.
+func TestHalfClosedClientHearsAll(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for range 50 {
+		near, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
 			t.Fatal(err)
 		}
-		body := make([]byte, h[3])
-		if _, err := io.ReadFull(near, body); err != nil || h[0]|h[1]|h[2] != 0 || body[0] != kind || body[4] != id {
-			t.Fatalf("%v, %v, %v", h, body, err)
+		far, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
 		}
+		go func() {
+			serveStretches(far, func() bool { return false }, func() {}, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+				return sftp.NewRequestServer(rwc, sftp.InMemHandler(), sftp.WithRSAllocator())
+			})
+			far.Close()
+		}()
+		client := raw{near, t}
+		if _, err := near.Write(bytes.Join([][]byte{hello, openFile(1, 'a')}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		client.answer(2, 3)
+		client.answer(102, 1)
+		if _, err := near.Write(bytes.Join([][]byte{writeFile(2, '1'), closeFile(3, '1')}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := near.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		client.answer(101, 2)
+		client.answer(101, 3)
+		near.Close()
 	}
-	go send(version, stat(7), stat(8)[:2])
-	answer(2, 3)
-	answer(105, 7)
-	<-rested
-	go send(stat(8)[2:], stat(9), stat(10))
-	answer(105, 8)
-	answer(105, 9)
-	answer(105, 10)
-	<-rested
-	go send(stat(11))
-	answer(105, 11)
 }

@@ -225,11 +225,7 @@ func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  "
 // load reads the configuration for a command that asks the desk: files that only the daemon may read need not be
 // readable here.
 func (t *tool) load() (*config.Config, error) {
-	cfg, err := config.Load(t.config(), config.Examine{})
-	if err != nil {
-		return nil, t.configTrouble(err, "")
-	}
-	return cfg, nil
+	return config.Load(t.config(), config.Examine{KeyElsewhere: t.unlockFile != ""})
 }
 
 // configTrouble tells a configuration's mistakes, all of them; after is added to the sentence that counts them.

@@ -11,15 +11,15 @@ import (
 
 // decideCommand is `release` or `refuse`: they differ in what they say.
 func (t *tool) decideCommand(release bool) *cobra.Command {
-	name, sentence := "refuse", "End a held file's waiting with no: its sealed copy is removed."
+	name, reason, sentence := "refuse", "sent by mistake", "End a held file's waiting with no: its sealed copy is removed."
 	if release {
-		name, sentence = "release", "End a held file's waiting with yes: it is accepted."
+		name, reason, sentence = "release", "called Anna, it is meant", "End a held file's waiting with yes: it is accepted."
 	}
 	d := gateway.Decision{Release: release}
 	c := &cobra.Command{
 		Use:   name + " ID --reason TEXT",
 		Short: sentence,
-		Example: examples("sealgate files --verdict held", "sealgate "+name+` 7K4M2X0V --reason "called Anna, it is meant"`,
+		Example: examples("sealgate files --verdict held", "sealgate "+name+` 7K4M2X0V --reason "`+reason+`"`,
 			"sealgate show 7K4M2X0V"),
 		Args: arguments("ID"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -28,7 +28,7 @@ func stopped() (*vault.UnlockKey, error) { return nil, errStopped }
 func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error) {
 	cfg, err := t.load()
 	if err != nil {
-		return nil, nil, err
+		return t.running(ctx, err)
 	}
 	unlock := func() (*vault.UnlockKey, error) {
 		if err := sameOwner(cfg.DataDir); err != nil {
@@ -43,6 +43,22 @@ func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error
 		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
 	}
 	return client, cfg, err
+}
+
+// running reaches a gateway that runs on, with the configuration that it has, while its file has mistakes by now. If none
+// runs, the mistakes are the answer: with such a file nothing is opened here.
+func (t *tool) running(ctx context.Context, err error) (*gateway.Client, *config.Config, error) {
+	var mistakes *config.Mistakes
+	if !errors.As(err, &mistakes) || mistakes.DataDir == "" {
+		return nil, nil, t.configTrouble(err, "")
+	}
+	cfg := &config.Config{File: t.config(), DataDir: mistakes.DataDir}
+	client, fault := gateway.Connect(ctx, cfg, stopped, t.newLog(cfg.Log, levelSilent))
+	if fault != nil {
+		return nil, nil, t.configTrouble(err, "")
+	}
+	t.talk("sealgate: warning: %s; the running gateway keeps the configuration that it has\nsealgate: hint: sealgate check", mistakes.Summary())
+	return client, cfg, nil
 }
 
 // patiently tries again for a moment while somebody else holds the data directory: another command that is about to

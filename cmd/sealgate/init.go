@@ -139,7 +139,7 @@ func (m *making) files(ctx context.Context, now time.Time) (fingerprint string, 
 
 // login opens the new gateway once, to make its databases and the login demo.
 func (m *making) login(ctx context.Context) (password string, err error) {
-	cfg, err := gateway.LoadConfig(filepath.Join(m.dir, "sealgate.yaml"))
+	cfg, err := gateway.LoadConfig(filepath.Join(m.dir, "sealgate.yaml"), false)
 	if err != nil {
 		return "", err
 	}

@@ -35,7 +35,7 @@ func (t *tool) serve(ctx context.Context) error {
 	if err := keepSecrets(); err != nil {
 		return err
 	}
-	cfg, err := gateway.LoadConfig(t.config())
+	cfg, err := gateway.LoadConfig(t.config(), t.unlockFile != "")
 	if err != nil {
 		return t.configTrouble(err, "; nothing was started")
 	}

@@ -69,10 +69,13 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	for _, r := range d.Reasons {
 		line("reason", "%s: %s", r.Code, r.Detail)
 	}
+	for _, h := range d.History[min(1, len(d.History)):] { // the first is the delivery itself
+		line(h.Kind, "%s by %s", t.minute(h.At), strings.TrimSuffix(h.Who+": "+h.Detail, ": "))
+	}
 	if d.DuplicateOf != "" {
 		line("duplicate", "of %s", d.DuplicateOf)
 	}
-	if d.Sentence != "" && d.Verdict != indexer.Accepted {
+	if d.Sentence != "" && (d.Verdict != indexer.Accepted || len(d.History) > 1) {
 		line("told", "%s", d.Sentence)
 	}
 	for i, f := range d.FindingsKept {

@@ -62,11 +62,13 @@ func (t *tool) status(ctx context.Context, account string, quiet bool) error {
 }
 
 func (t *tool) quietStatus(ctx context.Context) error {
+	var client *gateway.Client
 	cfg, err := t.load()
 	if err != nil {
-		return err
+		client, _, err = t.running(ctx, err)
+	} else {
+		client, err = gateway.Connect(ctx, cfg, stopped, t.newLog(cfg.Log, levelSilent))
 	}
-	client, err := gateway.Connect(ctx, cfg, stopped, t.newLog(cfg.Log, levelSilent))
 	if errors.Is(err, errStopped) {
 		return errTold
 	}

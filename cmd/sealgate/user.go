@@ -135,7 +135,7 @@ func (t *tool) userRemoveCommand() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
 		Use:     "remove ACCOUNT LOGIN",
-		Short:   "Take a login away; its files and the account stay.",
+		Short:   "Take a login away, named by itself or by its id; its files and the account stay.",
 		Example: examples("sealgate user remove acme payroll", "sealgate user remove acme payroll --yes", "sealgate user list acme"),
 		Args:    arguments("ACCOUNT", "LOGIN"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -148,7 +148,10 @@ func (t *tool) userRemoveCommand() *cobra.Command {
 }
 
 func (t *tool) removeUser(ctx context.Context, account, login string, yes bool) error {
-	if t.typed && !yes {
+	if !t.typed && !yes {
+		return usage("", "nobody is asked where there is no terminal: sealgate user remove needs --yes")
+	}
+	if !yes {
 		typed, err := t.ask(ctx, fmt.Sprintf("%s of %s can then no longer log in; type the account's id to remove it: ", clean(login), clean(account)))
 		if err != nil {
 			return err

@@ -25,9 +25,10 @@ const (
 type reader interface {
 	// write takes the next bytes, cut anywhere.
 	write(p []byte)
-	// end tells whether the file could end here, and enters what only its end proves. When the file could not, it
-	// leaves reader and sheet as they were: the rest may still come.
-	end() (complete bool)
+	// whole tells whether the file could end here. It changes nothing: more may still come.
+	whole() bool
+	// end enters what only the end of a whole file proves. Nothing is written after it.
+	end()
 }
 
 // formats are tried in this order.
@@ -108,10 +109,11 @@ func (i *Inspector) Close() (Facts, []Problem) {
 	switch {
 	case i.sheet.closed:
 	case i.reader != nil:
-		if !i.reader.end() {
+		if !i.reader.whole() {
 			return i.sheet.report(i.sheet.incomplete())
 		}
-	case len(bytes.Trim(i.prefix, "\xef\xbb\xbf \t\r\n\x00\x1a")) == 0:
+		i.reader.end()
+	case i.blank():
 		return i.sheet.report(Problem{Empty, "it is empty"})
 	case i.couldBecome():
 		return i.sheet.report(i.sheet.incomplete())
@@ -119,6 +121,28 @@ func (i *Inspector) Close() (Facts, []Problem) {
 		i.sheet.giveUp()
 	}
 	return i.sheet.report()
+}
+
+// Whole tells whether the file could end here, with nothing missing. It changes nothing: Write may go on.
+func (i *Inspector) Whole() bool {
+	switch {
+	case i.sheet.closed:
+		return true
+	case i.reader != nil:
+		return i.reader.whole()
+	}
+	return !i.blank() && !i.couldBecome()
+}
+
+// SoFar is what the file has said until now. It changes nothing: Write may go on.
+func (i *Inspector) SoFar() Facts {
+	facts, _ := i.sheet.report()
+	return facts
+}
+
+// blank tells whether nothing has come that means anything.
+func (i *Inspector) blank() bool {
+	return len(bytes.Trim(i.prefix, "\xef\xbb\xbf \t\r\n\x00\x1a")) == 0
 }
 
 // couldBecome tells whether some format still asks for more bytes.

@@ -84,16 +84,17 @@ func (f *isoFile) write(p []byte) {
 	f.decoder.write(p[took:], f.take)
 }
 
-func (f *isoFile) end() bool {
-	switch {
-	case f.xml.mode == inDoctype: // it is no message so far, and if it became one it would be refused
-	case f.decoder == nil || !f.decoder.whole() || !f.xml.whole():
-		return false
+func (f *isoFile) whole() bool {
+	if f.xml.mode == inDoctype { // it is no message so far, and if it became one it would be refused
+		return true
 	}
+	return f.decoder != nil && f.decoder.whole() && f.xml.whole()
+}
+
+func (f *isoFile) end() {
 	if f.message == "" {
 		f.sheet.giveUp()
 	}
-	return true
 }
 
 // fault takes it that the file is not well-formed.

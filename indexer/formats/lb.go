@@ -265,21 +265,22 @@ func (f *lbFile) flatten(b []byte) []byte {
 	return f.flat
 }
 
-// end is the end of the file: what is left without a line end may be a whole TK29 or TK99.
-func (f *lbFile) end() bool {
-	rest := trimLine(f.carry)
-	if len(rest) == 0 {
-		return f.closedAll()
+// whole: what is left without a line end may be a whole TK29 or TK99.
+func (f *lbFile) whole() bool {
+	if rest := trimLine(f.carry); len(rest) > 0 {
+		return f.couldClose(f.flatten(rest))
 	}
-	if !f.couldClose(f.flatten(rest)) {
-		return false
+	return f.sections > 0 && !f.inSection && (!f.sealed || f.unsealed)
+}
+
+func (f *lbFile) end() {
+	if len(trimLine(f.carry)) > 0 {
+		f.take(f.carry)
+		f.carry = f.carry[:0]
 	}
-	f.take(f.carry)
-	f.carry = f.carry[:0]
 	if !f.s.closed {
 		f.finish()
 	}
-	return true
 }
 
 // text appends a field in UTF-8, without blanks at its ends.

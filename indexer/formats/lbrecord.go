@@ -345,15 +345,6 @@ func (f *lbFile) unseal(rec []byte) {
 	f.unsealed = true
 }
 
-// closedAll tells whether a file could end after the records so far.
-func (f *lbFile) closedAll() bool {
-	if f.sections == 0 || f.inSection || f.sealed && !f.unsealed {
-		return false
-	}
-	f.finish()
-	return true
-}
-
 // finish enters what makes two files the same business: sender, date, count and the sums.
 func (f *lbFile) finish() {
 	facts := &f.s.facts

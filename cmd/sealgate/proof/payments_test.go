@@ -53,7 +53,13 @@ var controlSum = regexp.MustCompile(`<CtrlSum>(\d+)\.(\d\d)</CtrlSum>`)
 // wrongTotals is a pain.001 whose first control sum (the group header's) is one more than its payments are.
 func wrongTotals(t testing.TB, size int) []byte {
 	t.Helper()
-	whole := pain001(t, size)
+	return spoilTotals(t, pain001(t, size))
+}
+
+// spoilTotals changes one digit of the file's control sum, and nothing of its length.
+func spoilTotals(t testing.TB, whole []byte) []byte {
+	t.Helper()
+	whole = bytes.Clone(whole)
 	at := controlSum.FindSubmatchIndex(whole)
 	if at == nil {
 		t.Fatal("the generated file has no CtrlSum")
