@@ -50,6 +50,7 @@ func TestNoAllocations(t *testing.T) {
 		{"pain.001", payfile.Options{PerBatch: 1 << 30, Minified: true}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
+		{"nacha", payfile.Options{PerBatch: 1 << 30}},
 	} {
 		count := func(payments int) float64 {
 			c.opt.Payments = payments
@@ -80,7 +81,8 @@ func TestBoundedMemory(t *testing.T) {
 		"text":       {"<Document><CstmrCdtTrfInitn><Any>", "text %d &amp; "},
 		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
-		"lb": {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"nacha": {"101 061000052 1210428822611201502A094101\n", "5200N%d                                             PPD\n6220610000521                 0000000001\n8200" + strings.Repeat("0", 40) + "\n"},
+		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

@@ -358,7 +358,7 @@ func (f *lbFile) closedAll() bool {
 func (f *lbFile) finish() {
 	facts := &f.s.facts
 	key := []string{facts.Format, facts.Initiator, facts.CreatedAt, fmt.Sprint(facts.Payments)}
-	for _, t := range f.s.totals {
+	for _, t := range f.s.totals.totals {
 		key = append(key, t.Currency, t.Amount.String())
 	}
 	facts.BusinessKey = strings.Join(key, "\x1f")

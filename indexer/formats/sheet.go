@@ -15,12 +15,19 @@ type sheet struct {
 
 	closed bool // malformed or unrecognised: nothing more is read
 
-	totals []Total // in order of appearance
-	last   int     // where in totals the last payment went
+	totals sums
+	debits sums
+	both   bool // the format has credits and debits: negative amounts go into debits
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
 const maxCurrencies = 256
+
+// sums are exact sums by currency.
+type sums struct {
+	totals []Total // in order of appearance
+	last   int     // where the last payment went
+}
 
 // report is what Close hands out: a copy, so that the sheet can go on.
 func (s *sheet) report(also ...Problem) (Facts, []Problem) {
@@ -30,8 +37,7 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 	}
 	f.Payers = slices.Clone(f.Payers)
 	f.Findings = slices.Clone(f.Findings)
-	f.Totals = slices.Clone(s.totals)
-	slices.SortFunc(f.Totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	f.Totals, f.Debits = s.totals.sorted(), s.debits.sorted()
 	return f, append(slices.Clone(s.problems), also...)
 }
 
@@ -113,12 +119,16 @@ func (s *sheet) executes(date []byte) {
 
 // payment numbers the payment, adds it to the total of its currency and hands it over.
 func (s *sheet) payment(p *Payment) {
-	t := s.total(p.Currency)
+	to, amount := &s.totals, p.Amount
+	if s.both && amount.hi < 0 {
+		to, amount = &s.debits, amount.Neg()
+	}
+	t := to.of(p.Currency)
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
 		return
 	}
-	sum, err := t.Amount.Add(p.Amount)
+	sum, err := t.Amount.Add(amount)
 	if err != nil {
 		s.malformed("its sum has too many digits")
 		return
@@ -131,8 +141,8 @@ func (s *sheet) payment(p *Payment) {
 	}
 }
 
-// total is where the currency is summed up; nil when there are too many.
-func (s *sheet) total(currency []byte) *Total {
+// of is where the currency is summed up; nil when there are too many.
+func (s *sums) of(currency []byte) *Total {
 	if s.last < len(s.totals) && s.totals[s.last].Currency == string(currency) {
 		return &s.totals[s.last]
 	}
@@ -150,10 +160,17 @@ func (s *sheet) total(currency []byte) *Total {
 	return &s.totals[s.last]
 }
 
+// sorted is a copy, by currency.
+func (s *sums) sorted() []Total {
+	totals := slices.Clone(s.totals)
+	slices.SortFunc(totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	return totals
+}
+
 // currency is " SEK" when all payments so far are in one currency, else "".
 func (s *sheet) currency() string {
-	if len(s.totals) == 1 {
-		return " " + s.totals[0].Currency
+	if len(s.totals.totals) == 1 {
+		return " " + s.totals.totals[0].Currency
 	}
 	return ""
 }
