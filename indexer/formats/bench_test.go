@@ -51,6 +51,7 @@ func TestNoAllocations(t *testing.T) {
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
 		{"nacha", payfile.Options{PerBatch: 1 << 30}},
+		{"nets-ocr", payfile.Options{PerBatch: 1 << 30}},
 	} {
 		count := func(payments int) float64 {
 			c.opt.Payments = payments

@@ -171,7 +171,7 @@ func TestFlips(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
-		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt"} {
+		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt", "nets-request.txt", "nets-ocr.txt", "nets-cancellation.txt", "nets-agreements.txt"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, count := sumOf(t, before)

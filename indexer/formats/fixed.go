@@ -199,13 +199,18 @@ func dayYMD(to, field []byte) ([]byte, bool) {
 	return to, true
 }
 
-// dayDMY is dayYMD for DDMMYY.
+// dayDMY is dayYMD for DDMMYY, in the years from 1980 to 2079.
 func dayDMY(to, field []byte) ([]byte, bool) {
 	if len(field) != 6 {
 		return to, false
 	}
 	turned := [6]byte{field[4], field[5], field[2], field[3], field[0], field[1]}
-	return dayYMD(to, turned[:])
+	from := len(to)
+	to, ok := dayYMD(to, turned[:])
+	if ok && turned[0] >= '8' {
+		copy(to[from:], "19")
+	}
+	return to, ok
 }
 
 // allBlank tells whether b is nothing but blanks.

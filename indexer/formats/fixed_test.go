@@ -14,6 +14,15 @@ func trueEndFixed(data []byte) int {
 	if bytes.HasPrefix(data, []byte("101 ")) {
 		return trueEndNACHA(data)
 	}
+	if bytes.HasPrefix(data, []byte("NY000010")) {
+		if i := bytes.Index(data, []byte("NY000089")); i >= 0 {
+			if end := bytes.IndexByte(data[i:], '\n'); end >= 0 && end < netsSize {
+				return i + end + 1 // its zeros are part of it: one that is shorter needs its line end
+			}
+			return min(len(data), i+netsSize)
+		}
+		return len(data)
+	}
 	return 0
 }
 
@@ -35,6 +44,8 @@ func generatedFixed(format string, opt payfile.Options) []byte {
 	switch format {
 	case "nacha":
 		return generatedNACHA(opt)
+	case "nets-ocr":
+		return generatedNets(opt)
 	}
 	return nil
 }
@@ -83,12 +94,45 @@ func generatedNACHA(opt payfile.Options) []byte {
 	return b.Bytes()
 }
 
+// generatedNets is a file of requests.
+func generatedNets(opt payfile.Options) []byte {
+	var b bytes.Buffer
+	records := 0
+	line := func(format string, args ...any) {
+		records++
+		text := fmt.Sprintf(format, args...)
+		fmt.Fprintf(&b, "%s%s\n", text, strings.Repeat("0", netsSize-len(text)))
+	}
+	line("NY000010000123452011001000080")
+	sum := 0
+	for from, n := 0, 0; from < opt.Payments; from += opt.PerBatch {
+		n++
+		line("NY210020000000000%07d86011117947", n)
+		before, part := records, 0
+		to := min(opt.Payments, from+opt.PerBatch)
+		for i := from; i < to; i++ {
+			amount := 100 + i%100_000
+			part += amount
+			line("NY212130%07d231126%11s%017d%25s", i%10_000_000, "", amount, "1234567897")
+			line("NY212131%07d%-10s%25sREF %-21d", i%10_000_000, "KARI EK", "", i)
+		}
+		line("NY210088%08d%08d%017d231126231126", to-from, records-before+2, part)
+		sum += part
+	}
+	line("NY000089%08d%08d%017d231126", opt.Payments, records+1, sum)
+	return b.Bytes()
+}
+
 // TestFixedFindings wants what is softer than a problem to be a finding, and a file that is right to have none.
 func TestFixedFindings(t *testing.T) {
 	files := testdata(t)
 	for name, want := range map[string]string{
 		"nacha-typical.txt": "", "nacha-adv.txt": "", "nacha-iat.txt": "", "nacha-no-breaks.txt": "", "nacha-utf8.txt": "", "nacha-crlf.txt": "",
 		"nacha-aba.txt": "aba-check-digit", "nacha-date.txt": "date-shape", "nacha-indicator.txt": "addenda-indicator", "nacha-blocks.txt": "block-count",
+		"nets-request.txt": "", "nets-ocr.txt": "", "nets-latin1.txt": "", "nets-utf8.txt": "", "nets-no-breaks.txt": "", "nets-agreements.txt": "",
+		"nets-kid.txt": "kid-check-digit", "nets-account.txt": "account-check-digit", "nets-payer-account.txt": "account-check-digit",
+		"nets-date.txt": "date-shape", "nets-service.txt": "service-differs", "nets-transaction.txt": "transaction-differs",
+		"nets-unknown.txt": "unknown-record", "nets-cancellation.txt": "cancellation", "nets-short-end.txt": "record-length",
 		"nacha-class.txt": "service-class batch-differs", "nacha-short.txt": "record-length record-length",
 	} {
 		got := inspect(files[name], whole(files[name]))
@@ -116,6 +160,15 @@ func TestFixedPayments(t *testing.T) {
 		{"nacha-adv.txt", "", `1 "061000053240001" 500.00 "USD" from "EXAMPLE COMPANY" "121042882" to "ADVICE A" "111" on "2026-11-23" for "ACCOUNTING"
 2 "061000053240002" -2500.75 "USD" from "EXAMPLE COMPANY" "121042882" to "ADVICE B" "222" on "2026-11-23" for "ACCOUNTING"`},
 		{"nacha-iat.txt", "", `1 "121042880000001" -45.00 "USD" from "" "121042882" to "KARIN EK" "DE89370400440532013000" on "2026-11-23" for "SPARE PARTS"`},
+		{
+			"nets-latin1.txt", "2011001  00012345 [{BERG ANNE } {KÅRE ØDE }] 2026-11-23 2026-12-01 2 transactions, 10 records, 350.50 NOK " +
+				"nets-ocr\x1f00012345\x1f2011001\x1f2026-11-23\x1f2\x1f350.50",
+			`1 "0000001" 100.00 "NOK" from "BERG ANNE" "" to "" "86011117947" on "2026-11-23" for "1234567897"
+2 "0000002" 250.50 "NOK" from "KÅRE ØDE" "" to "" "86011117947" on "2026-12-01" for "SUBSCRIPTION"`,
+		},
+		{"nets-ocr.txt", "", `1 "0000001" 1020.00 "NOK" from "" "99990512341" to "" "86011117947" on "2026-11-20" for "987654325"
+2 "0000001" -5.00 "NOK" from "" "" to "" "99990512341" on "2026-11-20" for "REVERSED PURCHASE"
+3 "0000002" 700.00 "NOK" from "" "12345678911" to "" "99990512341" on "2026-11-20" for "1234567897"`},
 	} {
 		got := inspect(files[c.name], always(3))
 		if s := strings.Join(got.Payments, "\n"); s != c.payments {
@@ -150,4 +203,8 @@ func BenchmarkNACHA(b *testing.B) {
 	b.Run("no-breaks", func(b *testing.B) {
 		benchmark(b, "nacha", payfile.Options{Payments: 100_000, PerBatch: 1000, NoBreaks: true})
 	})
+}
+
+func BenchmarkNets(b *testing.B) {
+	benchmark(b, "nets-ocr", payfile.Options{Payments: 100_000, PerBatch: 1000})
 }

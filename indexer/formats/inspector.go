@@ -36,6 +36,7 @@ func formats() []format {
 		{"xml", lookXML, openXML},
 		{"bg-lb", lookLB, openLB},
 		{"nacha", lookNACHA, openNACHA},
+		{"nets-ocr", lookNets, openNets},
 	}
 }
 

@@ -14,13 +14,15 @@ const samplesDir = "../../../shared/samples"
 // readHere are the formats of the manifest that this package reads.
 var readHere = map[string]bool{
 	"pain.001": true, "bg-lb": true, "bg-lb-report": true,
-	"nacha": true,
+	"nacha": true, "nets-ocr": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
 var wrongRows = map[string]string{
 	"bg-lb/bad__truncated-mid-record.txt tx_count":                         "the eighth payment's record is cut, so it is not taken for a payment",
 	"bg-lb/bad__truncated-mid-record.txt currency_totals SEK":              "the eighth payment's record is cut, so it is not taken for a payment",
+	"nets-ocr/python-netsgiro__avtalegiro_payment_request.txt account":     "columns 24-31 of the first record are the receiver of the data, no payer's account",
+	"nets-ocr/python-netsgiro__ocr_giro_transactions.txt account":          "columns 24-31 of the first record are the receiver of the data, no payer's account",
 	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_min": `the file has the literal "YYYY-MM-DD", which is no date`,
 	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_max": `the file has the literal "YYYY-MM-DD", which is no date`,
 }
@@ -105,7 +107,6 @@ func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]st
 		claim("currency_totals "+currency, sum, found)
 	}
 	claim("message_id", row["message_id"], f.MessageID)
-	claim("created", longDate(row["created"]), f.CreatedAt)
 	claim("initiating", row["initiating"], f.Initiator)
 	var payer Party
 	if len(f.Payers) > 0 {
@@ -113,6 +114,16 @@ func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]st
 	}
 	claim("debtor", row["debtor"], payer.Name)
 	claim("account", row["account"], payer.Account)
+	for _, column := range []string{"date_min", "date_max", "created"} {
+		if d := row[column]; len(d) == 6 && (f.Format == "nets-ocr" || f.Format == "coda") { // DDMMYY
+			century := "20"
+			if d[4] >= '8' {
+				century = "19"
+			}
+			row[column] = century + d[4:] + "-" + d[2:4] + "-" + d[:2]
+		}
+	}
+	claim("created", longDate(row["created"]), f.CreatedAt)
 	claim("date_min", longDate(row["date_min"]), f.FirstExecution)
 	claim("date_max", longDate(row["date_max"]), f.LastExecution)
 	return facts
