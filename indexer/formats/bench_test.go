@@ -52,6 +52,7 @@ func TestNoAllocations(t *testing.T) {
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
 		{"nacha", payfile.Options{PerBatch: 1 << 30}},
 		{"nets-ocr", payfile.Options{PerBatch: 1 << 30}},
+		{"coda", payfile.Options{}},
 	} {
 		count := func(payments int) float64 {
 			c.opt.Payments = payments

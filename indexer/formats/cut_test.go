@@ -76,7 +76,7 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 		return len(data), nil
 	}
 	if end = trueEndFixed(data); end > 0 {
-		return end, nil
+		return end, earlierEnds(data)
 	}
 	end = len(bytes.TrimRight(data, " \t\r\n\x1a"))
 	if i := bytes.Index(data, []byte("\n29")); i >= 0 && !bytes.HasPrefix(data, []byte("00")) {
@@ -171,7 +171,8 @@ func TestFlips(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
-		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt", "nets-request.txt", "nets-ocr.txt", "nets-cancellation.txt", "nets-agreements.txt"} {
+		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt", "nets-request.txt", "nets-ocr.txt", "nets-cancellation.txt", "nets-agreements.txt",
+		"coda-typical.txt", "coda-two.txt"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, count := sumOf(t, before)

@@ -186,6 +186,18 @@ func latin(to, field []byte) []byte {
 	return to
 }
 
+// squeeze makes one blank of several, in place.
+func squeeze(b []byte) []byte {
+	n := 0
+	for i, c := range b {
+		if c != ' ' || i == 0 || b[i-1] != ' ' {
+			b[n] = c
+			n++
+		}
+	}
+	return b[:n]
+}
+
 // dayYMD appends YYMMDD as YYYY-MM-DD; false, and nothing, if it is no date.
 func dayYMD(to, field []byte) ([]byte, bool) {
 	if len(field) != 6 || !digits(field) {

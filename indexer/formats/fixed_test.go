@@ -9,6 +9,21 @@ import (
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
+// earlierEnds are where a file of several statements is whole, too: nothing in it tells that another follows.
+func earlierEnds(data []byte) (ends []int) {
+	if bytes.HasPrefix(data, []byte("00000")) {
+		for at := 0; ; {
+			i := bytes.Index(data[at:], []byte("\n9               "))
+			if i < 0 {
+				return ends
+			}
+			at += i + 1
+			ends = append(ends, at+codaSize)
+		}
+	}
+	return nil
+}
+
 // trueEndFixed is trueEnd for the formats of fixed columns but LB; 0 for other files.
 func trueEndFixed(data []byte) int {
 	if bytes.HasPrefix(data, []byte("101 ")) {
@@ -22,6 +37,13 @@ func trueEndFixed(data []byte) int {
 			return min(len(data), i+netsSize)
 		}
 		return len(data)
+	}
+	if bytes.HasPrefix(data, []byte("00000")) {
+		end := len(bytes.TrimRight(data, " \t\r\n\x1a"))
+		if last := bytes.LastIndexByte(data[:end], '\n'); last >= 0 && end-last-1 < codaSize && data[last+1] == '9' && end < len(data) {
+			return end + 1 // a short trailer needs its line end
+		}
+		return end
 	}
 	return 0
 }
@@ -46,6 +68,8 @@ func generatedFixed(format string, opt payfile.Options) []byte {
 		return generatedNACHA(opt)
 	case "nets-ocr":
 		return generatedNets(opt)
+	case "coda":
+		return generatedCODA(opt)
 	}
 	return nil
 }
@@ -123,6 +147,36 @@ func generatedNets(opt payfile.Options) []byte {
 	return b.Bytes()
 }
 
+// generatedCODA is one statement, of entries of three records.
+func generatedCODA(opt payfile.Options) []byte {
+	var b bytes.Buffer
+	line := func(last, format string, args ...any) {
+		fmt.Fprintf(&b, "%-127s%s\n", fmt.Sprintf(format, args...), last)
+	}
+	line("2", "0000020112672505        REF0000001%-26s%-11s00000000000 00000", "EXEMPLE TRAVAUX SA", "KREDBEBB")
+	line("7", "12017%-34sEUR0%015d191126%-26s%-35s01", "BE71096123456769", 0, "EXEMPLE TRAVAUX SA", "COMPTE A VUE")
+	debits, credits := 0, 0
+	for i := range opt.Payments {
+		amount, sign := 1000+i%1_000_000, i%2
+		if sign == 1 {
+			debits += amount
+		} else {
+			credits += amount
+		}
+		n := i % 10_000
+		line("0", "21%04d0000%-21d%d%015d201126001500000%-53s20112601701 ", n, i, sign, amount, "FACTURE 4711")
+		line("0", "22%04d0000%-53s%-35d%-11s%16s1", n, "MOIS DE NOVEMBRE", i, "", "")
+		line("0", "23%04d0000%-34sEUR%-35s%-43s0", n, "BE68539007547034", "BERG EN ZOON", "")
+	}
+	balance, sign := credits-debits, 0
+	if balance < 0 {
+		balance, sign = -balance, 1
+	}
+	line("0", "8017%-34sEUR%d%015d201126", "BE71096123456769", sign, balance)
+	line("2", "9%15s%06d%015d%015d", "", (opt.Payments*3+2)%1_000_000, debits, credits)
+	return b.Bytes()
+}
+
 // TestFixedFindings wants what is softer than a problem to be a finding, and a file that is right to have none.
 func TestFixedFindings(t *testing.T) {
 	files := testdata(t)
@@ -130,6 +184,11 @@ func TestFixedFindings(t *testing.T) {
 		"nacha-typical.txt": "", "nacha-adv.txt": "", "nacha-iat.txt": "", "nacha-no-breaks.txt": "", "nacha-utf8.txt": "", "nacha-crlf.txt": "",
 		"nacha-aba.txt": "aba-check-digit", "nacha-date.txt": "date-shape", "nacha-indicator.txt": "addenda-indicator", "nacha-blocks.txt": "block-count",
 		"nets-request.txt": "", "nets-ocr.txt": "", "nets-latin1.txt": "", "nets-utf8.txt": "", "nets-no-breaks.txt": "", "nets-agreements.txt": "",
+		"coda-typical.txt": "", "coda-two.txt": "", "coda-no-breaks.txt": "", "coda-message.txt": "", "coda-none.txt": "", "coda-latin1.txt": "",
+		"coda-iban.txt": "iban-check-digits", "coda-own-iban.txt": "iban-check-digits", "coda-communication.txt": "communication-check-digits",
+		"coda-balance.txt": "balance-mismatch", "coda-date.txt": "date-shape", "coda-created.txt": "date-shape", "coda-currency.txt": "currency-shape",
+		"coda-more-follows.txt":    "statement-missing",
+		"coda-message-counted.txt": "record-count", "coda-short-end.txt": "record-length",
 		"nets-kid.txt": "kid-check-digit", "nets-account.txt": "account-check-digit", "nets-payer-account.txt": "account-check-digit",
 		"nets-date.txt": "date-shape", "nets-service.txt": "service-differs", "nets-transaction.txt": "transaction-differs",
 		"nets-unknown.txt": "unknown-record", "nets-cancellation.txt": "cancellation", "nets-short-end.txt": "record-length",
@@ -169,6 +228,12 @@ func TestFixedPayments(t *testing.T) {
 		{"nets-ocr.txt", "", `1 "0000001" 1020.00 "NOK" from "" "99990512341" to "" "86011117947" on "2026-11-20" for "987654325"
 2 "0000001" -5.00 "NOK" from "" "" to "" "99990512341" on "2026-11-20" for "REVERSED PURCHASE"
 3 "0000002" 700.00 "NOK" from "" "12345678911" to "" "99990512341" on "2026-11-20" for "1234567897"`},
+		{
+			"coda-latin1.txt", " 2026-11-20 EXEMPLE TRAVAUX SA [{EXEMPLE TRAVAUX SA BE71096123456769}] 2026-11-20 2026-11-21 12 records, debits 100.250, " +
+				"credits 250.500 coda\x1fBE71096123456769\x1f017\x1f2026-11-20\x1f2\x1f100.250\x1f250.500",
+			`1 "BANKREF1" 250.500 "EUR" from "BÉRANGÈRE" "BE68539007547034" to "EXEMPLE TRAVAUX SA" "BE71096123456769" on "2026-11-20" for "012345678939"
+2 "CUST-7" -100.250 "EUR" from "EXEMPLE TRAVAUX SA" "BE71096123456769" to "OMEGA GMBH" "DE89370400440532013000" on "2026-11-21" for "FACTURE 4711 DU MOIS DE NOVEMBRE MERCI"`,
+		},
 	} {
 		got := inspect(files[c.name], always(3))
 		if s := strings.Join(got.Payments, "\n"); s != c.payments {
@@ -208,3 +273,5 @@ func BenchmarkNACHA(b *testing.B) {
 func BenchmarkNets(b *testing.B) {
 	benchmark(b, "nets-ocr", payfile.Options{Payments: 100_000, PerBatch: 1000})
 }
+
+func BenchmarkCODA(b *testing.B) { benchmark(b, "coda", payfile.Options{Payments: 100_000}) }

@@ -37,6 +37,7 @@ func formats() []format {
 		{"bg-lb", lookLB, openLB},
 		{"nacha", lookNACHA, openNACHA},
 		{"nets-ocr", lookNets, openNets},
+		{"coda", lookCODA, openCODA},
 	}
 }
 
