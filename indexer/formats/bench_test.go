@@ -53,6 +53,7 @@ func TestNoAllocations(t *testing.T) {
 		{"nacha", payfile.Options{PerBatch: 1 << 30}},
 		{"nets-ocr", payfile.Options{PerBatch: 1 << 30}},
 		{"coda", payfile.Options{}},
+		{"bacs", payfile.Options{}},
 	} {
 		count := func(payments int) float64 {
 			c.opt.Payments = payments

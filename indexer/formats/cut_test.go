@@ -172,7 +172,7 @@ func TestFlips(t *testing.T) {
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
 		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt", "nets-request.txt", "nets-ocr.txt", "nets-cancellation.txt", "nets-agreements.txt",
-		"coda-typical.txt", "coda-two.txt"} {
+		"coda-typical.txt", "coda-two.txt", "bacs-credits.txt", "bacs-debits.txt", "bacs-two.txt"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, count := sumOf(t, before)

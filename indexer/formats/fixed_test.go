@@ -11,6 +11,12 @@ import (
 
 // earlierEnds are where a file of several statements is whole, too: nothing in it tells that another follows.
 func earlierEnds(data []byte) (ends []int) {
+	if bytes.HasPrefix(data, []byte("VOL1")) {
+		if i := bytes.Index(data, []byte("\nUTL1")); i >= 0 {
+			return []int{i + 45}
+		}
+		return nil
+	}
 	if bytes.HasPrefix(data, []byte("00000")) {
 		for at := 0; ; {
 			i := bytes.Index(data[at:], []byte("\n9               "))
@@ -37,6 +43,9 @@ func trueEndFixed(data []byte) int {
 			return min(len(data), i+netsSize)
 		}
 		return len(data)
+	}
+	if bytes.HasPrefix(data, []byte("VOL1")) {
+		return len(bytes.TrimRight(data, " \t\r\n\x1a"))
 	}
 	if bytes.HasPrefix(data, []byte("00000")) {
 		end := len(bytes.TrimRight(data, " \t\r\n\x1a"))
@@ -70,6 +79,8 @@ func generatedFixed(format string, opt payfile.Options) []byte {
 		return generatedNets(opt)
 	case "coda":
 		return generatedCODA(opt)
+	case "bacs":
+		return generatedBACS(opt)
 	}
 	return nil
 }
@@ -177,6 +188,30 @@ func generatedCODA(opt payfile.Options) []byte {
 	return b.Bytes()
 }
 
+// generatedBACS is one file of credits with their contra.
+func generatedBACS(opt payfile.Options) []byte {
+	var b bytes.Buffer
+	label := func(format string, args ...any) { fmt.Fprintf(&b, "%-80s\n", fmt.Sprintf(format, args...)) }
+	header := func(n int) {
+		name := []string{"HDR", "EOF"}[n]
+		label("%s1A123456S  1123456000417000100010000   26324 26334 000000", name)
+		label("%s2F0200000100%35s00", name, "")
+	}
+	label("VOL1000417%27s    123456    %28s1", "", "")
+	header(0)
+	label("UHL1 26331999999    000000001 DAILY  001")
+	sum := 0
+	for i := range opt.Payments {
+		amount := 100 + i%100_000
+		sum += amount
+		fmt.Fprintf(&b, "405060%08d099203040123456780000%011d%-18s%-18d%-18s\n", i%100_000_000, amount, "EXAMPLE WIDGETS", i, "ANNE BERG")
+	}
+	fmt.Fprintf(&b, "20304012345678017203040123456780000%011d%-18s%-18s%-18s\n", sum, "PAYROLL", "CONTRA", "EXAMPLE WIDGETS")
+	header(1)
+	label("UTL1%013d%013d%07d%07d", sum, sum, 1, opt.Payments)
+	return b.Bytes()
+}
+
 // TestFixedFindings wants what is softer than a problem to be a finding, and a file that is right to have none.
 func TestFixedFindings(t *testing.T) {
 	files := testdata(t)
@@ -184,6 +219,9 @@ func TestFixedFindings(t *testing.T) {
 		"nacha-typical.txt": "", "nacha-adv.txt": "", "nacha-iat.txt": "", "nacha-no-breaks.txt": "", "nacha-utf8.txt": "", "nacha-crlf.txt": "",
 		"nacha-aba.txt": "aba-check-digit", "nacha-date.txt": "date-shape", "nacha-indicator.txt": "addenda-indicator", "nacha-blocks.txt": "block-count",
 		"nets-request.txt": "", "nets-ocr.txt": "", "nets-latin1.txt": "", "nets-utf8.txt": "", "nets-no-breaks.txt": "", "nets-agreements.txt": "",
+		"bacs-credits.txt": "", "bacs-debits.txt": "", "bacs-latin1.txt": "", "bacs-utf8.txt": "", "bacs-two.txt": "", "bacs-crlf.txt": "", "bacs-none.txt": "",
+		"bacs-day.txt": "date-shape", "bacs-account.txt": "account-shape", "bacs-contra.txt": "contra-account", "bacs-currency.txt": "currency-shape",
+		"bacs-eof.txt": "label-differs", "bacs-unbalanced.txt": "contra-mismatch",
 		"coda-typical.txt": "", "coda-two.txt": "", "coda-no-breaks.txt": "", "coda-message.txt": "", "coda-none.txt": "", "coda-latin1.txt": "",
 		"coda-iban.txt": "iban-check-digits", "coda-own-iban.txt": "iban-check-digits", "coda-communication.txt": "communication-check-digits",
 		"coda-balance.txt": "balance-mismatch", "coda-date.txt": "date-shape", "coda-created.txt": "date-shape", "coda-currency.txt": "currency-shape",
@@ -234,6 +272,15 @@ func TestFixedPayments(t *testing.T) {
 			`1 "BANKREF1" 250.500 "EUR" from "BÉRANGÈRE" "BE68539007547034" to "EXEMPLE TRAVAUX SA" "BE71096123456769" on "2026-11-20" for "012345678939"
 2 "CUST-7" -100.250 "EUR" from "EXEMPLE TRAVAUX SA" "BE71096123456769" to "OMEGA GMBH" "DE89370400440532013000" on "2026-11-21" for "FACTURE 4711 DU MOIS DE NOVEMBRE MERCI"`,
 		},
+		{
+			"bacs-latin1.txt", "000417 2026-11-20 123456 [{EXAMPLE WIDGETS 20304012345678}] 2026-11-27 2026-11-27 1 debit of 0.75 GBP, 2 credits of 100.75 GBP " +
+				"bacs\x1f123456\x1f000417\x1f2026-11-20\x1f3\x1f0.75\x1f100.75",
+			`1 "" 100.50 "GBP" from "EXAMPLE WIDGETS" "20304012345678" to "ANNE BERG" "40506087654321" on "2026-11-27" for "SALARY NOV"
+2 "" 0.25 "GBP" from "EXAMPLE WIDGETS" "20304012345678" to "B SMITH" "40506011112222" on "2026-11-27" for "SALARY NOV"
+3 "" -0.75 "GBP" from "EXAMPLE WIDGETS" "20304012345678" to "BÉA" "40506087654321" on "2026-11-27" for "INV 1"`,
+		},
+		{"bacs-debits.txt", "", `1 "" -5.00 "GBP" from "EXAMPLE WIDGETS" "20304012345678" to "C PAYER" "40506087654321" on "2026-11-27" for "DD 1"
+2 "" -7.00 "GBP" from "EXAMPLE WIDGETS" "20304012345678" to "D PAYER" "40506011112222" on "2026-11-28" for "DD 2"`},
 	} {
 		got := inspect(files[c.name], always(3))
 		if s := strings.Join(got.Payments, "\n"); s != c.payments {
@@ -275,3 +322,5 @@ func BenchmarkNets(b *testing.B) {
 }
 
 func BenchmarkCODA(b *testing.B) { benchmark(b, "coda", payfile.Options{Payments: 100_000}) }
+
+func BenchmarkBACS(b *testing.B) { benchmark(b, "bacs", payfile.Options{Payments: 100_000}) }

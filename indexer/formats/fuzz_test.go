@@ -22,6 +22,7 @@ func FuzzInspector(f *testing.F) {
 	f.Add(generated(f, "nacha", payfile.Options{Payments: 12, PerBatch: 5}), uint64(4))
 	f.Add(generated(f, "nets-ocr", payfile.Options{Payments: 12, PerBatch: 5}), uint64(5))
 	f.Add(generated(f, "coda", payfile.Options{Payments: 5}), uint64(6))
+	f.Add(generated(f, "bacs", payfile.Options{Payments: 5}), uint64(7))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) { checkInspector(t, data, seed) })
 }
 

@@ -38,6 +38,7 @@ func formats() []format {
 		{"nacha", lookNACHA, openNACHA},
 		{"nets-ocr", lookNets, openNets},
 		{"coda", lookCODA, openCODA},
+		{"bacs", lookBACS, openBACS},
 	}
 }
 

@@ -14,7 +14,7 @@ const samplesDir = "../../../shared/samples"
 // readHere are the formats of the manifest that this package reads.
 var readHere = map[string]bool{
 	"pain.001": true, "bg-lb": true, "bg-lb-report": true,
-	"nacha": true, "nets-ocr": true, "coda": true,
+	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
