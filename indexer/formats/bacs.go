@@ -24,7 +24,7 @@ import (
 // exactly there cannot be told from a whole one.
 
 func lookBACS(b []byte) answer {
-	b = bytes.TrimLeft(b, " \t\r\n")
+	b = bytes.TrimLeft(b, "\r\n")
 	if n := min(len(b), 4); string(b[:n]) != "VOL1"[:n] {
 		return no
 	}
@@ -92,6 +92,8 @@ type bacsFile struct {
 	p         Payment
 	day       []byte // of the file
 	own       []byte // of the record
+	last      []byte // the execution date before
+	payers    []byte // account and name of the payer before, as written
 	serviceNo string
 }
 
@@ -269,20 +271,33 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 	p.PayeeAccount = append(p.PayeeAccount[:0], rec[:14]...)
 	p.PayeeName = latin(p.PayeeName[:0], columns(rec, 83, 100))
 	p.Reference = latin(p.Reference[:0], columns(rec, 65, 82))
-	p.PayerAccount = latin(p.PayerAccount[:0], rec[17:31])
-	p.PayerName = latin(p.PayerName[:0], columns(rec, 47, 64))
-	f.s.payer(p.PayerName, p.PayerAccount)
+	f.payer(rec)
 	p.ExecutionDate = f.day
 	if own := columns(rec, 101, 106); len(own) > 0 {
 		if f.own, _ = f.julian(f.own[:0], own); len(f.own) > 0 {
 			p.ExecutionDate = f.own
 		}
 	}
-	f.s.executes(p.ExecutionDate)
+	if string(p.ExecutionDate) != string(f.last) {
+		f.last = append(f.last[:0], p.ExecutionDate...)
+		f.s.executes(f.last)
+	}
 	if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds() {
 		f.s.finding("date-past", f.recs.where(), "the processing day %s has passed", p.ExecutionDate)
 	}
 	f.s.payment(p)
+}
+
+// payer is who pays, mostly the same as in the record before.
+func (f *bacsFile) payer(rec []byte) {
+	account, name := rec[17:31], columns(rec, 47, 64)
+	if len(f.payers) > 0 && string(account) == string(f.payers[:14]) && string(name) == string(f.payers[14:]) {
+		return
+	}
+	f.payers = append(append(f.payers[:0], account...), name...)
+	f.p.PayerAccount = latin(f.p.PayerAccount[:0], account)
+	f.p.PayerName = latin(f.p.PayerName[:0], name)
+	f.s.payer(f.p.PayerName, f.p.PayerAccount)
 }
 
 // close takes UTL1, which ends a file.

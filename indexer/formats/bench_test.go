@@ -84,6 +84,7 @@ func TestBoundedMemory(t *testing.T) {
 		"text":       {"<Document><CstmrCdtTrfInitn><Any>", "text %d &amp; "},
 		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
+		"bacs":  {"VOL1000417\nHDR1A\nUHL1\n", "405060" + "87654321" + "099" + "203040" + "12345678" + "0000" + "00000000100" + "N%d\n"},
 		"nacha": {"101 061000052 1210428822611201502A094101\n", "5200N%d                                             PPD\n6220610000521                 0000000001\n8200" + strings.Repeat("0", 40) + "\n"},
 		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {

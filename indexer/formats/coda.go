@@ -32,7 +32,7 @@ func lookCODA(prefix []byte) answer {
 }
 
 func codaLook(b []byte) (size int, a answer) {
-	b = bytes.TrimLeft(b, " \t\r\n")
+	b = bytes.TrimLeft(b, "\r\n")
 	const head = "00000ddddddddd05x       " // d: digit, x: D for a duplicate, or a blank
 	for i := range min(len(b), len(head)) {
 		c, want := b[i], head[i]

@@ -30,7 +30,7 @@ func lookNACHA(prefix []byte) answer {
 }
 
 func nachaLook(b []byte) (size int, a answer) {
-	b = bytes.TrimLeft(b, " \t\r\n")
+	b = bytes.TrimLeft(b, "\r\n")
 	const head = "101xxxxxxxxxxxxxxxxxxxxddddddttttm094101" // d: digit, t: digit or blank, m: letter or digit, x: letter, digit or blank
 	for i := range min(len(b), len(head)) {
 		c, want := b[i], head[i]

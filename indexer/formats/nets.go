@@ -30,7 +30,7 @@ func lookNets(prefix []byte) answer {
 }
 
 func netsLook(b []byte) (size int, a answer) {
-	b = bytes.TrimLeft(b, " \t\r\n")
+	b = bytes.TrimLeft(b, "\r\n")
 	const head = "NY000010"
 	for i, c := range b[:min(len(b), 31)] {
 		if i < len(head) && c != head[i] || i >= len(head) && !digit(c) {
