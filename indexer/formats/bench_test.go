@@ -68,6 +68,10 @@ func TestNoAllocations(t *testing.T) {
 		{"camt.053", payfile.Options{Minified: true}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30}},
 		{"bg-lb", payfile.Options{PerBatch: 1 << 30, NoBreaks: true}},
+		{"nacha", payfile.Options{PerBatch: 1 << 30}},
+		{"nets-ocr", payfile.Options{PerBatch: 1 << 30}},
+		{"coda", payfile.Options{}},
+		{"bacs", payfile.Options{}},
 	} {
 		count := func(payments int) float64 {
 			c.opt.Payments = payments
@@ -100,7 +104,9 @@ func TestBoundedMemory(t *testing.T) {
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
 		"statements": {"<Document><BkToCstmrStmt>", "<Stmt><Id>%d</Id><Acct><Id><IBAN>%d</IBAN></Id></Acct><Bal><Amt Ccy='%d'>1</Amt>" +
 			"<CdtDbtInd>CRDT</CdtDbtInd></Bal><TxsSummry><TtlNtries><NbOfNtries>%d</NbOfNtries></TtlNtries></TxsSummry></Stmt>"},
-		"lb": {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"bacs":  {"VOL1000417\nHDR1A\nUHL1\n", "405060" + "87654321" + "099" + "203040" + "12345678" + "0000" + "00000000100" + "N%d\n"},
+		"nacha": {"101 061000052 1210428822611201502A094101\n", "5200N%d                                             PPD\n6220610000521                 0000000001\n8200" + strings.Repeat("0", 40) + "\n"},
+		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

@@ -75,6 +75,9 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 		}
 		return len(data), nil
 	}
+	if end = trueEndFixed(data); end > 0 {
+		return end, earlierEnds(data)
+	}
 	end = len(bytes.TrimRight(data, " \t\r\n\x1a"))
 	if i := bytes.Index(data, []byte("\n29")); i >= 0 && !bytes.HasPrefix(data, []byte("00")) {
 		also = append(also, i+33)
@@ -169,7 +172,9 @@ func TestFlips(t *testing.T) {
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
 		"pain008-typical.xml", "pain008-batches.xml", "camt053-typical.xml", "camt053-v08.xml", "camt052-typical.xml", "camt054-typical.xml",
-		"pacs008-typical.xml", "pacs008-currencies.xml", "camt055-typical.xml", "camt055-quoted.xml"} {
+		"pacs008-typical.xml", "pacs008-currencies.xml", "camt055-typical.xml", "camt055-quoted.xml",
+		"nacha-typical.txt", "nacha-adv.txt", "nacha-no-breaks.txt", "nets-request.txt", "nets-ocr.txt", "nets-cancellation.txt", "nets-agreements.txt",
+		"coda-typical.txt", "coda-two.txt", "bacs-credits.txt", "bacs-debits.txt", "bacs-two.txt"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			data := files[name]

@@ -24,6 +24,10 @@ func FuzzInspector(f *testing.F) {
 	f.Add(generated(f, "camt.055", payfile.Options{Payments: 3}), uint64(2))
 	f.Add(generated(f, "camt.053", payfile.Options{Payments: 3}), uint64(2))
 	f.Add(generated(f, "bg-lb", payfile.Options{Payments: 12, PerBatch: 5, NoBreaks: true}), uint64(3))
+	f.Add(generated(f, "nacha", payfile.Options{Payments: 12, PerBatch: 5}), uint64(4))
+	f.Add(generated(f, "nets-ocr", payfile.Options{Payments: 12, PerBatch: 5}), uint64(5))
+	f.Add(generated(f, "coda", payfile.Options{Payments: 5}), uint64(6))
+	f.Add(generated(f, "bacs", payfile.Options{Payments: 5}), uint64(7))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) { checkInspector(t, data, seed) })
 }
 

@@ -109,6 +109,9 @@ func generated(t testing.TB, format string, opt payfile.Options) []byte {
 	if format == "camt.053" {
 		return generatedCamt(opt)
 	}
+	if data := generatedFixed(format, opt); data != nil {
+		return data
+	}
 	var b bytes.Buffer
 	write := payfile.Pain001
 	if format == "bg-lb" {

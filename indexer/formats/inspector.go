@@ -36,6 +36,10 @@ func formats() []format {
 	return []format{
 		{"xml", lookXML, openXML},
 		{"bg-lb", lookLB, openLB},
+		{"nacha", lookNACHA, openNACHA},
+		{"nets-ocr", lookNets, openNets},
+		{"coda", lookCODA, openCODA},
+		{"bacs", lookBACS, openBACS},
 	}
 }
 

@@ -1,0 +1,236 @@
+package formats
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+)
+
+// What the formats of fixed columns share: cutting a stream into records, columns, dates, text. LB came before this and
+// has rules of its own, see lb.go.
+
+// records cuts a stream into records: lines, or pieces of one size that stand back to back.
+type records struct {
+	s     *sheet
+	size  int              // of records that stand back to back; 0: they are lines
+	take  func(rec []byte) // gets each record, one byte a character, without what is blank behind its last one; never an empty one
+	carry []byte           // the beginning of a record
+	flat  []byte           // scratch: a UTF-8 record, one byte a character
+	n     int64            // records taken
+	width int              // how many characters the last one had, with its blanks
+}
+
+// maxRecord is how long a record may be, in bytes, its line end included.
+const maxRecord = 4096
+
+func (r *records) write(p []byte) {
+	for len(p) > 0 && !r.s.closed {
+		n, whole := r.cut(p)
+		switch {
+		case !whole:
+			r.carry = append(r.carry, p[:min(n, maxRecord+1)]...)
+			if len(r.carry) > maxRecord {
+				r.tooLong()
+			}
+		case len(r.carry) == 0:
+			r.emit(p[:n])
+		default:
+			r.carry = append(r.carry, p[:min(n, maxRecord+1)]...)
+			r.emit(r.carry)
+			r.carry = r.carry[:0]
+		}
+		p = p[n:]
+	}
+}
+
+// cut tells how much of p belongs to the record that the carry begins, and whether the record is whole with that.
+func (r *records) cut(p []byte) (n int, whole bool) {
+	if r.size == 0 {
+		if n = bytes.IndexByte(p, '\n'); n >= 0 {
+			return n + 1, true
+		}
+		return len(p), false
+	}
+	if len(r.carry) == 0 && (p[0] == '\r' || p[0] == '\n') {
+		return 1, true // a line end after a record does no harm
+	}
+	n = min(len(p), r.size-len(r.carry))
+	return n, len(r.carry)+n == r.size
+}
+
+func (r *records) tooLong() { r.s.malformed("record %d is longer than %d bytes", r.n+1, maxRecord) }
+
+// emit hands over one record.
+func (r *records) emit(line []byte) {
+	if len(line) > maxRecord {
+		r.tooLong()
+		return
+	}
+	width := len(line)
+	for width > 0 && (line[width-1] == '\n' || line[width-1] == '\r' || line[width-1] == 0x1A) {
+		width--
+	}
+	if line = trimLine(line); len(line) > 0 {
+		r.n++
+		rec := r.flatten(line)
+		r.width = width - len(line) + len(rec)
+		r.take(rec)
+	}
+}
+
+// rest is what came behind the last whole record, as take would get it; empty if that is nothing.
+func (r *records) rest() []byte {
+	encoding := r.s.facts.Encoding
+	defer func() { r.s.facts.Encoding = encoding }()
+	return r.flatten(trimLine(r.carry))
+}
+
+// last hands over the rest as a record: the file ends with it.
+func (r *records) last() {
+	line := r.carry
+	r.carry = nil
+	r.emit(line)
+}
+
+// flatten makes a record of UTF-8 one of a byte a character, so that columns are offsets; characters beyond ISO-8859-1
+// become question marks. It notes what encoding the file shows itself to be in.
+func (r *records) flatten(b []byte) []byte {
+	if ascii(b) {
+		return b
+	}
+	facts := &r.s.facts
+	if facts.Encoding == "" || facts.Encoding == "us-ascii" {
+		if facts.Encoding = "iso-8859-1"; r.size == 0 && utf8.Valid(b) {
+			facts.Encoding = "utf-8"
+		}
+	}
+	if facts.Encoding != "utf-8" || !utf8.Valid(b) {
+		return b
+	}
+	r.flat = r.flat[:0]
+	for i := 0; i < len(b); {
+		c, n := utf8.DecodeRune(b[i:])
+		if c > 0xFF {
+			c = '?'
+		}
+		r.flat = append(r.flat, byte(c))
+		i += n
+	}
+	return r.flat
+}
+
+// ascii tells whether b has no byte from 0x80.
+func ascii(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *records) where() string { return fmt.Sprintf("record %d", r.n) }
+
+// checkWidth enters a finding about a record that has more or fewer characters than the standard says.
+func (r *records) checkWidth(want int) {
+	if r.width != want && r.s.finds() {
+		r.s.finding("record-length", r.where(), "the record has %d characters, not %d", r.width, want)
+	}
+}
+
+// counted is "1 batch" or "2 batches".
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}
+
+// back tells how records of one size that begin with b are cut: lines, or size bytes back to back. next tells whether a
+// byte can begin the second record.
+func back(b []byte, size int, next func(byte) bool) (sized int, a answer) {
+	if bytes.IndexByte(b[:min(len(b), size)], '\n') >= 0 {
+		return 0, yes
+	}
+	if len(b) < size+2 {
+		return 0, more
+	}
+	if next(b[size]) || b[size] == '\r' && b[size+1] != '\n' {
+		return size, yes
+	}
+	return 0, yes
+}
+
+// latin appends a field in UTF-8, without blanks at its ends, and control characters as blanks.
+func latin(to, field []byte) []byte {
+	for len(field) > 0 && field[0] <= ' ' {
+		field = field[1:]
+	}
+	field = trimLine(field)
+	if printable(field) {
+		return append(to, field...)
+	}
+	for _, c := range field {
+		if c < ' ' {
+			c = ' '
+		}
+		to = utf8.AppendRune(to, rune(c))
+	}
+	return to
+}
+
+// squeeze makes one blank of several, in place.
+func squeeze(b []byte) []byte {
+	n := 0
+	for i, c := range b {
+		if c != ' ' || i == 0 || b[i-1] != ' ' {
+			b[n] = c
+			n++
+		}
+	}
+	return b[:n]
+}
+
+// dayYMD appends YYMMDD as YYYY-MM-DD; false, and nothing, if it is no date.
+func dayYMD(to, field []byte) ([]byte, bool) {
+	if len(field) != 6 || !digits(field) {
+		return to, false
+	}
+	from := len(to)
+	to = append(to, '2', '0', field[0], field[1], '-', field[2], field[3], '-', field[4], field[5])
+	if !validDate(to[from:]) {
+		return to[:from], false
+	}
+	return to, true
+}
+
+// dayDMY is dayYMD for DDMMYY, in the years from 1980 to 2079.
+func dayDMY(to, field []byte) ([]byte, bool) {
+	if len(field) != 6 {
+		return to, false
+	}
+	turned := [6]byte{field[4], field[5], field[2], field[3], field[0], field[1]}
+	from := len(to)
+	to, ok := dayYMD(to, turned[:])
+	if ok && turned[0] >= '8' {
+		copy(to[from:], "19")
+	}
+	return to, ok
+}
+
+// allBlank tells whether b is nothing but blanks.
+func allBlank(b []byte) bool {
+	for _, c := range b {
+		if c != ' ' {
+			return false
+		}
+	}
+	return true
+}
