@@ -74,8 +74,8 @@ var wants = map[string]string{
 	"lb-long.txt":                "bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
 	"lb-title.txt":               "bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
 	"lb-unterminated.txt":        "bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
-	"lb-sealed.txt":              "bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
-	"lb-sealed-no-breaks.txt":    "bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
+	"lb-sealed.txt":              "bg-sealed bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
+	"lb-sealed-no-breaks.txt":    "bg-sealed bg-lb iso-8859-1 | 4 | SEK 2600.00 | ok",
 	"lb-sections.txt":            "bg-lb iso-8859-1 | 8 | EUR 2600.00, SEK 2600.00 | ok",
 	"lb-report.txt":              "bg-lb-report report 1 iso-8859-1 | 4 | SEK 2600.00 | ok",
 	"lb-negative.txt":            "bg-lb iso-8859-1 | 2 | SEK -0.40 | ok",
@@ -87,7 +87,7 @@ var wants = map[string]string{
 	"bad-lb-no-tk29.txt":         "bg-lb iso-8859-1 | 4 | SEK 2600.00 | malformed: section 1 has no TK29 before the next TK11, record 10",
 	"bad-lb-amount.txt":          "bg-lb iso-8859-1 | 1 | SEK 1500.00 | malformed: the amount of payment 2, record 7, is not 12 digits",
 	"bad-lb-sections.txt":        "bg-lb iso-8859-1 | 8 | EUR 2600.00, SEK 2600.00 | totals-mismatch: section 2 says 4 payments, 2600.01 EUR, but holds 4, 2600.00 EUR",
-	"cut-lb-sealed.txt":          "bg-lb iso-8859-1 | 4 | SEK 2600.00 | incomplete: it ends early, after 4 payments",
+	"cut-lb-sealed.txt":          "bg-sealed bg-lb iso-8859-1 | 4 | SEK 2600.00 | incomplete: it ends early, after 4 payments",
 }
 
 func summary(r read) string {

@@ -54,6 +54,7 @@ type Facts struct {
 	Payers                        []Party // distinct, in file order, at most MaxPayers
 	Payments                      int64
 	Totals                        []Total // sorted by currency
+	Debits                        []Total // sums of what is drawn, as positive amounts, for formats that have both directions; sorted by currency
 	FirstExecution, LastExecution string  // YYYY-MM-DD, "" if none
 	Declared                      string  // what the file says of its own totals, for people: "8 payments, 62956.00"; "" if nothing
 	Encoding                      string  // "utf-8", "iso-8859-1", "utf-16le" ...
@@ -74,7 +75,7 @@ const (
 type Payment struct {
 	Index         int64 // from 1, in file order
 	EndToEndID    []byte
-	Amount        Amount // negative for an LB file's deductions and credit notes
+	Amount        Amount // negative for deductions and credit notes, and for what is drawn, see Facts.Debits
 	Currency      []byte
 	PayerName     []byte
 	PayerAccount  []byte

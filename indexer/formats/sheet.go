@@ -17,6 +17,9 @@ type sheet struct {
 
 	totals []Total // in order of appearance
 	last   int     // where in totals the last payment went
+	debits []Total // what is drawn, where twoWay says that the format has both directions; also in order of appearance
+	drawn  int     // where in debits the last payment went
+	twoWay bool
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
@@ -30,9 +33,14 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 	}
 	f.Payers = slices.Clone(f.Payers)
 	f.Findings = slices.Clone(f.Findings)
-	f.Totals = slices.Clone(s.totals)
-	slices.SortFunc(f.Totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	f.Totals, f.Debits = sorted(s.totals), sorted(s.debits)
 	return f, append(slices.Clone(s.problems), also...)
+}
+
+func sorted(totals []Total) []Total {
+	totals = slices.Clone(totals)
+	slices.SortFunc(totals, func(a, b Total) int { return strings.Compare(a.Currency, b.Currency) })
+	return totals
 }
 
 // giveUp says that the file is in no known format.
@@ -113,12 +121,16 @@ func (s *sheet) executes(date []byte) {
 
 // payment numbers the payment, adds it to the total of its currency and hands it over.
 func (s *sheet) payment(p *Payment) {
-	t := s.total(p.Currency)
+	list, last, amount := &s.totals, &s.last, p.Amount
+	if s.twoWay && amount.Sign() < 0 {
+		list, last, amount = &s.debits, &s.drawn, amount.Neg()
+	}
+	t := total(list, last, p.Currency)
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
 		return
 	}
-	sum, err := t.Amount.Add(p.Amount)
+	sum, err := t.Amount.Add(amount)
 	if err != nil {
 		s.malformed("its sum has too many digits")
 		return
@@ -131,23 +143,23 @@ func (s *sheet) payment(p *Payment) {
 	}
 }
 
-// total is where the currency is summed up; nil when there are too many.
-func (s *sheet) total(currency []byte) *Total {
-	if s.last < len(s.totals) && s.totals[s.last].Currency == string(currency) {
-		return &s.totals[s.last]
+// total is where the currency is summed up in the list; nil when there are too many. Last is where the last one was.
+func total(list *[]Total, last *int, currency []byte) *Total {
+	if *last < len(*list) && (*list)[*last].Currency == string(currency) {
+		return &(*list)[*last]
 	}
-	for i := range s.totals {
-		if s.totals[i].Currency == string(currency) {
-			s.last = i
-			return &s.totals[i]
+	for i := range *list {
+		if (*list)[i].Currency == string(currency) {
+			*last = i
+			return &(*list)[i]
 		}
 	}
-	if len(s.totals) >= maxCurrencies {
+	if len(*list) >= maxCurrencies {
 		return nil
 	}
-	s.last = len(s.totals)
-	s.totals = append(s.totals, Total{Currency: string(currency)})
-	return &s.totals[s.last]
+	*last = len(*list)
+	*list = append(*list, Total{Currency: string(currency)})
+	return &(*list)[*last]
 }
 
 // currency is " SEK" when all payments so far are in one currency, else "".
