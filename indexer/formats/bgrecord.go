@@ -271,6 +271,20 @@ func allZeros(b []byte) bool {
 	return true
 }
 
+// currencyCode is the field's currency, SEK if it is blank. It allocates only where that is not the one before.
+func (f *bgRecords) currencyCode(field []byte, before string) string {
+	if field = trim(field); len(field) == 0 {
+		field = []byte("SEK")
+	}
+	if !validCurrency(field) && f.s.finds() {
+		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
+	}
+	if before == string(field) {
+		return before
+	}
+	return string(f.text(nil, field))
+}
+
 // checkPast enters a finding about an execution date that has passed.
 func (f *bgRecords) checkPast(date []byte) {
 	if len(date) > 0 && string(date) < f.s.today && f.s.finds() {

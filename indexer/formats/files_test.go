@@ -3,6 +3,7 @@ package formats
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -106,7 +107,8 @@ func summary(r read) string {
 }
 
 func TestFiles(t *testing.T) {
-	files := testdata(t)
+	files, wants := testdata(t), maps.Clone(wants)
+	maps.Copy(wants, bgWants)
 	for name, data := range files {
 		got := inspect(data, whole(data))
 		if s := summary(got); s != wants[name] {
@@ -138,10 +140,11 @@ func TestSameFacts(t *testing.T) {
 		{"pain001-typical.xml", "crlf prefixed bank no-namespace v02 v12 apphdr sbdh bom utf16le utf16be-no-bom latin1 ascii foreign"},
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +
 			"lb-title.txt lb-unterminated.txt lb-sealed.txt lb-sealed-no-breaks.txt lb-lower.txt"},
+		{"bgmax-latin1.txt", "bgmax-lf.txt bgmax-utf8.txt bgmax-cp850.txt bgmax-short.txt bgmax-no-breaks.txt bgmax-unterminated.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))
 		for _, name := range strings.Fields(c.others) {
-			if !strings.HasPrefix(name, "lb-") {
+			if !strings.HasSuffix(name, ".txt") {
 				name = "pain001-" + name + ".xml"
 			}
 			got := inspect(files[name], whole(files[name]))

@@ -107,15 +107,7 @@ func (f *lbFile) open(rec []byte) {
 }
 
 func (f *lbFile) setCurrency(field []byte) {
-	if field = trim(field); len(field) == 0 {
-		field = []byte("SEK")
-	}
-	if !validCurrency(field) && f.s.finds() {
-		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
-	}
-	if f.currency != string(field) {
-		f.currency = string(f.text(nil, field))
-	}
+	f.currency = f.currencyCode(field, f.currency)
 	f.p.Currency = append(f.p.Currency[:0], f.currency...)
 }
 

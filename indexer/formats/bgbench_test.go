@@ -1,0 +1,34 @@
+package formats
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+)
+
+// bgMax, and its like below, make a file of so many payments, in lines of 80 characters.
+func bgMax(payments int) []byte {
+	var b bytes.Buffer
+	line(&b, "01BGMAX               0120261120173035010331P")
+	line(&b, "050009912346          SEK")
+	for n := range payments {
+		line(&b, "200054728027%025d%018d23%012d", n, 10_000, n)
+		line(&b, "26PAYER NUMBER %d", n)
+		line(&b, "27STORGATAN %-25d12345", n%100)
+	}
+	line(&b, "15%035d2026112000036%018dSEK%08d", 58410000010098232, payments*10_000, payments)
+	line(&b, "70%08d%08d%08d%08d", payments, 0, 0, 1)
+	return b.Bytes()
+}
+
+func line(b *bytes.Buffer, format string, args ...any) {
+	fmt.Fprintf(b, "%-80s\r\n", fmt.Sprintf(format, args...))
+}
+
+func BenchmarkBankgiro(b *testing.B) {
+	b.Run("bgmax", func(b *testing.B) { measure(b, bgMax(100_000), 100_000) })
+}
+
+func TestNoAllocationsBankgiro(t *testing.T) {
+	allocations(t, "bgmax", bgMax)
+}

@@ -1,0 +1,71 @@
+package formats
+
+import (
+	"strings"
+	"testing"
+)
+
+// bgWants is wants, for Bankgirot's formats other than LB, and for PO3.
+var bgWants = map[string]string{
+	"bgmax-smallest.txt":       "bgmax layout 01 P us-ascii | 1 | EUR 0.01 | ok",
+	"bad-bgmax-deposits.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 2, deposits 3, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bgmax-utf8.txt":           "bgmax layout 01 P utf-8 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-references.txt": "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 3, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bad-bgmax-twice.txt":      "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 14 stands where it does not belong",
+	"bad-bgmax-after.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 18 stands where it does not belong",
+	"bad-bgmax-payments.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 4 payments, deductions 1, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bgmax-latin1.txt":         "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-outside.txt":    "bgmax layout 01 P us-ascii | 0 |  | malformed: record 2 stands where it does not belong",
+	"bgmax-cp850.txt":          "bgmax layout 01 P cp850 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-lf.txt":             "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-none.txt":           "bgmax layout 01 P us-ascii | 0 |  | ok",
+	"bgmax-unterminated.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-short.txt":      "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 13, a TK15, has no sum of 18 and no count of 8 digits",
+	"bad-bgmax-amount.txt":     "bgmax layout 01 P us-ascii | 0 |  | malformed: the amount of payment 1, record 3, is not 18 digits",
+	"bad-bgmax-no-15.txt":      "bgmax layout 01 P iso-8859-1 | 2 | SEK 1449.50 | malformed: record 13 stands where it does not belong",
+	"bgmax-short.txt":          "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-no-breaks.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-count.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 4 payments, 1450.50 SEK, but holds 3, 1450.50 SEK",
+	"bad-bgmax-deductions.txt": "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 0, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bad-bgmax-sum.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 3 payments, 1450.49 SEK, but holds 3, 1450.50 SEK",
+	"bad-bgmax-end.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 17, a TK70, has not four counts of 8 digits",
+	"bgmax-findings.txt":       "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+}
+
+func wantPayments(t *testing.T, name string, want []string) Facts {
+	t.Helper()
+	data := testdata(t)[name]
+	got := inspect(data, always(3))
+	if a, b := strings.Join(got.Payments, "\n"), strings.Join(want, "\n"); a != b {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, a, b)
+	}
+	return got.Facts
+}
+
+// wantFindings wants these codes, in this order; each once, whatever the date is today.
+func wantFindings(t *testing.T, name string, codes ...string) {
+	t.Helper()
+	data := testdata(t)[name]
+	var got []string
+	for _, f := range inspect(data, whole(data)).Facts.Findings {
+		got = append(got, f.Code)
+	}
+	if a, b := strings.Join(got, " "), strings.Join(codes, " "); a != b {
+		t.Errorf("%s: findings\n%s\nwant\n%s", name, a, b)
+	}
+}
+
+func TestBgMaxPayments(t *testing.T) {
+	f := wantPayments(t, "bgmax-latin1.txt", []string{
+		`1 "100000000001" 1500.00 "SEK" from "ÅSA BJÖRK" "0054728027" to "" "0009912346" on "" for "1234567897 BETALNING FÖR NOVEMBER"`,
+		`2 "100000000002" -50.50 "SEK" from "" "0054728027" to "" "0009912346" on "" for "KREDIT 7"`,
+		`3 "100000000003" 1.00 "SEK" from "" "" to "" "0009912346" on "" for "4711 4712"`,
+		`4 "" 0.01 "EUR" from "" "0054728027" to "" "0000028803" on "" for "77"`,
+	})
+	if f.FirstExecution != "2026-11-20" || f.LastExecution != "2026-11-23" || f.Declared != "4 payments, 1450.51" || f.MessageID != "20261120173035010331" ||
+		f.BusinessKey != "bgmax\x1f20261120173035010331\x1f0009912346\x1f0000028803" || f.CreatedAt != "2026-11-20T17:30:35.010331" ||
+		len(f.Payers) != 2 || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	wantFindings(t, "bgmax-findings.txt", "bankgiro-check-digit", "bankgiro-check-digit", "unknown-record", "bankgiro-not-numeric", "date-shape", "currency-differs")
+}
