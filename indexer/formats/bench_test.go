@@ -90,6 +90,7 @@ func TestBoundedMemory(t *testing.T) {
 		"text":       {"<Document><CstmrCdtTrfInitn><Any>", "text %d &amp; "},
 		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
+		"loner": {"01261120  L\xD6N                                              SEK0047110009912346\n", "35%d\n37%d\n"},
 		"bgmax": {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
 		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {

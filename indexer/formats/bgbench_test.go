@@ -21,14 +21,26 @@ func bgMax(payments int) []byte {
 	return b.Bytes()
 }
 
+func bgLoner(payments int) []byte {
+	var b bytes.Buffer
+	line(&b, "01261120  L\xD6N%46sSEK0047110009912346", "")
+	for n := range payments {
+		line(&b, "35261125    %016d%012d%18s%010dNOVEMBER", 6000000334223113+n%1000, 2_000_000, "", n)
+	}
+	line(&b, "09261120%20s%012d%06d%034d", "", payments*2_000_000, payments, 0)
+	return b.Bytes()
+}
+
 func line(b *bytes.Buffer, format string, args ...any) {
 	fmt.Fprintf(b, "%-80s\r\n", fmt.Sprintf(format, args...))
 }
 
 func BenchmarkBankgiro(b *testing.B) {
 	b.Run("bgmax", func(b *testing.B) { measure(b, bgMax(100_000), 100_000) })
+	b.Run("loner", func(b *testing.B) { measure(b, bgLoner(100_000), 100_000) })
 }
 
 func TestNoAllocationsBankgiro(t *testing.T) {
 	allocations(t, "bgmax", bgMax)
+	allocations(t, "loner", bgLoner)
 }

@@ -7,29 +7,57 @@ import (
 
 // bgWants is wants, for Bankgirot's formats other than LB, and for PO3.
 var bgWants = map[string]string{
-	"bgmax-smallest.txt":       "bgmax layout 01 P us-ascii | 1 | EUR 0.01 | ok",
-	"bad-bgmax-deposits.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 2, deposits 3, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
-	"bgmax-utf8.txt":           "bgmax layout 01 P utf-8 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bad-bgmax-references.txt": "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 3, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
-	"bad-bgmax-twice.txt":      "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 14 stands where it does not belong",
-	"bad-bgmax-after.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 18 stands where it does not belong",
-	"bad-bgmax-payments.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 4 payments, deductions 1, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
-	"bgmax-latin1.txt":         "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bad-bgmax-outside.txt":    "bgmax layout 01 P us-ascii | 0 |  | malformed: record 2 stands where it does not belong",
-	"bgmax-cp850.txt":          "bgmax layout 01 P cp850 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bgmax-lf.txt":             "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bgmax-none.txt":           "bgmax layout 01 P us-ascii | 0 |  | ok",
-	"bgmax-unterminated.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bad-bgmax-short.txt":      "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 13, a TK15, has no sum of 18 and no count of 8 digits",
-	"bad-bgmax-amount.txt":     "bgmax layout 01 P us-ascii | 0 |  | malformed: the amount of payment 1, record 3, is not 18 digits",
-	"bad-bgmax-no-15.txt":      "bgmax layout 01 P iso-8859-1 | 2 | SEK 1449.50 | malformed: record 13 stands where it does not belong",
-	"bgmax-short.txt":          "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bgmax-no-breaks.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
-	"bad-bgmax-count.txt":      "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 4 payments, 1450.50 SEK, but holds 3, 1450.50 SEK",
-	"bad-bgmax-deductions.txt": "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 0, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
-	"bad-bgmax-sum.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 3 payments, 1450.49 SEK, but holds 3, 1450.50 SEK",
-	"bad-bgmax-end.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 17, a TK70, has not four counts of 8 digits",
-	"bgmax-findings.txt":       "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-smallest.txt":         "bgmax layout 01 P us-ascii | 1 | EUR 0.01 | ok",
+	"bad-bgmax-deposits.txt":     "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 2, deposits 3, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bgmax-utf8.txt":             "bgmax layout 01 P utf-8 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-references.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 1, extra references 3, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bad-bgmax-twice.txt":        "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 14 stands where it does not belong",
+	"bad-bgmax-after.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 18 stands where it does not belong",
+	"bad-bgmax-payments.txt":     "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 4 payments, deductions 1, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bgmax-latin1.txt":           "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-outside.txt":      "bgmax layout 01 P us-ascii | 0 |  | malformed: record 2 stands where it does not belong",
+	"bgmax-cp850.txt":            "bgmax layout 01 P cp850 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-lf.txt":               "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-none.txt":             "bgmax layout 01 P us-ascii | 0 |  | ok",
+	"bgmax-unterminated.txt":     "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-short.txt":        "bgmax layout 01 P iso-8859-1 | 3 | SEK 1450.50 | malformed: record 13, a TK15, has no sum of 18 and no count of 8 digits",
+	"bad-bgmax-amount.txt":       "bgmax layout 01 P us-ascii | 0 |  | malformed: the amount of payment 1, record 3, is not 18 digits",
+	"bad-bgmax-no-15.txt":        "bgmax layout 01 P iso-8859-1 | 2 | SEK 1449.50 | malformed: record 13 stands where it does not belong",
+	"bgmax-short.txt":            "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bgmax-no-breaks.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"bad-bgmax-count.txt":        "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 4 payments, 1450.50 SEK, but holds 3, 1450.50 SEK",
+	"bad-bgmax-deductions.txt":   "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: its TK70 says 3 payments, deductions 0, extra references 2, deposits 2, but it holds 3 payments, deductions 1, extra references 2, deposits 2",
+	"bad-bgmax-sum.txt":          "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | totals-mismatch: deposit 1 says 3 payments, 1450.49 SEK, but holds 3, 1450.50 SEK",
+	"bad-bgmax-end.txt":          "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | malformed: record 17, a TK70, has not four counts of 8 digits",
+	"bgmax-findings.txt":         "bgmax layout 01 P iso-8859-1 | 4 | EUR 0.01, SEK 1450.50 | ok",
+	"loner-cp850.txt":            "bg-loner cp850 | 3 | SEK 45000.00 | ok",
+	"loner-sealed.txt":           "bg-sealed bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"loner-smallest.txt":         "bg-loner iso-8859-1 | 1 | SEK 25000.00 | ok",
+	"loner-utf8-no-breaks.txt":   "bg-loner utf-8 | 3 | SEK 45000.00 | ok",
+	"bad-loner-amount.txt":       "bg-loner iso-8859-1 | 1 | SEK 25000.00 | malformed: the amount of payment 2, record 3, is not 12 digits",
+	"loner-short.txt":            "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"bad-loner-count.txt":        "bg-loner iso-8859-1 | 3 | SEK 45000.00 | totals-mismatch: it says 4 payments, 45000.00 SEK, but holds 3, 45000.00 SEK",
+	"bad-loner-unsealed-99.txt":  "bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 6, a TK99, does not end a seal that TK00 began",
+	"loner-latin1.txt":           "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"loner-none.txt":             "bg-loner iso-8859-1 | 0 |  | ok",
+	"loner-utf8.txt":             "bg-loner utf-8 | 3 | SEK 45000.00 | ok",
+	"bad-loner-seal-after.txt":   "bg-sealed bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 8 stands outside of a section from TK01 to TK09, or begins one in another",
+	"cut-loner-sealed.txt":       "bg-sealed bg-loner iso-8859-1 | 3 | SEK 45000.00 | incomplete: it ends early, after 3 payments",
+	"bad-loner-seal-short.txt":   "bg-sealed bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 7, a TK99, is too short",
+	"loner-no-breaks.txt":        "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"loner-sealed-no-breaks.txt": "bg-sealed bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"loner-unterminated.txt":     "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"loner-sealed-sections.txt":  "bg-sealed bg-loner iso-8859-1 | 6 | SEK 90000.00 | ok",
+	"loner-sections.txt":         "bg-loner iso-8859-1 | 6 | SEK 90000.00 | ok",
+	"bad-loner-after.txt":        "bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 6 stands outside of a section from TK01 to TK09, or begins one in another",
+	"loner-iso646.txt":           "bg-loner iso-646-se | 3 | SEK 45000.00 | ok",
+	"bad-loner-head.txt": "bg-loner iso-8859-1 | 0 |  | malformed: record 1, a TK01, is too short",
+	"bad-loner-no-09.txt":        "bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 5 stands outside of a section from TK01 to TK09, or begins one in another",
+	"loner-lf.txt":               "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
+	"bad-loner-section.txt":      "bg-loner iso-8859-1 | 6 | SEK 90000.00 | totals-mismatch: section 2 says 3 payments, 45000.01 SEK, but holds 3, 45000.00 SEK",
+	"bad-loner-sum.txt":          "bg-loner iso-8859-1 | 3 | SEK 45000.00 | totals-mismatch: it says 3 payments, 45000.01 SEK, but holds 3, 45000.00 SEK",
+	"bad-loner-short.txt":        "bg-loner iso-8859-1 | 3 | SEK 45000.00 | malformed: record 5, a TK09, has no sum of 12 and no count of 6 digits",
+	"loner-findings.txt":         "bg-loner iso-8859-1 | 3 | SEK 45000.00 | ok",
 }
 
 func wantPayments(t *testing.T, name string, want []string) Facts {
@@ -68,4 +96,21 @@ func TestBgMaxPayments(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	wantFindings(t, "bgmax-findings.txt", "bankgiro-check-digit", "bankgiro-check-digit", "unknown-record", "bankgiro-not-numeric", "date-shape", "currency-differs")
+}
+
+func TestLonerPayments(t *testing.T) {
+	f := wantPayments(t, "loner-utf8-no-breaks.txt", []string{
+		`1 "0000000017" 25000.00 "SEK" from "" "0009912346" to "" "6000000334223113" on "2026-11-25" for "LÖN NOVEMBER"`,
+		`2 "0000000018" 19999.50 "SEK" from "" "0009912346" to "" "3300001212121212" on "2026-11-25" for "LÖN NOVEMBER"`,
+		`3 "0000000019" 0.50 "SEK" from "" "0009912346" to "" "8901003232323232" on "" for "FÖRSKOTT"`,
+	})
+	if f.FirstExecution != "2026-11-25" || f.LastExecution != "2026-11-25" || f.Declared != "3 payments, 45000.00" || f.Initiator != "004711" ||
+		f.BusinessKey != "bg-loner\x1f004711\x1f2026-11-20\x1f3\x1fSEK\x1f45000.00" || f.CreatedAt != "2026-11-20" || f.FindingsAll != 0 {
+		t.Errorf("%+v", f)
+	}
+	sealed := inspect(testdata(t)["loner-sealed.txt"], always(5)).Facts
+	if sealed.BusinessKey != f.BusinessKey {
+		t.Errorf("sealed, it is other business: %q", sealed.BusinessKey)
+	}
+	wantFindings(t, "loner-findings.txt", "bankgiro-check-digit", "account-not-numeric", "unknown-record", "date-shape", "date-past")
 }

@@ -36,7 +36,8 @@ type bgRecords struct {
 	flat    []byte // scratch: a UTF-8 record, a byte a character
 	records int64
 	p       Payment // the one at hand
-	date    []byte  // and its own date
+	dated   []byte  // its date as written, often the one of many payments
+	date    []byte  // and as YYYY-MM-DD
 }
 
 func newBGRecords(s *sheet, shape bgShape) bgRecords {
@@ -262,6 +263,17 @@ func (f *bgRecords) day(to, field []byte) []byte {
 	return to
 }
 
+// executionDate is day for a payment's execution date, which goes into the facts. It is valid until the next call.
+func (f *bgRecords) executionDate(field []byte) []byte {
+	if len(f.date) == 0 || string(f.dated) != string(field) {
+		f.dated = append(f.dated[:0], field...)
+		f.date = f.day(f.date[:0], field)
+		f.s.executes(f.date)
+	}
+	f.checkPast(f.date)
+	return f.date
+}
+
 func allZeros(b []byte) bool {
 	for _, c := range b {
 		if c != '0' {
@@ -328,6 +340,9 @@ func (f *bgRecords) tooBig() { f.s.malformed("its sum has too many digits") }
 // without a payment: two lists of mandates of a day are not one.
 func (f *bgRecords) sameBusiness(format string) {
 	facts := &f.s.facts
+	if facts.Payments == 0 {
+		return
+	}
 	key := []string{format, facts.Initiator, facts.CreatedAt, fmt.Sprint(facts.Payments)}
 	for _, t := range f.s.totals {
 		key = append(key, t.Currency, t.Amount.String())

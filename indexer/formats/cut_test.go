@@ -55,7 +55,7 @@ func complete(r read) bool {
 }
 
 // trueEnd is where a file is whole, and before which it must never be taken for that: for XML behind the end tag of the
-// outermost element, for LB behind the last digit or sign of the last TK29, or column 72 of TK99. Sections of an LB
+// outermost element, for the others as the head of their file in this package says. Sections of a
 // file that is not sealed end whole files, too.
 func trueEnd(name string, data []byte) (end int, also []int) {
 	if data[0] == '<' || data[0] == 0xEF || data[0] == 0xFE || data[0] == 0xFF || data[0] == 0 {
@@ -78,6 +78,19 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 	end = len(bytes.TrimRight(data, " \t\r\n\x1a"))
 	if i := bytes.Index(data, []byte("\n70")); i >= 0 && strings.Contains(name, "bgmax") {
 		also = append(also, i+35) // something stands behind it
+	}
+	if strings.Contains(name, "loner") && !bytes.HasPrefix(data, []byte("00")) {
+		for at := 0; ; at = end {
+			i := bytes.Index(data[at:], []byte("09261120"))
+			if i < 0 {
+				break
+			}
+			end = at + i + 46 // behind it are only zeros
+			also = append(also, end)
+		}
+	}
+	if i := bytes.Index(data, []byte("\n99261120")); i >= 0 {
+		also = append(also, i+73) // something stands behind it
 	}
 	if i := bytes.Index(data, []byte("\n29")); i >= 0 && !bytes.HasPrefix(data, []byte("00")) {
 		also = append(also, i+33)
@@ -115,7 +128,7 @@ func TestCutAnywhere(t *testing.T) {
 				going = going && (has(got.Problems, Incomplete) || has(got.Problems, Empty))
 				early := cut < end
 				for _, e := range sections {
-					early = early && (cut < e || len(bytes.TrimSpace(data[e:cut])) > 0)
+					early = early && (cut < e || len(bytes.Trim(data[e:cut], " \r\n0")) > 0)
 				}
 				if early && complete(got) {
 					t.Fatalf("complete at %d, before its end at %d", cut, end)
@@ -168,7 +181,8 @@ func TestFlips(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"pain001-typical.xml", "pain001-batches.xml", "pain001-cdata.xml", "pain001-utf16le.xml", "pain001-latin1.xml",
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
-		"bgmax-latin1.txt", "bgmax-no-breaks.txt", "bgmax-utf8.txt"} {
+		"bgmax-latin1.txt", "bgmax-no-breaks.txt", "bgmax-utf8.txt",
+		"loner-latin1.txt", "loner-no-breaks.txt", "loner-sections.txt", "loner-sealed.txt"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, count := sumOf(t, before)

@@ -141,6 +141,8 @@ func TestSameFacts(t *testing.T) {
 		{"lb-latin1.txt", "lb-lf.txt lb-cp850.txt lb-iso646.txt lb-utf8.txt lb-no-breaks.txt lb-utf8-no-breaks.txt lb-short.txt lb-long.txt " +
 			"lb-title.txt lb-unterminated.txt lb-sealed.txt lb-sealed-no-breaks.txt lb-lower.txt"},
 		{"bgmax-latin1.txt", "bgmax-lf.txt bgmax-utf8.txt bgmax-cp850.txt bgmax-short.txt bgmax-no-breaks.txt bgmax-unterminated.txt"},
+		{"loner-latin1.txt", "loner-lf.txt loner-utf8.txt loner-cp850.txt loner-iso646.txt loner-short.txt loner-no-breaks.txt loner-utf8-no-breaks.txt " +
+			"loner-unterminated.txt loner-sealed.txt loner-sealed-no-breaks.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))
 		for _, name := range strings.Fields(c.others) {

@@ -35,6 +35,7 @@ func formats() []format {
 	return []format{
 		{"xml", lookXML, openXML},
 		{"bg-lb", lookLB, openLB},
+		{"bg-loner", lookLoner, openLoner},
 		{"bgmax", lookBgMax, openBgMax},
 	}
 }
