@@ -91,8 +91,11 @@ func TestBoundedMemory(t *testing.T) {
 		"payers": {"<Document><CstmrCdtTrfInitn>", "<PmtInf><Dbtr><Nm>%d</Nm></Dbtr><DbtrAcct><Id><IBAN>%d</IBAN></Id></DbtrAcct>" +
 			"<CdtTrfTxInf><Amt><InstdAmt Ccy='SEK'>1</InstdAmt></Amt></CdtTrfTxInf></PmtInf>"},
 		"loner": {"01261120  L\xD6N                                              SEK0047110009912346\n", "35%d\n37%d\n"},
-		"bgmax": {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
-		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"autogiro": {"0120261120AUTOGIRO                                            0047110009912346\n",
+			"8220261125%d    \n03%d      \n0120261120AUTOGIRO                                            00471100%d  \n"},
+		"report": {"012026112099000009912346AG-MEDAVI\n", "73%d\n09202611209900%d\n012026112099000009912346AG-MEDAVI%d\n"},
+		"bgmax":  {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
+		"lb":     {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

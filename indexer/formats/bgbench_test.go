@@ -31,6 +31,15 @@ func bgLoner(payments int) []byte {
 	return b.Bytes()
 }
 
+func bgAutogiro(payments int) []byte {
+	var b bytes.Buffer
+	line(&b, "0120261120AUTOGIRO%44s0047110009912346", "")
+	for n := range payments {
+		line(&b, "82202611250    %016d%012d0009912346%16d", n, 20_000, n)
+	}
+	return b.Bytes()
+}
+
 func line(b *bytes.Buffer, format string, args ...any) {
 	fmt.Fprintf(b, "%-80s\r\n", fmt.Sprintf(format, args...))
 }
@@ -38,9 +47,11 @@ func line(b *bytes.Buffer, format string, args ...any) {
 func BenchmarkBankgiro(b *testing.B) {
 	b.Run("bgmax", func(b *testing.B) { measure(b, bgMax(100_000), 100_000) })
 	b.Run("loner", func(b *testing.B) { measure(b, bgLoner(100_000), 100_000) })
+	b.Run("autogiro", func(b *testing.B) { measure(b, bgAutogiro(100_000), 100_000) })
 }
 
 func TestNoAllocationsBankgiro(t *testing.T) {
 	allocations(t, "bgmax", bgMax)
 	allocations(t, "loner", bgLoner)
+	allocations(t, "autogiro", bgAutogiro)
 }

@@ -38,6 +38,7 @@ type bgRecords struct {
 	p       Payment // the one at hand
 	dated   []byte  // its date as written, often the one of many payments
 	date    []byte  // and as YYYY-MM-DD
+	past    bool    // which has passed
 }
 
 func newBGRecords(s *sheet, shape bgShape) bgRecords {
@@ -269,8 +270,11 @@ func (f *bgRecords) executionDate(field []byte) []byte {
 		f.dated = append(f.dated[:0], field...)
 		f.date = f.day(f.date[:0], field)
 		f.s.executes(f.date)
+		f.past = len(f.date) > 0 && string(f.date) < f.s.today
 	}
-	f.checkPast(f.date)
+	if f.past {
+		f.checkPast(f.date)
+	}
 	return f.date
 }
 

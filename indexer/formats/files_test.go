@@ -96,6 +96,9 @@ func summary(r read) string {
 	for _, t := range r.Facts.Totals {
 		totals = append(totals, t.Currency+" "+t.Amount.String())
 	}
+	for _, t := range r.Facts.Debits {
+		totals = append(totals, "drawn "+t.Currency+" "+t.Amount.String())
+	}
 	for _, p := range r.Problems {
 		problems = append(problems, string(p.Reason)+": "+p.Detail)
 	}
@@ -143,6 +146,8 @@ func TestSameFacts(t *testing.T) {
 		{"bgmax-latin1.txt", "bgmax-lf.txt bgmax-utf8.txt bgmax-cp850.txt bgmax-short.txt bgmax-no-breaks.txt bgmax-unterminated.txt"},
 		{"loner-latin1.txt", "loner-lf.txt loner-utf8.txt loner-cp850.txt loner-iso646.txt loner-short.txt loner-no-breaks.txt loner-utf8-no-breaks.txt " +
 			"loner-unterminated.txt loner-sealed.txt loner-sealed-no-breaks.txt"},
+		{"autogiro-latin1.txt", "autogiro-lf.txt autogiro-utf8.txt autogiro-cp850.txt autogiro-short.txt autogiro-no-breaks.txt autogiro-unterminated.txt " +
+			"autogiro-sealed.txt autogiro-sealed-no-breaks.txt autogiro-sealed-blank-rows.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))
 		for _, name := range strings.Fields(c.others) {

@@ -36,6 +36,8 @@ func formats() []format {
 		{"xml", lookXML, openXML},
 		{"bg-lb", lookLB, openLB},
 		{"bg-loner", lookLoner, openLoner},
+		{"bg-autogiro", lookAutogiro, openAutogiro},
+		{"bg-autogiro-report", lookAutogiroReport, openAutogiroReport},
 		{"bgmax", lookBgMax, openBgMax},
 	}
 }

@@ -15,12 +15,14 @@ const samplesDir = "../../../shared/samples"
 var wrongRows = map[string]string{
 	"bg-lb/bad__truncated-mid-record.txt tx_count":                         "the eighth payment's record is cut, so it is not taken for a payment",
 	"bg-lb/bad__truncated-mid-record.txt currency_totals SEK":              "the eighth payment's record is cut, so it is not taken for a payment",
+	"bg-autogiro-report/go-bankgiro__medgivande-new.txt account":           "the bankgiro number begins behind 9900, in column 15",
 	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_min": `the file has the literal "YYYY-MM-DD", which is no date`,
 	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_max": `the file has the literal "YYYY-MM-DD", which is no date`,
 }
 
 // readFormats are those of the manifest's formats that are read here.
-var readFormats = map[string]bool{"pain.001": true, "bg-lb": true, "bg-lb-report": true, "bgmax": true}
+var readFormats = map[string]bool{"pain.001": true, "bg-lb": true, "bg-lb-report": true, "bgmax": true,
+	"bg-autogiro": true, "bg-autogiro-report": true, "bg-sealed": true}
 
 // samples reads the manifest: a map of column to value for each file.
 func samples(t testing.TB) []map[string]string {
