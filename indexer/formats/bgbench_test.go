@@ -40,6 +40,17 @@ func bgAutogiro(payments int) []byte {
 	return b.Bytes()
 }
 
+func po3(payments int) []byte {
+	var b bytes.Buffer
+	line(&b, "MH00%8s5560000000%12s0000028803SEK", "", "")
+	for n := range payments {
+		line(&b, "PI0005%5s54728027%5s20261125%013d%025d", "", "", 12_000, n)
+		line(&b, "BE01%18sPAYEE NUMBER %d", "", n)
+	}
+	line(&b, "MT00%25s%07d%015d", "", payments, payments*12_000)
+	return b.Bytes()
+}
+
 func line(b *bytes.Buffer, format string, args ...any) {
 	fmt.Fprintf(b, "%-80s\r\n", fmt.Sprintf(format, args...))
 }
@@ -48,10 +59,12 @@ func BenchmarkBankgiro(b *testing.B) {
 	b.Run("bgmax", func(b *testing.B) { measure(b, bgMax(100_000), 100_000) })
 	b.Run("loner", func(b *testing.B) { measure(b, bgLoner(100_000), 100_000) })
 	b.Run("autogiro", func(b *testing.B) { measure(b, bgAutogiro(100_000), 100_000) })
+	b.Run("po3", func(b *testing.B) { measure(b, po3(100_000), 100_000) })
 }
 
 func TestNoAllocationsBankgiro(t *testing.T) {
 	allocations(t, "bgmax", bgMax)
 	allocations(t, "loner", bgLoner)
 	allocations(t, "autogiro", bgAutogiro)
+	allocations(t, "po3", po3)
 }

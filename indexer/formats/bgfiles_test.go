@@ -105,6 +105,24 @@ var bgWants = map[string]string{
 	"autogiro-findings.txt":                   "bg-autogiro iso-8859-1 | 4 | SEK 10.00, drawn SEK 1001.00 | ok",
 	"autogiro-smallest.txt":                   "bg-autogiro us-ascii | 1 | drawn SEK 750.00 | ok",
 	"bad-autogiro-amount.txt":                 "bg-autogiro iso-8859-1 | 1 | drawn SEK 750.00 | malformed: the amount of payment 2, record 3, is not 12 digits, or no bankgiro number follows",
+	"po3-findings.txt":                        "po3 iso-8859-1 | 3 | S3K 1601.00 | ok",
+	"po3-utf8.txt":                            "po3 utf-8 | 3 | SEK 1601.00 | ok",
+	"po3-lf.txt":                              "po3 iso-8859-1 | 3 | SEK 1601.00 | ok",
+	"bad-po3-count.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | totals-mismatch: section 1 says 2 payments, 1601.00 SEK, but holds 3, 1601.00 SEK",
+	"po3-short.txt":                           "po3 iso-8859-1 | 3 | SEK 1601.00 | ok",
+	"po3-cp850.txt":                           "po3 cp850 | 3 | SEK 1601.00 | ok",
+	"po3-no-breaks.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | ok",
+	"po3-unterminated.txt":                    "po3 iso-8859-1 | 3 | SEK 1601.00 | ok",
+	"bad-po3-amount.txt":                      "po3 iso-8859-1 | 1 | SEK 1500.00 | malformed: the amount of payment 2, record 7, is not 13 digits",
+	"bad-po3-head.txt":                        "po3 us-ascii | 0 |  | malformed: record 1, an MH00, is too short",
+	"po3-latin1.txt":                          "po3 iso-8859-1 | 3 | SEK 1601.00 | ok",
+	"bad-po3-section.txt":                     "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | totals-mismatch: section 2 says 3 payments, 1601.01 EUR, but holds 3, 1601.00 EUR",
+	"bad-po3-short.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | malformed: record 12, an MT00, has no count of 7 and no sum of 15 digits",
+	"po3-sections.txt":                        "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | ok",
+	"bad-po3-sum.txt":                         "po3 iso-8859-1 | 3 | SEK 1601.00 | totals-mismatch: section 1 says 3 payments, 1601.01 SEK, but holds 3, 1601.00 SEK",
+	"bad-po3-after.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | malformed: record 13 stands outside of a section from MH00 to MT00, or begins one in another",
+	"bad-po3-no-mt00.txt":                     "po3 iso-8859-1 | 2 | SEK 1600.50 | malformed: record 12 stands outside of a section from MH00 to MT00, or begins one in another",
+	"po3-smallest.txt":                        "po3 us-ascii | 1 | SEK 1500.00 | ok",
 }
 
 func wantPayments(t *testing.T, name string, want []string) Facts {
@@ -197,4 +215,18 @@ func TestAutogiroReportFacts(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %+v", name, got, want, f)
 		}
 	}
+}
+
+func TestPO3Payments(t *testing.T) {
+	f := wantPayments(t, "po3-utf8.txt", []string{
+		`1 "" 1500.00 "SEK" from "EXEMPEL ÅKERI AB" "0000028803" to "MÅLERI & FÄRG HB" "54728027" on "2026-11-25" for "1234567897"`,
+		`2 "" 100.50 "SEK" from "EXEMPEL ÅKERI AB" "0000028803" to "" "9900002" on "2026-11-30" for "FAKTURA 1 FÖR NOVEMBER"`,
+		`3 "" 0.50 "SEK" from "EXEMPEL ÅKERI AB" "0000028803" to "ÅSA BJÖRK" "6000334223113" on "" for ""`,
+	})
+	if f.FirstExecution != "2026-11-25" || f.LastExecution != "2026-11-30" || f.Declared != "3 payments, 1601.00" || f.Initiator != "5560000000" ||
+		f.BusinessKey != "po3\x1f5560000000\x1f2026-11-252026-11-30\x1f3\x1fSEK\x1f1601.00" || f.CreatedAt != "" || f.FindingsAll != 0 ||
+		len(f.Payers) != 1 || f.Payers[0] != (Party{Name: "EXEMPEL ÅKERI AB", Account: "0000028803"}) {
+		t.Errorf("%+v", f)
+	}
+	wantFindings(t, "po3-findings.txt", "currency-shape", "bankgiro-check-digit", "plusgiro-not-numeric", "date-shape", "date-past", "unknown-record", "section-totals")
 }

@@ -179,6 +179,10 @@ func (f *bgRecords) learn(line []byte) {
 
 func ascii(b []byte) bool {
 	var all uint64
+	for ; len(b) >= 32; b = b[32:] {
+		all |= binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
+			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
+	}
 	for ; len(b) >= 8; b = b[8:] {
 		all |= binary.LittleEndian.Uint64(b)
 	}
@@ -331,6 +335,9 @@ func addMinor(a, b int64) (int64, bool) {
 // bareNumber is a number without the zeros and blanks that fill its field; empty if there is nothing else.
 func bareNumber(b []byte) []byte {
 	b = trim(b)
+	for len(b) >= 8 && string(b[:8]) == "00000000" {
+		b = b[8:]
+	}
 	for len(b) > 0 && b[0] == '0' {
 		b = b[1:]
 	}
@@ -340,14 +347,18 @@ func bareNumber(b []byte) []byte {
 // tooBig ends a file whose numbers do not fit.
 func (f *bgRecords) tooBig() { f.s.malformed("its sum has too many digits") }
 
-// sameBusiness says what makes two files the same business: sender, date, count and the sums. Nothing does that for files
-// without a payment: two lists of mandates of a day are not one.
+// sameBusiness says what makes two files the same business: sender, date (of its payments, where it has none of its own),
+// count and the sums. Nothing does that for files without a payment: two lists of mandates of a day are not one.
 func (f *bgRecords) sameBusiness(format string) {
 	facts := &f.s.facts
-	if facts.Payments == 0 {
+	date := facts.CreatedAt
+	if date == "" {
+		date = facts.FirstExecution + facts.LastExecution
+	}
+	if facts.Payments == 0 || date == "" {
 		return
 	}
-	key := []string{format, facts.Initiator, facts.CreatedAt, fmt.Sprint(facts.Payments)}
+	key := []string{format, facts.Initiator, date, fmt.Sprint(facts.Payments)}
 	for _, t := range f.s.totals {
 		key = append(key, t.Currency, t.Amount.String())
 	}

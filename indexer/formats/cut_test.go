@@ -93,6 +93,9 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 			also = append(also, end)
 		}
 	}
+	if i := bytes.Index(data, []byte("\nMT00")); i >= 0 {
+		also = append(also, i+52)
+	}
 	if i := bytes.Index(data, []byte("\n99261120")); i >= 0 {
 		also = append(also, i+73) // something stands behind it
 	}
@@ -222,7 +225,8 @@ func TestFlips(t *testing.T) {
 		"pain001-apphdr.xml", "lb-latin1.txt", "lb-utf8-no-breaks.txt", "lb-sealed.txt", "lb-sections.txt", "lb-negative.txt",
 		"bgmax-latin1.txt", "bgmax-no-breaks.txt", "bgmax-utf8.txt",
 		"loner-latin1.txt", "loner-no-breaks.txt", "loner-sections.txt", "loner-sealed.txt",
-		"autogiro-latin1.txt", "autogiro-sealed.txt", "autogiro-report-medavi.txt"} {
+		"autogiro-latin1.txt", "autogiro-sealed.txt", "autogiro-report-medavi.txt",
+		"po3-latin1.txt", "po3-no-breaks.txt", "po3-sections.txt"} {
 		data := files[name]
 		before := inspect(data, whole(data))
 		sum, count := sumOf(t, before)

@@ -39,6 +39,7 @@ func formats() []format {
 		{"bg-autogiro", lookAutogiro, openAutogiro},
 		{"bg-autogiro-report", lookAutogiroReport, openAutogiroReport},
 		{"bgmax", lookBgMax, openBgMax},
+		{"po3", lookPO3, openPO3},
 	}
 }
 
