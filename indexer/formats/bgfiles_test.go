@@ -120,9 +120,10 @@ var bgWants = map[string]string{
 	"bad-po3-short.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | malformed: record 12, an MT00, has no count of 7 and no sum of 15 digits",
 	"po3-sections.txt":                        "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | ok",
 	"bad-po3-sum.txt":                         "po3 iso-8859-1 | 3 | SEK 1601.00 | totals-mismatch: section 1 says 3 payments, 1601.01 SEK, but holds 3, 1601.00 SEK",
-	"bad-po3-after.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | malformed: record 13 stands outside of a section from MH00 to MT00, or begins one in another",
-	"bad-po3-no-mt00.txt":                     "po3 iso-8859-1 | 2 | SEK 1600.50 | malformed: record 12 stands outside of a section from MH00 to MT00, or begins one in another",
+	"bad-po3-after.txt":                       "po3 iso-8859-1 | 3 | SEK 1601.00 | malformed: record 13 stands outside of a section from MH00 to MT00",
+	"bad-po3-no-mt00.txt":                     "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | totals-mismatch: section 1 says 3 payments, 1601.00, but holds 6, 3202.00",
 	"po3-smallest.txt":                        "po3 us-ascii | 1 | SEK 1500.00 | ok",
+	"po3-currencies.txt":                      "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | ok",
 }
 
 func wantPayments(t *testing.T, name string, want []string) Facts {

@@ -16,9 +16,9 @@ import (
 //	15: 3-37 account, 38-45 date, 46-50 number, 51-68 sum, 69-71 currency, 72-79 count, 80 kind
 //	70: 3-10 TK20, 11-18 TK21, 19-26 TK22 and TK23, 27-34 TK15
 //
-// TK20 are payments, TK21 deductions: a deposit (TK05 to TK15) holds TK20 and TK21, and the sum of the first less the sum
-// of the second. The date that money came stands in TK15, behind the payments, so it is known of the file, not of each.
-// The true end is column 34 of TK70.
+// TK20 are payments, TK21 deductions: a deposit (TK05 to TK15) holds both, and its sum is that of the first less that of
+// the second (checked on Bankgirot's own example, which has deductions and extra references). The date that money came
+// stands in TK15, behind the payments, so it is known of the file, not of each. The true end is column 34 of TK70.
 
 // bgmaxFile reads one BgMax file.
 type bgmaxFile struct {

@@ -5,17 +5,18 @@ import (
 	"fmt"
 )
 
-// PO3: payments sent to Nordea (PlusGirot). Source: two generators in public sources, as the manual was not at hand: the
-// npm package cfp ("Nordea Corporate File Payments") and a Python one; they agree in every column. Records of 80
+// PO3: payments sent to Nordea (PlusGirot). Source: three generators in public sources, as the manual was not at hand: the
+// npm package cfp ("Nordea Corporate File Payments"), a Ruby and a Python one; they agree in every column. Records of 80
 // characters, columns from 1:
 //
 //	MH00: 13-22 organisation number, 35-44 account, 45-47 currency
 //	BA01: 23-57 name of the sender; BA00: 5-22 own note; BA02, BA03: address
-//	PI00: 5-6 kind (00 plusgiro, 05 bankgiro, 09 account), 7-11 clearing, 12-22 number, 25-32 date, 33-45 amount, 46-70 reference
+//	PI00: 5-6 kind (00 plusgiro, 05 bankgiro, 08 salary, 09 account), 7-11 clearing, 12-22 number, 25-32 date, 33-45 amount, 46-70 reference
 //	BE01: 23-57 name of the payee; BE02, BE03: address; BM99: 5-74 message; each of the payment before it
 //	MT00: 30-36 count of PI00, 37-51 sum
 //
-// A file has a section from MH00 to MT00 for each account. Its true end is column 51 of the last MT00. A file of several
+// A section goes from an MH00 to an MT00, whose totals are of all that is between: one of the generators writes several MH00
+// there, one for each currency. Its true end is column 51 of the last MT00. A file of several
 // sections that is cut exactly between two of them cannot be told from a whole one. Credit notes (CNKR, CNDB) exist, but
 // are not described anywhere public: in a section with such a one, wrong totals are only a finding.
 
@@ -26,6 +27,7 @@ type po3File struct {
 	inSection        bool
 	pending          bool // p waits for its payee's name and message
 	odd              bool // the section has a credit note
+	mixed            bool // the section has payments in several currencies
 	name, payer, ref []byte
 	currency         string
 	count, sum       int64  // of the section, öre
@@ -65,8 +67,8 @@ func openPO3(prefix []byte, s *sheet) reader {
 
 func (f *po3File) record(rec []byte) {
 	kind := string(columns(rec, 1, 4)) // compared only, so not allocated
-	if f.inSection == (kind == "MH00") {
-		f.s.malformed("record %d stands outside of a section from MH00 to MT00, or begins one in another", f.records)
+	if !f.inSection && kind != "MH00" {
+		f.s.malformed("record %d stands outside of a section from MH00 to MT00", f.records)
 		return
 	}
 	switch kind {
@@ -98,17 +100,23 @@ func (f *po3File) record(rec []byte) {
 	}
 }
 
-// open begins a section with its MH00.
+// open begins a section with its MH00, or goes on in it with another account or currency.
 func (f *po3File) open(rec []byte) {
+	f.settle()
 	if len(rec) < 47 {
 		f.s.malformed("record %d, an MH00, is too short", f.records)
 		return
 	}
-	f.inSection, f.odd = true, false
-	f.sections++
-	f.count, f.sum, f.payer = 0, 0, f.payer[:0]
+	if !f.inSection {
+		f.inSection, f.odd, f.mixed = true, false, false
+		f.sections++
+		f.count, f.sum = 0, 0
+	}
+	f.payer = f.payer[:0]
 	f.p.PayerAccount = f.text(f.p.PayerAccount[:0], columns(rec, 35, 44))
-	f.currency = f.currencyCode(columns(rec, 45, 47), f.currency)
+	before := f.currency
+	f.currency = f.currencyCode(columns(rec, 45, 47), before)
+	f.mixed = f.mixed || f.count > 0 && f.currency != before
 	f.p.Currency = append(f.p.Currency[:0], f.currency...)
 	if f.sections == 1 {
 		f.s.facts.Initiator = string(f.text(nil, columns(rec, 13, 22)))
@@ -137,7 +145,7 @@ func (f *po3File) payment(rec []byte) {
 		f.checkNumber(to, "plusgiro")
 	case "05":
 		f.checkNumber(to, "bankgiro")
-	case "09":
+	default:
 		p.PayeeAccount = f.text(p.PayeeAccount, columns(rec, 7, 11))
 	}
 	p.PayeeAccount = f.text(p.PayeeAccount, to)
@@ -154,6 +162,14 @@ func (f *po3File) handOver() {
 	}
 }
 
+// settle enters what the records under an MH00 have left open.
+func (f *po3File) settle() {
+	f.handOver()
+	if f.inSection {
+		f.s.payer(f.payer, f.p.PayerAccount)
+	}
+}
+
 // po3Totals reads an MT00; false if it is not whole.
 func po3Totals(rec []byte) (count, ore int64, ok bool) {
 	count, ok = number(columns(rec, 30, 36))
@@ -163,7 +179,7 @@ func po3Totals(rec []byte) (count, ore int64, ok bool) {
 
 // close ends a section with its MT00.
 func (f *po3File) close(rec []byte) {
-	f.handOver()
+	f.settle()
 	if f.s.closed {
 		return
 	}
@@ -173,7 +189,6 @@ func (f *po3File) close(rec []byte) {
 		return
 	}
 	f.inSection = false
-	f.s.payer(f.payer, f.p.PayerAccount)
 	says := claim{hasCount: true, hasSum: true, count: count, counted: f.count,
 		sum: AmountFromMinor(ore, 2), summed: AmountFromMinor(f.sum, 2)}
 	sum, err := f.declaredSum.Add(says.sum)
@@ -186,7 +201,11 @@ func (f *po3File) close(rec []byte) {
 	if !says.wrong() {
 		return
 	}
-	words, holds := says.words(" " + f.currency)
+	unit := " " + f.currency
+	if f.mixed {
+		unit = ""
+	}
+	words, holds := says.words(unit)
 	switch {
 	case f.odd:
 		if f.s.finds() {
