@@ -124,6 +124,7 @@ var bgWants = map[string]string{
 	"bad-po3-no-mt00.txt":                     "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | totals-mismatch: section 1 says 3 payments, 1601.00, but holds 6, 3202.00",
 	"po3-smallest.txt":                        "po3 us-ascii | 1 | SEK 1500.00 | ok",
 	"po3-currencies.txt":                      "po3 iso-8859-1 | 6 | EUR 1601.00, SEK 1601.00 | ok",
+	"autogiro-sealed-shape.txt":               "bg-sealed bg-autogiro iso-8859-1 | 4 | SEK 10.00, drawn SEK 1001.00 | ok",
 }
 
 func wantPayments(t *testing.T, name string, want []string) Facts {
@@ -198,6 +199,7 @@ func TestAutogiroPayments(t *testing.T) {
 	}
 	wantFindings(t, "autogiro-findings.txt", "bankgiro-check-digit", "payee-differs", "date-shape", "payee-differs", "date-past",
 		"payee-differs", "payee-differs", "unknown-record")
+	wantFindings(t, "autogiro-sealed-shape.txt", "seal-shape")
 }
 
 func TestAutogiroReportFacts(t *testing.T) {

@@ -26,10 +26,21 @@ func (f *bgRecords) sealRecord(rec []byte, idle bool) bool {
 			f.s.malformed("record %d, a TK99, does not end a seal that TK00 began", f.records)
 		case len(rec) < 72:
 			f.s.malformed("record %d, a TK99, is too short", f.records)
+		case !hexDigits(rec[8:72]) && f.s.finds():
+			f.s.finding("seal-shape", f.where(), "the key's check value or the seal is not written in hexadecimal digits")
 		}
 		f.unsealed = true
 	default:
 		return false
+	}
+	return true
+}
+
+func hexDigits(b []byte) bool {
+	for _, c := range b {
+		if !digit(c) && c-'A' > 'F'-'A' {
+			return false
+		}
 	}
 	return true
 }

@@ -46,7 +46,7 @@ type Total struct {
 
 // Facts is what a file's content says.
 type Facts struct {
-	Format                        string // "pain.001", "bg-lb", "bg-lb-report" or "unrecognised"
+	Format                        string // "pain.001", "bg-lb", "bg-sealed" (Version says what is inside) ... or "unrecognised"
 	Version                       string // "pain.001.001.09", "report 1"; "" where the format or the file has none
 	MessageID                     string
 	CreatedAt                     string  // as written in the file (no zone is invented): 2026-11-20T15:02:11 or 2026-03-28
