@@ -46,6 +46,7 @@ type FileLine struct {
 	CreatedAt      string            `json:"created_at,omitempty"`
 	Payments       int64             `json:"payments"`
 	Totals         map[string]string `json:"totals,omitempty"`
+	Debits         map[string]string `json:"debits,omitempty"` // formats of both directions: what is drawn; totals are the credits then
 	FirstExecution string            `json:"first_execution,omitempty"`
 	LastExecution  string            `json:"last_execution,omitempty"`
 	Payers         []formats.Party   `json:"payers,omitempty"`
@@ -55,23 +56,27 @@ type FileLine struct {
 	Fate           indexer.Fate      `json:"fate,omitempty"`
 	Certificate    string            `json:"certificate,omitempty"`
 	DuplicateOf    string            `json:"duplicate_of,omitempty"`
+	Answers        string            `json:"answers,omitempty"` // message id of the file that this one is an answer to
 }
 
 func newFileLine(f *indexer.File) FileLine {
-	line := FileLine{
+	return FileLine{
 		ID: f.ID, Account: f.Account, Name: f.Name, Door: f.Door, ReceivedAt: utc(f.ReceivedAt), Size: f.Size,
 		SHA256: f.SHA256, Format: f.Facts.Format, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
 		Payments: f.Facts.Payments, FirstExecution: f.Facts.FirstExecution, LastExecution: f.Facts.LastExecution,
 		Payers: f.Facts.Payers, Verdict: f.Verdict, Reasons: f.Reasons, Findings: f.Facts.FindingsAll, Fate: f.Fate,
-		Certificate: f.Certificate, DuplicateOf: f.DuplicateOf,
+		Certificate: f.Certificate, DuplicateOf: f.DuplicateOf, Answers: f.Facts.Answers,
+		Totals: byCurrency(f.Facts.Totals), Debits: byCurrency(f.Facts.Debits),
 	}
-	for _, t := range f.Facts.Totals {
-		if line.Totals == nil {
-			line.Totals = map[string]string{}
-		}
-		line.Totals[t.Currency] = t.Amount.String()
+}
+
+// byCurrency writes amounts as decimal strings.
+func byCurrency(totals []formats.Total) map[string]string {
+	m := make(map[string]string, len(totals))
+	for _, t := range totals {
+		m[t.Currency] = t.Amount.String()
 	}
-	return line
+	return m
 }
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

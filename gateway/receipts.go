@@ -41,9 +41,11 @@ type receiptFacts struct {
 	CreatedAt      string            `json:"created_at,omitempty"`
 	Payments       int64             `json:"payments"`
 	Totals         map[string]string `json:"totals,omitempty"`
+	Debits         map[string]string `json:"debits,omitempty"`
 	FirstExecution string            `json:"first_execution,omitempty"`
 	LastExecution  string            `json:"last_execution,omitempty"`
 	Payers         []formats.Party   `json:"payers,omitempty"`
+	Answers        string            `json:"answers,omitempty"`
 	Findings       int64             `json:"findings"`
 }
 
@@ -58,16 +60,13 @@ func newReceipt(f *indexer.File) ([]byte, error) {
 		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: presentSentence(f), DuplicateOf: f.DuplicateOf,
 		Facts: receiptFacts{
 			Format: f.Facts.Format, Version: f.Facts.Version, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
-			Payments: f.Facts.Payments, Totals: map[string]string{}, FirstExecution: f.Facts.FirstExecution,
-			LastExecution: f.Facts.LastExecution, Payers: f.Facts.Payers, Findings: f.Facts.FindingsAll,
+			Payments: f.Facts.Payments, Totals: byCurrency(f.Facts.Totals), Debits: byCurrency(f.Facts.Debits),
+			Answers: f.Facts.Answers, FirstExecution: f.Facts.FirstExecution, LastExecution: f.Facts.LastExecution, Payers: f.Facts.Payers, Findings: f.Facts.FindingsAll,
 		},
 		Ledger: receiptLedger{f.Ledger.Seq, f.Ledger.Hash},
 	}
 	if r.Reasons == nil {
 		r.Reasons = []indexer.Reason{}
-	}
-	for _, t := range f.Facts.Totals {
-		r.Facts.Totals[t.Currency] = t.Amount.String()
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -156,6 +156,9 @@ func summary(f *formats.Facts) string {
 	for _, t := range f.Totals {
 		words = append(words, t.Amount.String()+" "+t.Currency)
 	}
+	for _, t := range f.Debits {
+		words = append(words, "drawn "+t.Amount.String()+" "+t.Currency)
+	}
 	if len(words) > 6 {
 		words = append(words[:6], "...")
 	}

@@ -43,6 +43,8 @@ type rest struct {
 	Initiator   string          `json:"initiator,omitempty"`
 	Payers      []formats.Party `json:"payers,omitempty"`
 	Totals      []total         `json:"totals,omitempty"`
+	Debits      []total         `json:"debits,omitempty"`
+	Answers     string          `json:"answers,omitempty"`
 	Declared    string          `json:"declared,omitempty"`
 	Encoding    string          `json:"encoding,omitempty"`
 	FindingsAll int64           `json:"findings,omitempty"`
@@ -70,9 +72,15 @@ func (r *fileRow) putFacts(f *File) error {
 		r.business = sum[:]
 	}
 	r.format, r.messageID, r.payments, r.first, r.last = c.Format, c.MessageID, c.Payments, c.FirstExecution, c.LastExecution
-	more := rest{c.Version, c.CreatedAt, c.Initiator, c.Payers, nil, c.Declared, c.Encoding, c.FindingsAll}
+	more := rest{
+		Version: c.Version, CreatedAt: c.CreatedAt, Initiator: c.Initiator, Payers: c.Payers, Answers: c.Answers,
+		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll,
+	}
 	for _, t := range c.Totals {
 		more.Totals = append(more.Totals, total(t))
+	}
+	for _, t := range c.Debits {
+		more.Debits = append(more.Debits, total(t))
 	}
 	b, err := json.Marshal(&more)
 	if err != nil {
@@ -137,10 +145,13 @@ func (r *fileRow) file() (*File, error) {
 	f.Facts = formats.Facts{
 		Format: r.format, Version: more.Version, MessageID: r.messageID, CreatedAt: more.CreatedAt, Initiator: more.Initiator,
 		Payers: more.Payers, Payments: r.payments, FirstExecution: r.first, LastExecution: r.last,
-		Declared: more.Declared, Encoding: more.Encoding, FindingsAll: more.FindingsAll,
+		Answers: more.Answers, Declared: more.Declared, Encoding: more.Encoding, FindingsAll: more.FindingsAll,
 	}
 	for _, t := range more.Totals {
 		f.Facts.Totals = append(f.Facts.Totals, formats.Total(t))
+	}
+	for _, t := range more.Debits {
+		f.Facts.Debits = append(f.Facts.Debits, formats.Total(t))
 	}
 	if r.findings != "" {
 		if err := json.Unmarshal([]byte(r.findings), &f.Facts.Findings); err != nil {

@@ -159,7 +159,8 @@ func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(wh
 		return nil
 	}
 	what := "payments " + row.id
-	all, sums, count := sha256.New(), map[string]formats.Amount{}, int64(0)
+	all, count := sha256.New(), int64(0)
+	sums := paymentSums{map[string]formats.Amount{}, map[string]formats.Amount{}}
 	var r blockReader
 	for no := range row.blocks {
 		var data []byte
@@ -179,10 +180,7 @@ func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(wh
 		var bad error
 		err = r.each(data, func(p *formats.Payment) bool {
 			count++
-			var sum formats.Amount
-			if sum, bad = sums[string(p.Currency)].Add(p.Amount); bad == nil {
-				sums[string(p.Currency)] = sum
-			}
+			bad = sums.add(p)
 			return bad == nil
 		})
 		if err = errors.Join(err, bad); err != nil {
@@ -196,16 +194,60 @@ func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(wh
 	if count != row.payments {
 		report(what, fmt.Sprintf("there are %d, the file has %d", count, row.payments))
 	}
-	for _, t := range f.Facts.Totals {
-		if sum := sums[t.Currency]; sum.Cmp(t.Amount) != 0 {
-			report(what, fmt.Sprintf("they make up %s %s, the file %s", sum, t.Currency, t.Amount))
+	for _, wrong := range sums.against(&f.Facts) {
+		report(what, wrong)
+	}
+	return nil
+}
+
+// paymentSums are what a file's payments make up, by currency: those of one direction, and those of the other.
+type paymentSums struct{ in, out map[string]formats.Amount }
+
+func (s paymentSums) add(p *formats.Payment) (err error) {
+	into := s.in
+	if p.Amount.Sign() < 0 {
+		into = s.out
+	}
+	sum, err := into[string(p.Currency)].Add(p.Amount)
+	if err == nil && len(p.Currency) > 0 { // payments without a currency are only counted
+		into[string(p.Currency)] = sum
+	}
+	return err
+}
+
+// against says in which ways the facts' totals are others. Facts with debits have both directions apart; without, what is
+// negative was subtracted (an LB file's deductions), or is not there.
+func (s paymentSums) against(facts *formats.Facts) (wrong []string) {
+	if len(facts.Debits) > 0 {
+		wrong = differences(s.out, facts.Debits, "drawn ")
+		return append(wrong, differences(s.in, facts.Totals, "")...)
+	}
+	for currency, out := range s.out {
+		sum, err := s.in[currency].Add(out)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		s.in[currency] = sum
+	}
+	return differences(s.in, facts.Totals, "")
+}
+
+// differences holds sums, negative where they are of what was drawn, against totals.
+func differences(sums map[string]formats.Amount, totals []formats.Total, direction string) (wrong []string) {
+	for _, t := range totals {
+		sum := sums[t.Currency]
+		if direction != "" {
+			sum = sum.Neg()
+		}
+		if sum.Cmp(t.Amount) != 0 {
+			wrong = append(wrong, fmt.Sprintf("they make up %s%s %s, the file %s", direction, sum, t.Currency, t.Amount))
 		}
 		delete(sums, t.Currency)
 	}
 	for currency, sum := range sums {
 		if !sum.IsZero() {
-			report(what, fmt.Sprintf("they make up %s %s, of which the file has no total", sum, currency))
+			wrong = append(wrong, fmt.Sprintf("they make up %s %s, of which the file has no total", sum, currency))
 		}
 	}
-	return nil
+	return wrong
 }

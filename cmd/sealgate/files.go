@@ -92,11 +92,14 @@ func (t *tool) listFiles(ctx context.Context, q gateway.FilesQuery, show *rows) 
 	return nil
 }
 
-// totals are a file's sums, exactly as they are: 1250.50 SEK, 30.00 EUR.
+// totals are a file's sums, exactly as they are: 1250.50 SEK, drawn 30.00 SEK.
 func totals(f gateway.FileLine) string {
 	var sums []string
 	for _, currency := range slices.Sorted(maps.Keys(f.Totals)) {
 		sums = append(sums, strings.TrimSpace(f.Totals[currency]+" "+currency))
+	}
+	for _, currency := range slices.Sorted(maps.Keys(f.Debits)) {
+		sums = append(sums, strings.TrimSpace("drawn "+f.Debits[currency]+" "+currency))
 	}
 	return strings.Join(sums, ", ")
 }

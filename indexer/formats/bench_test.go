@@ -11,7 +11,10 @@ import (
 
 // benchmark feeds a generated file in chunks of 64 KiB. The last figure is allocations per payment.
 func benchmark(b *testing.B, format string, opt payfile.Options) {
-	data := generated(b, format, opt)
+	measure(b, generated(b, format, opt), opt.Payments)
+}
+
+func measure(b *testing.B, data []byte, payments int) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -20,11 +23,11 @@ func benchmark(b *testing.B, format string, opt payfile.Options) {
 		for p := data; len(p) > 0; p = p[min(len(p), 64<<10):] {
 			i.Write(p[:min(len(p), 64<<10)])
 		}
-		if _, problems := i.Close(); len(problems) > 0 || seen != int64(opt.Payments) {
+		if _, problems := i.Close(); len(problems) > 0 || seen != int64(payments) {
 			b.Fatal(problems, seen)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(opt.Payments), "ns/payment")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(payments), "ns/payment")
 }
 
 func BenchmarkPain001(b *testing.B) {
@@ -73,22 +76,29 @@ func TestNoAllocations(t *testing.T) {
 		{"coda", payfile.Options{}},
 		{"bacs", payfile.Options{}},
 	} {
-		count := func(payments int) float64 {
+		allocations(t, c.format, func(payments int) []byte {
 			c.opt.Payments = payments
-			data := generated(t, c.format, c.opt)
-			return testing.AllocsPerRun(3, func() {
-				i := New(func(*Payment) {}, today)
-				for p := data; len(p) > 0; p = p[min(len(p), 32<<10):] {
-					i.Write(p[:min(len(p), 32<<10)])
-				}
-				i.Close()
-			})
-		}
-		few, many := count(5_000), count(25_000)
-		t.Logf("%s: %.0f allocations for 5,000 payments, %.0f for 25,000", c.format, few, many)
-		if many > few+100 {
-			t.Errorf("%s: %.4f allocations a payment", c.format, (many-few)/20_000)
-		}
+			return generated(t, c.format, c.opt)
+		})
+	}
+}
+
+func allocations(t *testing.T, format string, generate func(payments int) []byte) {
+	t.Helper()
+	count := func(payments int) float64 {
+		data := generate(payments)
+		return testing.AllocsPerRun(3, func() {
+			i := New(func(*Payment) {}, today)
+			for p := data; len(p) > 0; p = p[min(len(p), 32<<10):] {
+				i.Write(p[:min(len(p), 32<<10)])
+			}
+			i.Close()
+		})
+	}
+	few, many := count(5_000), count(25_000)
+	t.Logf("%s: %.0f allocations for 5,000 payments, %.0f for 25,000", format, few, many)
+	if many > few+100 {
+		t.Errorf("%s: %.4f allocations a payment", format, (many-few)/20_000)
 	}
 }
 
@@ -106,7 +116,12 @@ func TestBoundedMemory(t *testing.T) {
 			"<CdtDbtInd>CRDT</CdtDbtInd></Bal><TxsSummry><TtlNtries><NbOfNtries>%d</NbOfNtries></TtlNtries></TxsSummry></Stmt>"},
 		"bacs":  {"VOL1000417\nHDR1A\nUHL1\n", "405060" + "87654321" + "099" + "203040" + "12345678" + "0000" + "00000000100" + "N%d\n"},
 		"nacha": {"101 061000052 1210428822611201502A094101\n", "5200N%d                                             PPD\n6220610000521                 0000000001\n8200" + strings.Repeat("0", 40) + "\n"},
-		"lb":    {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"loner": {"01261120  L\xD6N                                              SEK0047110009912346\n", "35%d\n37%d\n"},
+		"autogiro": {"0120261120AUTOGIRO                                            0047110009912346\n",
+			"8220261125%d    \n03%d      \n0120261120AUTOGIRO                                            00471100%d  \n"},
+		"report": {"012026112099000009912346AG-MEDAVI\n", "73%d\n09202611209900%d\n012026112099000009912346AG-MEDAVI%d\n"},
+		"bgmax":  {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
+		"lb":     {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

@@ -97,6 +97,12 @@ func TestSameFacts(t *testing.T) {
 		{"nets-request.txt", "nets-crlf.txt nets-no-breaks.txt nets-unterminated.txt nets-tail.txt"},
 		{"coda-typical.txt", "coda-crlf.txt coda-no-breaks.txt coda-unterminated.txt coda-tail.txt"},
 		{"bacs-credits.txt", "bacs-crlf.txt bacs-unterminated.txt bacs-tail.txt"},
+		{"bgmax-latin1.txt", "bgmax-lf.txt bgmax-utf8.txt bgmax-cp850.txt bgmax-short.txt bgmax-no-breaks.txt bgmax-unterminated.txt"},
+		{"loner-latin1.txt", "loner-lf.txt loner-utf8.txt loner-cp850.txt loner-iso646.txt loner-short.txt loner-no-breaks.txt loner-utf8-no-breaks.txt " +
+			"loner-unterminated.txt loner-sealed.txt loner-sealed-no-breaks.txt"},
+		{"autogiro-latin1.txt", "autogiro-lf.txt autogiro-utf8.txt autogiro-cp850.txt autogiro-short.txt autogiro-no-breaks.txt autogiro-unterminated.txt " +
+			"autogiro-sealed.txt autogiro-sealed-no-breaks.txt autogiro-sealed-blank-rows.txt"},
+		{"po3-latin1.txt", "po3-lf.txt po3-utf8.txt po3-cp850.txt po3-short.txt po3-no-breaks.txt po3-unterminated.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))
 		for _, name := range strings.Fields(c.others) {

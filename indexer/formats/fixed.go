@@ -120,22 +120,6 @@ func (r *records) flatten(b []byte) []byte {
 	return r.flat
 }
 
-// ascii tells whether b has no byte from 0x80.
-func ascii(b []byte) bool {
-	for len(b) >= 8 {
-		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 func (r *records) where() string { return fmt.Sprintf("record %d", r.n) }
 
 // checkWidth enters a finding about a record that has more or fewer characters than the standard says.

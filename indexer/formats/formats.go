@@ -46,7 +46,7 @@ type Total struct {
 
 // Facts is what a file's content says.
 type Facts struct {
-	Format                        string // "pain.001", "camt.053", "bg-lb", "bg-lb-report" ... or "unrecognised"
+	Format                        string // "pain.001", "bg-lb", "bg-sealed" (Version says what is inside) ... or "unrecognised"
 	Version                       string // "pain.001.001.09", "report 1"; "" where the format or the file has none
 	MessageID                     string
 	CreatedAt                     string  // as written in the file (no zone is invented): 2026-11-20T15:02:11 or 2026-03-28
@@ -76,7 +76,7 @@ const (
 type Payment struct {
 	Index         int64 // from 1, in file order
 	EndToEndID    []byte
-	Amount        Amount // negative for debits where a format has both directions, and for an LB file's deductions and credit notes
+	Amount        Amount // negative for deductions and credit notes, and for what is drawn, see Facts.Debits
 	Currency      []byte
 	PayerName     []byte
 	PayerAccount  []byte

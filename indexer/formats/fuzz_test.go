@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,6 +70,34 @@ func FuzzLB(f *testing.F) {
 		if len(got.Problems) == 0 && !bytes.Contains(data, []byte("29")) {
 			t.Errorf("taken without a TK29: %v", got.Facts)
 		}
+	})
+}
+
+// bgHeads are how files of Bankgirot's other formats begin, and of PO3.
+var bgHeads = []string{
+	"01BGMAX               0120261120173035010331P\n050009912346          SEK\n",
+	"01261120  L\xD6N                                              SEK0047110009912346\n",
+	"0120261120AUTOGIRO                                            0047110009912346\n",
+	"00261120HMAC\n0120261120AUTOGIRO                                            0047110009912346\n",
+	"01AUTOGIRO              20261120            MAKULERING/\xC4NDRING  0047110009912346\n",
+	"012026112099000009912346AG-MEDAVI\n",
+	"512026112099000009912346AG-EMEDGIV\n",
+	"MH00        5560000000            0000028803SEK\n",
+}
+
+var bankgiros = regexp.MustCompile(`bgmax|loner|autogiro|po3`)
+
+// FuzzBankgiro begins with a whole head, which the seed chooses, and goes on with whole files that have been changed.
+func FuzzBankgiro(f *testing.F) {
+	for name, data := range testdata(f) {
+		if bankgiros.MatchString(name) {
+			for i := range bgHeads {
+				f.Add(data, uint64(i))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		checkInspector(t, append([]byte(bgHeads[seed%uint64(len(bgHeads))]), data...), seed)
 	})
 }
 

@@ -36,6 +36,11 @@ func formats() []format {
 	return []format{
 		{"xml", lookXML, openXML},
 		{"bg-lb", lookLB, openLB},
+		{"bg-loner", lookLoner, openLoner},
+		{"bg-autogiro", lookAutogiro, openAutogiro},
+		{"bg-autogiro-report", lookAutogiroReport, openAutogiroReport},
+		{"bgmax", lookBgMax, openBgMax},
+		{"po3", lookPO3, openPO3},
 		{"nacha", lookNACHA, openNACHA},
 		{"nets-ocr", lookNets, openNets},
 		{"coda", lookCODA, openCODA},

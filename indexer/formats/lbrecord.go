@@ -1,25 +1,20 @@
 package formats
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // lbState is what an LB file's records have said so far.
 type lbState struct {
-	sealed, unsealed bool // TK00 and TK99 have come
-	sections         int64
-	inSection        bool
-	section          lbSection
-	declared         int64  // payments that all TK29 say
-	declaredSum      Amount // and their sums
-	slot             int    // the problem about a section's totals, see sheet.mismatch
+	sections    int64
+	inSection   bool
+	section     lbSection
+	declared    int64  // payments that all TK29 say
+	declaredSum Amount // and their sums
+	slot        int    // the problem about a section's totals, see sheet.mismatch
 
 	payee        [10]byte // receiver or payment number that name and account belong to
 	payeeName    []byte   // TK26
 	payeeAccount []byte   // TK40
-	p            Payment
-	date, ref    []byte
+	ref          []byte
 	currency     string
 }
 
@@ -32,30 +27,6 @@ type lbSection struct {
 	sum    int64 // öre
 }
 
-// columns is the field from column first to last, counted from 1; what is beyond the record's end is left out.
-func columns(rec []byte, first, last int) []byte {
-	if len(rec) < first {
-		return nil
-	}
-	return rec[first-1 : min(len(rec), last)]
-}
-
-// code is the record's transaction code; "LB" has one too.
-func code(rec []byte) int {
-	if len(rec) < 2 {
-		return -1
-	}
-	if rec[0] == 'L' && rec[1] == 'B' {
-		return lbTitle
-	}
-	if !digit(rec[0]) || !digit(rec[1]) {
-		return -1
-	}
-	return int(rec[0]-'0')*10 + int(rec[1]-'0')
-}
-
-const lbTitle = 100
-
 // record takes one record: no line end, nothing behind its last character, not empty.
 func (f *lbFile) record(rec []byte) {
 	switch code := code(rec); code {
@@ -67,13 +38,8 @@ func (f *lbFile) record(rec []byte) {
 		f.open(rec)
 	case 29:
 		f.close(rec)
-	case 0:
-		if f.records > 1 && f.sections > 0 || f.sealed {
-			f.s.malformed("record %d is a TK00, which belongs before everything else", f.records)
-		}
-		f.sealed = true
-	case 99:
-		f.unseal(rec)
+	case 0, 99:
+		f.sealRecord(rec, f.idle())
 	case lbTitle:
 		if f.sections > 0 && !f.inSection {
 			f.outside()
@@ -89,8 +55,8 @@ func (f *lbFile) record(rec []byte) {
 	default:
 		if !f.inSection {
 			f.outside()
-		} else if f.s.finds() {
-			f.s.finding("unknown-record", f.where(), "the record has a code that this format does not know")
+		} else {
+			f.unknown()
 		}
 	}
 }
@@ -98,8 +64,6 @@ func (f *lbFile) record(rec []byte) {
 func (f *lbFile) outside() {
 	f.s.malformed("record %d stands outside of a section from TK11 to TK29", f.records)
 }
-
-func (f *lbFile) where() string { return fmt.Sprintf("record %d", f.records) }
 
 // open begins a section with its TK11.
 func (f *lbFile) open(rec []byte) {
@@ -134,51 +98,22 @@ func (f *lbFile) open(rec []byte) {
 		return
 	}
 	facts := &f.s.facts
-	facts.Format = "bg-lb"
+	f.named("bg-lb", "")
 	if x.report != 0 {
-		facts.Format, facts.Version = "bg-lb-report", "report "+string(x.report)
+		f.named("bg-lb-report", "report "+string(x.report))
 	}
 	facts.Initiator = string(sender)
 	facts.CreatedAt = string(f.day(nil, columns(rec, 13, 18)))
 }
 
 func (f *lbFile) setCurrency(field []byte) {
-	if field = trim(field); len(field) == 0 {
-		field = []byte("SEK")
-	}
-	if !validCurrency(field) && f.s.finds() {
-		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
-	}
-	if f.currency != string(field) {
-		f.currency = string(f.text(nil, field))
-	}
+	f.currency = f.currencyCode(field, f.currency)
 	f.p.Currency = append(f.p.Currency[:0], f.currency...)
 }
 
 func (f *lbFile) clearPayee() {
 	f.payee = [10]byte{}
 	f.payeeName, f.payeeAccount = f.payeeName[:0], f.payeeAccount[:0]
-}
-
-// day appends YYMMDD as YYYY-MM-DD; GENAST (at once), blanks and zeros append nothing, and so does what is not a date.
-func (f *lbFile) day(to, field []byte) []byte {
-	if len(field) == 6 && digits(field) {
-		from := len(to)
-		to = append(to, '2', '0', field[0], field[1], '-', field[2], field[3], '-', field[4], field[5])
-		if validDate(to[from:]) {
-			return to
-		}
-		to = to[:from]
-		if string(field) == "000000" {
-			return to
-		}
-	} else if t := trim(field); len(t) == 0 || strings.EqualFold(string(t), "GENAST") {
-		return to
-	}
-	if f.s.finds() {
-		f.s.finding("date-shape", f.where(), "%q is not a date", field)
-	}
-	return to
 }
 
 // describe takes a payee's name (TK26) or account (TK40), which come before the payments to it.
@@ -219,8 +154,8 @@ func (f *lbFile) payment(rec []byte, code int) {
 		ore = -ore
 	}
 	x, p := &f.section, &f.p
-	sum := x.sum + ore
-	if (sum > x.sum) != (ore > 0) && ore != 0 {
+	sum, ok := addMinor(x.sum, ore)
+	if !ok {
 		f.s.malformed("the sum of section %d has too many digits", f.sections)
 		return
 	}
@@ -238,9 +173,7 @@ func (f *lbFile) payment(rec []byte, code int) {
 				f.s.executes(f.date)
 			}
 		}
-		if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds() {
-			f.s.finding("date-past", f.where(), "the execution date %s has passed", p.ExecutionDate)
-		}
+		f.checkPast(p.ExecutionDate)
 	}
 	f.s.payment(p)
 }
@@ -262,20 +195,6 @@ func (f *lbFile) receiver(rec []byte, code int) {
 		p.PayeeAccount = append(p.PayeeAccount[:0], f.payeeAccount...)
 	default:
 		p.PayeeAccount = p.PayeeAccount[:0]
-	}
-}
-
-// checkNumber enters a finding about a bankgiro or plusgiro number that cannot be right.
-func (f *lbFile) checkNumber(number []byte, kind string) {
-	switch checkLuhn(number) {
-	case luhnWrong:
-		if f.s.finds() {
-			f.s.finding(kind+"-check-digit", f.where(), "the %s number %q is not valid", kind, number)
-		}
-	case luhnNoNumber:
-		if f.s.finds() {
-			f.s.finding(kind+"-not-numeric", f.where(), "the %s number %q is not a number", kind, number)
-		}
 	}
 }
 
@@ -332,38 +251,15 @@ func (f *lbFile) close(rec []byte) {
 	}
 }
 
-// unseal takes TK99, the seal's end. The seal itself is not verified.
-func (f *lbFile) unseal(rec []byte) {
-	if !f.sealed || f.unsealed || f.inSection || f.sections == 0 {
-		f.s.malformed("record %d, a TK99, does not end a seal that TK00 began", f.records)
-		return
-	}
-	if len(rec) < 72 {
-		f.s.malformed("record %d, a TK99, is too short", f.records)
-		return
-	}
-	f.unsealed = true
-}
-
-// finish enters what makes two files the same business: sender, date, count and the sums.
-func (f *lbFile) finish() {
-	facts := &f.s.facts
-	key := []string{facts.Format, facts.Initiator, facts.CreatedAt, fmt.Sprint(facts.Payments)}
-	for _, t := range f.s.totals.list {
-		key = append(key, t.Currency, t.Amount.String())
-	}
-	facts.BusinessKey = strings.Join(key, "\x1f")
-}
+// idle tells whether the file could end after the records so far, but for its seal.
+func (f *lbFile) idle() bool { return f.sections > 0 && !f.inSection }
 
 // couldClose tells whether a last record without a line end ends the file: nothing of it is lost but blanks.
 func (f *lbFile) couldClose(rec []byte) bool {
-	switch code(rec) {
-	case 29:
+	if code(rec) == 29 {
 		_, ore, ok := totals(rec)
 		// A sum that needs a sign, and has none yet, may be about to get it.
 		return ok && f.inSection && !f.sealed && (ore < 0 || len(rec) > 32 || f.section.sum >= 0)
-	case 99:
-		return f.sealed && !f.unsealed && !f.inSection && f.sections > 0 && len(rec) >= 72
 	}
-	return false
+	return f.couldUnseal(rec, f.idle())
 }

@@ -14,7 +14,7 @@ const samplesDir = "../../../shared/samples"
 // readHere are the formats of the manifest that this package reads.
 var readHere = map[string]bool{
 	"pain.001": true, "pain.002": true, "pain.008": true, "camt.052": true, "camt.053": true, "camt.054": true, "pacs.008": true,
-	"bg-lb": true, "bg-lb-report": true,
+	"bg-lb": true, "bg-lb-report": true, "bgmax": true, "bg-autogiro": true, "bg-autogiro-report": true, "bg-sealed": true,
 	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
 }
 
@@ -63,13 +63,19 @@ func sample(t testing.TB, row map[string]string) []byte {
 	return data
 }
 
-// longDate makes 060328 of the manifest a date.
+// longDate makes 060328, 20060328 or 20060328173035010331 of the manifest a date, with its time.
 func longDate(s string) string {
 	if day, clock, ok := strings.Cut(s, " "); ok && len(day) == 6 && len(clock) == 4 {
 		return longDate(day) + "T" + clock[:2] + ":" + clock[2:]
 	}
-	if len(s) == 6 && digits([]byte(s)) {
+	switch {
+	case !digits([]byte(s)):
+	case len(s) == 6:
 		return "20" + s[:2] + "-" + s[2:4] + "-" + s[4:]
+	case len(s) == 8:
+		return s[:4] + "-" + s[4:6] + "-" + s[6:]
+	case len(s) == 20:
+		return longDate(s[:8]) + "T" + s[8:10] + ":" + s[10:12] + ":" + s[12:14] + "." + s[14:]
 	}
 	return s
 }
@@ -92,7 +98,7 @@ func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]st
 		name, sum, _ := strings.Cut(total, ":")
 		currency, direction, _ := strings.Cut(name, "/")
 		totals := f.Totals
-		if direction == "DBIT" || direction == "D" {
+		if direction == "DBIT" || direction == "D" || direction == "in" { // "in": drawn from the payers
 			totals = f.Debits
 		}
 		found := "none"

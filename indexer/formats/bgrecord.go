@@ -1,0 +1,378 @@
+package formats
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// What the files of Bankgirot and its neighbours have in common: records of 80 characters, in lines or back to back, in
+// one of several encodings. How they are cut out of the stream is here; how such a file is told from others is in bglook.go.
+
+const (
+	bgRecord  = 80
+	maxBGLine = 1024 // bytes
+)
+
+// bgShape is what the first records say of a file's outer form.
+type bgShape struct {
+	sealed bool // a TK00 stands before everything else, see bgseal.go
+	lines  bool // records are lines; otherwise they stand back to back
+	// encoding is "iso-8859-1", "cp850" (which shares its Swedish letters with 437 and 865), "iso-646-se", "utf-8" or
+	// "us-ascii"; "" where no letter of the first record tells: then the first record with a byte beyond ASCII does.
+	encoding string
+}
+
+// bgRecords cuts a file into records and gives each to one function: no line end, nothing behind its last character, not
+// empty, a byte a character.
+type bgRecords struct {
+	s *sheet
+	bgShape
+	bgSeal
+	each    func(rec []byte)
+	carry   []byte // the beginning of a record or line
+	flat    []byte // scratch: a UTF-8 record, a byte a character
+	records int64
+	p       Payment // the one at hand
+	dated   []byte  // its date as written, often the one of many payments
+	date    []byte  // and as YYYY-MM-DD
+	past    bool    // which has passed
+}
+
+func newBGRecords(s *sheet, shape bgShape) bgRecords {
+	s.facts.Encoding = shape.encoding
+	if shape.encoding == "" {
+		s.facts.Encoding = "us-ascii"
+	}
+	return bgRecords{s: s, bgShape: shape}
+}
+
+func (f *bgRecords) write(p []byte) {
+	for len(p) > 0 && !f.s.closed {
+		if len(f.carry) > 0 {
+			n, whole := f.cut(p)
+			f.carry = append(f.carry, p[:n]...)
+			if p = p[n:]; !whole {
+				break
+			}
+			f.take(f.carry)
+			f.carry = f.carry[:0]
+			continue
+		}
+		n, whole := f.cut(p)
+		if !whole {
+			f.carry = append(f.carry, p[:n]...)
+			break
+		}
+		f.take(p[:n])
+		p = p[n:]
+	}
+	if len(f.carry) > maxBGLine {
+		f.tooLong()
+	}
+}
+
+func (f *bgRecords) tooLong() {
+	f.s.malformed("record %d is longer than %d bytes", f.records+1, maxBGLine)
+}
+
+// cut tells how much of p belongs to the record that the carry begins, and whether the record is whole with that.
+func (f *bgRecords) cut(p []byte) (n int, whole bool) {
+	if f.lines {
+		if n = bytes.IndexByte(p, '\n'); n >= 0 {
+			return n + 1, true
+		}
+		return len(p), false
+	}
+	if len(f.carry) == 0 && (p[0] == '\r' || p[0] == '\n') {
+		return 1, true // a line end after a record does no harm
+	}
+	if f.encoding != "utf-8" {
+		n = min(len(p), bgRecord-len(f.carry))
+		return n, len(f.carry)+n == bgRecord
+	}
+	chars := 0
+	for _, c := range f.carry {
+		if c&0xC0 != 0x80 {
+			chars++
+		}
+	}
+	for n < len(p) {
+		if p[n]&0xC0 != 0x80 {
+			if chars == bgRecord {
+				return n, true // the first byte after the record's last character
+			}
+			chars++
+		}
+		n++
+		if chars == bgRecord && p[n-1] < utf8.RuneSelf {
+			return n, true
+		}
+	}
+	return n, false
+}
+
+// take reads one record, with its line end.
+func (f *bgRecords) take(line []byte) {
+	if len(line) > maxBGLine {
+		f.tooLong()
+		return
+	}
+	line = trimLine(line)
+	if len(line) == 0 {
+		return
+	}
+	f.records++
+	f.learn(line)
+	f.each(f.flatten(line))
+}
+
+// rest is what came behind the last whole record, as each would get it; empty if that is nothing.
+func (f *bgRecords) rest() []byte { return f.flatten(trimLine(f.carry)) }
+
+// last takes the rest as a record: the file ends with it.
+func (f *bgRecords) last() {
+	f.take(f.carry)
+	f.carry = f.carry[:0]
+}
+
+// trimLine takes off what may follow a record's last character.
+func trimLine(b []byte) []byte {
+	for len(b) >= 8 && string(b[len(b)-8:]) == "        " {
+		b = b[:len(b)-8]
+	}
+	for len(b) > 0 && (b[len(b)-1] <= ' ' || b[len(b)-1] == 0x1A) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// flatten makes a UTF-8 record one of a byte a character, so that columns are offsets. Characters beyond ISO-8859-1
+// become question marks; bytes that are no UTF-8 stay.
+func (f *bgRecords) flatten(b []byte) []byte {
+	if f.encoding != "utf-8" {
+		return b
+	}
+	f.flat = f.flat[:0]
+	for i := 0; i < len(b); {
+		r, n := rune(b[i]), 1
+		if r >= utf8.RuneSelf {
+			if r, n = utf8.DecodeRune(b[i:]); n == 1 {
+				r = rune(b[i])
+			} else if r > 0xFF {
+				r = '?'
+			}
+		}
+		f.flat = append(f.flat, byte(r))
+		i += n
+	}
+	return f.flat
+}
+
+// learn settles the encoding by the first record that is not plain ASCII, where the file's head did not: UTF-8 is hardly
+// ever valid by chance, and ISO-8859-1 has no letters from 0x80 to 0x9F, where code page 850 has most Swedish ones.
+func (f *bgRecords) learn(line []byte) {
+	if f.encoding != "" || ascii(line) {
+		return
+	}
+	f.encoding = "iso-8859-1"
+	if utf8.Valid(line) {
+		f.encoding = "utf-8"
+	} else if between(line, 0x80, 0x9F) {
+		f.encoding = "cp850"
+	}
+	f.s.facts.Encoding = f.encoding
+}
+
+func ascii(b []byte) bool {
+	var all uint64
+	for ; len(b) >= 32; b = b[32:] {
+		all |= binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
+			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		all |= binary.LittleEndian.Uint64(b)
+	}
+	for _, c := range b {
+		all |= uint64(c)
+	}
+	return all&0x8080808080808080 == 0
+}
+
+// between tells whether one of the bytes lies from low to high.
+func between(b []byte, low, high byte) bool {
+	for _, c := range b {
+		if c >= low && c <= high {
+			return true
+		}
+	}
+	return false
+}
+
+// columns is the field from column first to last, counted from 1; what is beyond the record's end is left out.
+func columns(rec []byte, first, last int) []byte {
+	if len(rec) < first {
+		return nil
+	}
+	return rec[first-1 : min(len(rec), last)]
+}
+
+// code is the record's transaction code; "LB" has one too.
+func code(rec []byte) int {
+	if len(rec) < 2 {
+		return -1
+	}
+	if rec[0] == 'L' && rec[1] == 'B' {
+		return lbTitle
+	}
+	if !digit(rec[0]) || !digit(rec[1]) {
+		return -1
+	}
+	return int(rec[0]-'0')*10 + int(rec[1]-'0')
+}
+
+const lbTitle = 100
+
+func (f *bgRecords) where() string { return fmt.Sprintf("record %d", f.records) }
+
+// unknown enters a finding about a record that the format does not have.
+func (f *bgRecords) unknown() {
+	if f.s.finds() {
+		f.s.finding("unknown-record", f.where(), "the record has a code that this format does not know")
+	}
+}
+
+// day appends YYMMDD or YYYYMMDD as YYYY-MM-DD; GENAST (at once), blanks and zeros append nothing, and so does what is not
+// a date, which is a finding.
+func (f *bgRecords) day(to, field []byte) []byte {
+	from := len(to)
+	switch {
+	case len(field) != 6 && len(field) != 8 || !digits(field):
+		if t := trim(field); len(t) == 0 || strings.EqualFold(string(t), "GENAST") {
+			return to
+		}
+	default:
+		if len(field) == 6 {
+			to = append(to, '2', '0')
+		}
+		for i, c := range field {
+			if k := len(field) - i; k == 4 || k == 2 {
+				to = append(to, '-')
+			}
+			to = append(to, c)
+		}
+		if validDate(to[from:]) {
+			return to
+		}
+		to = to[:from]
+		if allZeros(field) {
+			return to
+		}
+	}
+	if f.s.finds() {
+		f.s.finding("date-shape", f.where(), "%q is not a date", field)
+	}
+	return to
+}
+
+// executionDate is day for a payment's execution date, which goes into the facts. It is valid until the next call.
+func (f *bgRecords) executionDate(field []byte) []byte {
+	if len(f.date) == 0 || string(f.dated) != string(field) {
+		f.dated = append(f.dated[:0], field...)
+		f.date = f.day(f.date[:0], field)
+		f.s.executes(f.date)
+		f.past = len(f.date) > 0 && string(f.date) < f.s.today
+	}
+	if f.past {
+		f.checkPast(f.date)
+	}
+	return f.date
+}
+
+func allZeros(b []byte) bool {
+	for _, c := range b {
+		if c != '0' {
+			return false
+		}
+	}
+	return true
+}
+
+// currencyCode is the field's currency, SEK if it is blank. It allocates only where that is not the one before.
+func (f *bgRecords) currencyCode(field []byte, before string) string {
+	if field = trim(field); len(field) == 0 {
+		field = []byte("SEK")
+	}
+	if !validCurrency(field) && f.s.finds() {
+		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
+	}
+	if before == string(field) {
+		return before
+	}
+	return string(f.text(nil, field))
+}
+
+// checkPast enters a finding about an execution date that has passed.
+func (f *bgRecords) checkPast(date []byte) {
+	if len(date) > 0 && string(date) < f.s.today && f.s.finds() {
+		f.s.finding("date-past", f.where(), "the execution date %s has passed", date)
+	}
+}
+
+// checkNumber enters a finding about a bankgiro or plusgiro number that cannot be right.
+func (f *bgRecords) checkNumber(number []byte, kind string) {
+	switch checkLuhn(number) {
+	case luhnWrong:
+		if f.s.finds() {
+			f.s.finding(kind+"-check-digit", f.where(), "the %s number %q is not valid", kind, number)
+		}
+	case luhnNoNumber:
+		if f.s.finds() {
+			f.s.finding(kind+"-not-numeric", f.where(), "the %s number %q is not a number", kind, number)
+		}
+	}
+}
+
+// addMinor is a+b; false beyond 64 bits.
+func addMinor(a, b int64) (int64, bool) {
+	sum := a + b
+	return sum, (sum > a) == (b > 0) || b == 0
+}
+
+// bareNumber is a number without the zeros and blanks that fill its field; empty if there is nothing else.
+func bareNumber(b []byte) []byte {
+	b = trim(b)
+	for len(b) >= 8 && string(b[:8]) == "00000000" {
+		b = b[8:]
+	}
+	for len(b) > 0 && b[0] == '0' {
+		b = b[1:]
+	}
+	return b
+}
+
+// tooBig ends a file whose numbers do not fit.
+func (f *bgRecords) tooBig() { f.s.malformed("its sum has too many digits") }
+
+// sameBusiness says what makes two files the same business: sender, date (of its payments, where it has none of its own),
+// count and the sums. Nothing does that for files without a payment: two lists of mandates of a day are not one.
+func (f *bgRecords) sameBusiness(format string) {
+	facts := &f.s.facts
+	date := facts.CreatedAt
+	if date == "" {
+		date = facts.FirstExecution + facts.LastExecution
+	}
+	if f.s.closed || facts.Payments == 0 || date == "" {
+		return
+	}
+	key := []string{format, facts.Initiator, date, fmt.Sprint(facts.Payments)}
+	for _, t := range f.s.totals.list {
+		key = append(key, t.Currency, t.Amount.String())
+	}
+	for _, t := range f.s.debits.list {
+		key = append(key, "-"+t.Currency, t.Amount.String())
+	}
+	facts.BusinessKey = strings.Join(key, "\x1f")
+}
