@@ -92,11 +92,22 @@ type Detail struct {
 	Encoding       string            `json:"encoding,omitempty"`
 	Sentence       string            `json:"sentence,omitempty"` // as it was sent
 	FindingsKept   []formats.Finding `json:"findings_kept,omitempty"`
-	CopySize       int64             `json:"copy_size,omitempty"` // of the sealed copy
-	CopyPath       string            `json:"copy_path,omitempty"` // below data_dir; empty when it lies in the index
-	History        []HistoryLine     `json:"history"`             // its rows of the ledger, oldest first
+	CopySize       int64             `json:"copy_size,omitempty"`     // of the sealed copy
+	CopyPath       string            `json:"copy_path,omitempty"`     // below data_dir; empty when it lies in the index
+	AnswersFiles   []LinkLine        `json:"answers_files,omitempty"` // the files that its Answers means
+	AnsweredBy     []LinkLine        `json:"answered_by,omitempty"`   // and those whose Answers mean it
+	History        []HistoryLine     `json:"history"`                 // its rows of the ledger, oldest first
 	LedgerSequence int64             `json:"ledger_sequence"`
 	LedgerHash     string            `json:"ledger_hash"`
+}
+
+// LinkLine names another file of the account that a file answers, or is answered by. At most 20 are given, the newest.
+type LinkLine struct {
+	ID         string          `json:"id"`
+	Name       string          `json:"name"`
+	Format     string          `json:"format"`
+	ReceivedAt string          `json:"received_at"`
+	Verdict    indexer.Verdict `json:"verdict"`
 }
 
 // HistoryLine is one change of a file's state: who decided what, when and why.
@@ -188,8 +199,31 @@ func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
 	if f.CopyPath != "" {
 		d.CopyPath = filepath.Join("accounts", f.Account, f.CopyPath)
 	}
-	return d, nil
+	if f.Facts.Answers != "" {
+		d.AnswersFiles, err = a.links(ctx, f.ID, indexer.FileFilter{MessageID: f.Facts.Answers})
+	}
+	if f.Facts.MessageID != "" && err == nil {
+		d.AnsweredBy, err = a.links(ctx, f.ID, indexer.FileFilter{Answers: f.Facts.MessageID})
+	}
+	return d, err
 }
+
+// links gives the files of the account that the filter chooses, but for the one at hand.
+func (a *account) links(ctx context.Context, id string, q indexer.FileFilter) ([]LinkLine, error) {
+	var list []LinkLine
+	q.Limit = linksShown + 1
+	for f, err := range a.index.Files(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if f.ID != id && len(list) < linksShown {
+			list = append(list, LinkLine{f.ID, f.Name, f.Facts.Format, utc(f.ReceivedAt), f.Verdict})
+		}
+	}
+	return list, nil
+}
+
+const linksShown = 20
 
 // Payments lists payments, of one file or of all.
 func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[PaymentLine, error] {

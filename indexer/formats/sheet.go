@@ -145,6 +145,7 @@ func (s *sheet) add(p *Payment) bool {
 		return false
 	}
 	t.Amount = sum
+	t.Payments++
 	return true
 }
 

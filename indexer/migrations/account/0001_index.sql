@@ -31,13 +31,17 @@ CREATE TABLE files (
     blocks          INTEGER NOT NULL,         -- how many blocks of payments there are
     blocks_sha256   BLOB,                     -- SHA-256 of all of their bytes, in order
     facts           TEXT NOT NULL,            -- JSON
-    taken           INTEGER NOT NULL GENERATED ALWAYS AS (verdict <> 'rejected') VIRTUAL
+    taken           INTEGER NOT NULL GENERATED ALWAYS AS (verdict <> 'rejected') VIRTUAL,
+    answers         TEXT GENERATED ALWAYS AS (facts ->> 'answers') VIRTUAL, -- message id of the file that this one answers
+    found           TEXT GENERATED ALWAYS AS (facts ->> 'found') VIRTUAL    -- the findings' codes, a blank before and after each
 ) STRICT;
 
 CREATE INDEX files_received ON files (received_at, n);
 CREATE INDEX files_sha256 ON files (sha256, taken, received_at);
 CREATE INDEX files_business ON files (business, taken, received_at) WHERE business IS NOT NULL;
 CREATE INDEX files_message ON files (message_id, received_at) WHERE message_id <> '';
+CREATE INDEX files_answers ON files (answers, received_at) WHERE answers IS NOT NULL;
+CREATE INDEX files_found ON files (received_at, n) WHERE found IS NOT NULL;
 CREATE INDEX files_troubled ON files (received_at, n) WHERE codes <> '';
 CREATE INDEX files_held ON files (received_at, n) WHERE verdict = 'held';
 
