@@ -218,13 +218,18 @@ func mtLast(rec []byte) bool {
 // field takes a field's first line; :20: begins a message.
 func (f *mtFile) field(tag, text []byte) {
 	if string(tag) == "20" && f.begun {
-		if f.finish(); f.s.closed {
-			return
-		}
-		f.begin(f.framed)
+		f.again()
 	}
 	f.begun, f.oneLiner = true, tag[0] == '6' && tag[1] != '1'
 	f.of.field(tag, text)
+}
+
+// again begins another message in the same text, as some banks write them.
+func (f *mtFile) again() {
+	if f.finish(); !f.s.closed {
+		f.begin(f.framed)
+		f.begun = true
+	}
 }
 
 // begin begins a message's text.
@@ -247,31 +252,26 @@ func (f *mtFile) finish() {
 
 // outside takes what stands between texts: blocks, and banks' own lines.
 func (f *mtFile) outside(rec []byte) {
-	for i := 0; i < len(rec) && !f.s.closed; i++ {
-		switch c := rec[i]; {
+	for len(rec) > 0 && !f.s.closed {
+		switch c := rec[0]; {
 		case f.depth > 0:
-			if f.opensText(c) {
-				f.depth = 0
-				f.begin(true)
-				if rec = bytes.TrimLeft(rec[i:], " \t"); len(rec) > 0 {
-					f.line(rec)
-				}
-				return
+			rec = f.inBlock(rec)
+		case c == '{' && mtOpensText(rec):
+			f.begin(true)
+			if rec = bytes.TrimLeft(rec[len("{4:"):], " \t"); len(rec) > 0 {
+				f.line(rec)
 			}
-			f.inBlock(c)
+			return
 		case c == '{':
-			f.depth, f.block = 1, f.block[:0]
+			f.depth, f.block, rec = 1, f.block[:0], rec[1:]
 		case c <= ' ' || c == '$':
-		case mtNumber(rec[i:]) == f.kind, mtLast(rec[i:]):
+			rec = rec[1:]
+		case mtNumber(rec) == f.kind, mtLast(rec):
 			return
 		default:
-			f.bare(rec[i:])
+			f.bare(rec)
 			return
 		}
-	}
-	if f.depth > 0 && f.opensText('\n') {
-		f.depth = 0
-		f.begin(true)
 	}
 }
 
@@ -289,25 +289,32 @@ func (f *mtFile) bare(rec []byte) {
 	}
 }
 
-// opensText tells whether a block 4 is not one of blocks, as c shows.
-func (f *mtFile) opensText(c byte) bool {
-	return f.depth == 1 && len(f.block) == 2 && string(f.block) == "4:" && c != '{' && c != '}'
+// mtOpensText tells whether a block 4 begins that is not one of blocks.
+func mtOpensText(b []byte) bool {
+	return len(b) >= 3 && b[1] == '4' && b[2] == ':' && (len(b) == 3 || b[3] != '{' && b[3] != '}')
 }
 
-// inBlock takes a character of a block that is no text.
-func (f *mtFile) inBlock(c byte) {
-	switch c {
+// inBlock takes what belongs to a block that is no text, up to the next brace, and returns the rest.
+func (f *mtFile) inBlock(rec []byte) []byte {
+	n := 0
+	for n < len(rec) && rec[n] != '{' && rec[n] != '}' {
+		n++
+	}
+	if n < len(rec) {
+		n++
+	}
+	if len(f.block) < maxBlock {
+		f.block = append(f.block, rec[:min(n, maxBlock)]...)
+	}
+	switch rec[n-1] {
 	case '{':
 		f.depth++
 	case '}':
 		if f.depth--; f.depth == 0 {
 			f.endBlock(f.block)
-			return
 		}
 	}
-	if len(f.block) < maxBlock {
-		f.block = append(f.block, c)
-	}
+	return rec[n:]
 }
 
 // endBlock takes the beginning of a block.

@@ -78,16 +78,18 @@ func (m *mt101) field(tag, text []byte) {
 		m.initiator.begin(tag, text)
 	case string(tag[:2]) == "50":
 		m.in = 'O'
+		payer := &m.payer
 		if m.inB {
-			m.own.begin(tag, text)
-		} else {
-			m.payer.begin(tag, text)
+			payer = &m.own
 		}
+		payer.begin(tag, text)
+		m.file.checkIBAN(payer.account)
 	case string(tag) == "32B":
 		m.amount(text)
 	case string(tag[:2]) == "59":
 		m.in = 'B'
 		m.payee.begin(tag, text)
+		m.file.checkIBAN(m.payee.account)
 	case string(tag) == "70":
 		m.in = 'R'
 		m.text = append(m.text[:0], text[:min(len(text), maxParty)]...)
@@ -111,7 +113,7 @@ func (m *mt101) place(text []byte) {
 func (m *mt101) day(text []byte) {
 	var ok bool
 	if m.date, ok = dayYMD(m.date[:0], text); !ok && m.s.finds() {
-		m.s.finding("date-shape", m.file.where(), "%q is not a date", text)
+		m.s.finding("date-shape", m.file.where(), "%q is not a date", text[:min(len(text), 20)])
 	}
 }
 
@@ -167,11 +169,9 @@ func (m *mt101) flush() {
 	if len(m.own.name)+len(m.own.account) > 0 {
 		payer = &m.own
 	}
-	p.EndToEndID, p.Reference = m.id, squeeze(latin(p.Reference[:0], m.text))
+	p.EndToEndID, p.Reference = m.id, mtOneLine(latin(p.Reference[:0], m.text))
 	p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = payer.name, payer.account, m.payee.name, m.payee.account
 	p.ExecutionDate = m.date
-	m.file.checkIBAN(p.PayerAccount)
-	m.file.checkIBAN(p.PayeeAccount)
 	m.s.payer(p.PayerName, p.PayerAccount)
 	m.s.executes(p.ExecutionDate)
 	m.s.payment(p)

@@ -54,9 +54,11 @@ func (m *mt103) field(tag, text []byte) {
 	case string(tag[:2]) == "50":
 		m.in = 'O'
 		m.payer.begin(tag, text)
+		m.file.checkIBAN(m.payer.account)
 	case string(tag[:2]) == "59":
 		m.in = 'B'
 		m.payee.begin(tag, text)
+		m.file.checkIBAN(m.payee.account)
 	case string(tag) == "70":
 		m.in = 'R'
 		m.text = append(m.text[:0], text[:min(len(text), maxParty)]...)
@@ -138,7 +140,7 @@ func (m *mt103) finish() {
 		m.s.finding("charges-missing", fmt.Sprintf("message %d", m.file.messages), "the message has no field 71A")
 	}
 	p := &m.p
-	p.EndToEndID, p.Reference = m.id, squeeze(latin(p.Reference[:0], m.text))
+	p.EndToEndID, p.Reference = m.id, mtOneLine(latin(p.Reference[:0], m.text))
 	if id, ok := bytes.CutPrefix(p.Reference, []byte("/ROC/")); ok {
 		if n := bytes.Index(id, []byte("//")); n >= 0 {
 			id = id[:n]
@@ -151,8 +153,6 @@ func (m *mt103) finish() {
 	p.PayerName, p.PayerAccount = m.payer.name, m.payer.account
 	p.PayeeName, p.PayeeAccount = m.payee.name, m.payee.account
 	p.ExecutionDate = m.date
-	m.file.checkIBAN(p.PayerAccount)
-	m.file.checkIBAN(p.PayeeAccount)
 	m.s.payer(p.PayerName, p.PayerAccount)
 	m.s.executes(m.date)
 	m.s.payment(p)

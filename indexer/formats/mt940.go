@@ -24,6 +24,8 @@ type mt940 struct {
 	opening, closing mtBalance // of the message
 	last             mtBalance // closing balance of the last message
 	page             bool      // the message is not the last page of its statement
+	before           mtBalance // closing balance of the page before this message, if there was one ...
+	beforeAccount    []byte    // ... and its account
 	slot             int       // the problem about balances, see sheet.mismatch
 	number           []byte    // field 28C
 	key              string
@@ -34,7 +36,6 @@ type mtBalance struct {
 	has      bool
 	currency ccy
 	amount   Amount
-	size     Amount // without its sign
 }
 
 func (b mtBalance) String() string { return b.amount.String() + " " + string(b.currency[:]) }
@@ -47,16 +48,24 @@ func openMT940(_ []byte, s *sheet) reader {
 }
 
 func (m *mt940) begin() {
+	if m.before = (mtBalance{}); m.page {
+		m.before, m.beforeAccount = m.closing, append(m.beforeAccount[:0], m.account...)
+	}
 	m.reset()
 	m.opening, m.closing, m.page = mtBalance{}, mtBalance{}, false
 	m.number = m.number[:0]
 }
 
 func (m *mt940) field(tag, text []byte) {
-	if m.in = mtInNothing; m.closing.has && len(tag) == 3 && (tag[0] == '6' && tag[1] < '4' || string(tag) == "28C") ||
-		m.closing.has && (string(tag) == "61" || string(tag) == "25" || string(tag) == "28") {
-		m.s.malformed("line %d stands behind the closing balance of message %d", m.file.recs.n, m.file.messages)
-		return
+	m.in = mtInNothing
+	if m.closing.has {
+		switch string(tag) {
+		case "25", "25P", "28", "28C", "60F", "60M": // a statement without a reference of its own
+			m.file.again()
+		case "61", "62F", "62M":
+			m.s.malformed("line %d stands behind the closing balance of message %d", m.file.recs.n, m.file.messages)
+			return
+		}
 	}
 	switch string(tag) {
 	case "20":
@@ -69,6 +78,7 @@ func (m *mt940) field(tag, text []byte) {
 		m.number = latin(m.number[:0], text)
 	case "60F", "60M":
 		m.open(text)
+		m.follow(tag)
 	case "61":
 		m.entry(text)
 	case "86":
@@ -94,6 +104,14 @@ func (m *mt940) open(text []byte) {
 	}
 }
 
+// follow holds a page's opening balance against the closing one of the page before it.
+func (m *mt940) follow(tag []byte) {
+	if string(tag) == "60M" && m.before.has && string(m.account) == string(m.beforeAccount) && m.opening.has &&
+		m.opening.amount.Cmp(m.before.amount) != 0 && m.s.finds() {
+		m.s.finding("pages-apart", m.file.where(), "the page opens with %s, but the one before it closes with %s", m.opening, m.before)
+	}
+}
+
 // mtReadBalance reads C or D, a date, a currency and an amount.
 func mtReadBalance(text []byte) (b mtBalance, ok bool) {
 	if len(text) < 11 || text[0] != 'C' && text[0] != 'D' || !digits(text[1:7]) || !validCurrency(text[7:10]) {
@@ -103,7 +121,7 @@ func mtReadBalance(text []byte) (b mtBalance, ok bool) {
 	if !ok || len(trim(rest)) > 0 {
 		return b, false
 	}
-	b = mtBalance{has: true, currency: ccyOf(text[7:10]), amount: amount, size: amount}
+	b = mtBalance{has: true, currency: ccyOf(text[7:10]), amount: amount}
 	if text[0] == 'D' {
 		b.amount = amount.Neg()
 	}

@@ -14,6 +14,7 @@ import "bytes"
 type mtDetails struct {
 	id, name, account, reference []byte
 	text, names                  []byte // scratch: joined subfields
+	ultimate                     bool   // the next name is that of an ultimate party
 }
 
 func (d *mtDetails) read(b []byte) {
@@ -28,8 +29,16 @@ func (d *mtDetails) read(b []byte) {
 		d.slashes(b)
 	}
 	if len(d.reference)+len(d.id)+len(d.name)+len(d.account) == 0 {
-		d.reference = squeeze(latin(d.reference, b))
+		d.reference = mtOneLine(latin(d.reference, b))
 	}
+}
+
+// mtOneLine is squeeze for text that mostly has no two blanks in a row.
+func mtOneLine(b []byte) []byte {
+	if bytes.Contains(b, []byte("  ")) {
+		return squeeze(b)
+	}
+	return b
 }
 
 // mtSubfields tells where the first subfield ("?00") begins; -1 for none.
@@ -109,7 +118,7 @@ func (d *mtDetails) keys(b []byte) {
 		at++
 	}
 	take(b[from:])
-	d.reference = squeeze(d.reference)
+	d.reference = mtOneLine(d.reference)
 }
 
 func mtPlusKey(b []byte) string {
@@ -128,29 +137,8 @@ func mtPlusKey(b []byte) string {
 
 // slashes takes "/EREF/.../NAME/...". What follows a word that is not known here belongs to the value before it.
 func (d *mtDetails) slashes(b []byte) {
-	key, from, ultimate := "", 0, false
-	take := func(value []byte) {
-		value = bytes.Trim(value, " /")
-		switch key {
-		case "EREF":
-			if d.id = latin(d.id[:0], value); mtNoID(d.id) {
-				d.id = d.id[:0]
-			}
-		case "NAME":
-			if !ultimate && len(d.name) == 0 {
-				d.name = latin(d.name, value)
-			}
-			ultimate = false
-		case "IBAN":
-			d.account = latin(d.account[:0], value)
-		case "REMI", "USTD", "STRD":
-			d.reference = latin(d.reference, value)
-		case "CNTP":
-			d.counterparty(value)
-		case "ULTD", "ULTC", "ULTB":
-			ultimate = true
-		}
-	}
+	key, from := mtOther, 0
+	d.ultimate = false
 	for at := 0; at < len(b); {
 		n := bytes.IndexByte(b[at:], '/')
 		if n < 0 {
@@ -158,43 +146,86 @@ func (d *mtDetails) slashes(b []byte) {
 		}
 		at += n
 		end := at + 1
-		for end < len(b) && end-at <= 5 && upper(b[end]) {
+		for end < len(b) && end-at <= 4 && upper(b[end]) {
 			end++
 		}
-		if end == len(b) || b[end] != '/' || !mtSlashKey(b[at+1:end]) {
+		next := mtNoKey
+		if end < len(b) && b[end] == '/' {
+			next = mtKeyOf(b[at+1 : end])
+		}
+		if next == mtNoKey {
 			at++
 			continue
 		}
-		take(b[min(from, at):at]) // a slash may end one word and begin the next
-		key, from, at = mtKey(b[at+1:end]), end+1, end
+		d.take(key, b[min(from, at):at]) // a slash may end one word and begin the next
+		key, from, at = next, end+1, end
 	}
-	take(b[min(from, len(b)):])
-	d.reference = squeeze(d.reference)
+	d.take(key, b[min(from, len(b)):])
+	d.reference = mtOneLine(d.reference)
 }
 
-func mtSlashKey(b []byte) bool { return mtKey(b) != "" }
+// take takes the value of a word.
+func (d *mtDetails) take(key mtKey, value []byte) {
+	for len(value) > 0 && (value[0] == '/' || value[0] == ' ') {
+		value = value[1:]
+	}
+	for len(value) > 0 && (value[len(value)-1] == '/' || value[len(value)-1] == ' ') {
+		value = value[:len(value)-1]
+	}
+	switch key {
+	case mtEREF:
+		if d.id = latin(d.id[:0], value); mtNoID(d.id) {
+			d.id = d.id[:0]
+		}
+	case mtNAME:
+		if !d.ultimate && len(d.name) == 0 {
+			d.name = latin(d.name, value)
+		}
+		d.ultimate = false
+	case mtIBAN:
+		d.account = latin(d.account[:0], value)
+	case mtREMI:
+		d.reference = latin(d.reference, value)
+	case mtCNTP:
+		d.counterparty(value)
+	case mtULTD:
+		d.ultimate = true
+	}
+}
 
-func mtKey(b []byte) string {
+// mtKey is a word between slashes.
+type mtKey int
+
+const (
+	mtNoKey mtKey = iota
+	mtEREF
+	mtNAME
+	mtIBAN
+	mtREMI
+	mtCNTP
+	mtULTD
+	mtOther // known, and of no interest
+)
+
+func mtKeyOf(b []byte) mtKey {
 	switch string(b) {
 	case "EREF":
-		return "EREF"
+		return mtEREF
 	case "NAME":
-		return "NAME"
+		return mtNAME
 	case "IBAN":
-		return "IBAN"
-	case "REMI":
-		return "REMI"
-	case "USTD", "STRD":
-		return "USTD"
+		return mtIBAN
+	case "REMI", "USTD", "STRD":
+		return mtREMI
 	case "CNTP":
-		return "CNTP"
+		return mtCNTP
 	case "ULTD", "ULTC", "ULTB":
-		return "ULTD"
+		return mtULTD
 	case "BIC", "BENM", "ORDP", "ADDR", "ID", "ISDT", "MARF", "CSID", "PREF", "KREF", "IREF", "RTRN", "TRTP", "TRCD", "PURP",
 		"SVCL", "INIS", "CD", "CHGS", "EXCH", "OAMT", "OCMT", "SUBF", "NRTX", "BUSP", "PT", "PY":
-		return "other"
+		return mtOther
 	}
-	return ""
+	return mtNoKey
 }
 
 // counterparty takes "account/BIC/name/town".
