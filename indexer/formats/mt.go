@@ -199,7 +199,8 @@ func (f *mtFile) line(rec []byte) {
 		f.of.more(rec)
 	case mtLast(rec):
 		f.finish()
-	case rec[0] == '{' || rec[0] == 1, rec[0] == '$' && (len(rec) == 1 || rec[1] == '{'), mtNumber(rec) != "", f.oneLiner && mtHeader(rec, true):
+	case rec[0] == '{' || rec[0] == 1, rec[0] == '$' && (len(rec) == 1 || rec[1] == '{'), mtNumber(rec) != "",
+		f.oneLiner && mtHeader(rec, true):
 		f.finish()
 		f.outside(rec)
 	default:

@@ -4,16 +4,17 @@ import "fmt"
 
 // MT101, request for transfer (SWIFT Standards, Category 1). A message has one sequence A and sequences B, each a payment:
 //
-//	A  20 sender's reference, 21R customer's reference, 28D message's number and how many, 50C or 50L instructing party, 50F, 50G
-//	   or 50H payer, 52a, 51A, 30 execution date YYMMDD, 25
-//	B  21 reference, 21F, 23E, 32B currency and amount, 50C, 50L, 50F, 50G or 50H (where A has none), 52a, 56a, 57a, 59a payee, 70
-//	   remittance text, 77B, 33B, 71A charges, 25A, 36
+//	A  20 sender's reference, 21R customer's reference, 28D message's number and how many, 50C or 50L instructing party,
+//	   50F, 50G or 50H payer, 52a, 51A, 30 execution date YYMMDD, 25
+//	B  21 reference, 21F, 23E, 32B currency and amount, 50C, 50L, 50F, 50G or 50H (where A has none), 52a, 56a, 57a,
+//	   59a payee, 70 remittance text, 77B, 33B, 71A charges, 25A, 36
 //
 // (mtparty.go has the parties.) Nothing in a message states its count or sum.
 //
-// A message in blocks is whole behind its "-}" (mt.go). Without blocks, it is whole behind the 71A of a sequence B, which must be
-// there, and a line end. What cannot be told from a whole file: one that is cut between two sequences B or two messages, or between two
-// lines behind 71A; and one that has fewer messages than 28D says, as each may come in a file of its own (there is a finding).
+// A message in blocks is whole behind its "-}" (mt.go). Without blocks, it is whole behind the 71A of a sequence B, which
+// must be there, and a line end behind that. What cannot be told from a whole file: one that is cut between two messages or,
+// without blocks, between two sequences B, or between two lines behind 71A; and one that has fewer messages than 28D says,
+// as each may come in a file of its own (there is a finding).
 
 // mt101 reads the messages of one MT101 file.
 type mt101 struct {
@@ -163,7 +164,8 @@ func (m *mt101) wholeWith(rest []byte) bool { return m.lacks() == "" && !m.charg
 // flush hands over the payment of the sequence B that ends.
 func (m *mt101) flush() {
 	if !m.charged && m.s.finds() {
-		m.s.finding("charges-missing", fmt.Sprintf("message %d, payment %d", m.file.messages, m.s.facts.Payments+1), "the payment has no field 71A")
+		where := fmt.Sprintf("message %d, payment %d", m.file.messages, m.s.facts.Payments+1)
+		m.s.finding("charges-missing", where, "the payment has no field 71A")
 	}
 	p, payer := &m.p, &m.payer
 	if len(m.own.name)+len(m.own.account) > 0 {

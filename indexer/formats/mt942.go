@@ -11,12 +11,12 @@ import (
 //	13D created YYMMDDHHMM and offset, 61 and 86 entries (mtentry.go), 90D and 90C: number, currency and sum of the debits
 //	and of the credits, 86
 //
-// Banks differ in where they count reversals (RC, RD) and expected entries (EC, ED): 90D and 90C hold when they are
-// right with them or without.
+// Banks differ in whether they count reversals (RC, RD) and expected entries (EC, ED): 90D and 90C hold when they are
+// right with them or without. So no total covers those that are left out, nor anything where 90D and 90C are not there.
 //
 // A text in block 4 is whole behind its "-}". Without blocks, a report is whole behind 90C, 90D or its "-": the standard
-// lets 90D and 90C be left out, but then only "-" shows that no entry is missing. What cannot be told from a whole file: one that
-// is cut between two reports, or between 90D and 90C.
+// lets 90D and 90C be left out, but then only "-" shows that no entry is missing. What cannot be told from a whole file:
+// one that is cut between two reports or, without blocks, between 90D and 90C.
 
 // mt942 reads the messages of one MT942 file.
 type mt942 struct {
@@ -193,7 +193,8 @@ func (m *mt942) finish() {
 	case m.file.messages > 1:
 		facts.Declared = fmt.Sprintf("%d messages", m.file.messages)
 	case d.has || c.has:
-		facts.Declared = fmt.Sprintf("%s of %s, %s of %s", counted(d.count, "debit", "debits"), d.sum, counted(c.count, "credit", "credits"), c.sum)
+		facts.Declared = fmt.Sprintf("%s of %s, %s of %s", counted(d.count, "debit", "debits"), d.sum,
+			counted(c.count, "credit", "credits"), c.sum)
 	}
 }
 

@@ -163,8 +163,8 @@ func TestMTSame(t *testing.T) {
 	}
 }
 
-// FuzzMT begins with whole files of SWIFT messages that are changed: chunks do not matter, and what is taken holds as many payments
-// as were handed over.
+// FuzzMT begins with whole files of SWIFT messages that are changed: chunks do not matter, and what is taken holds as many
+// payments as were handed over.
 func FuzzMT(f *testing.F) {
 	for name, data := range testdata(f) {
 		if mtFiles.MatchString(name) {

@@ -4,9 +4,9 @@ import "bytes"
 
 // Entries of MT940 and MT942: field 61, in this order
 //
-//	value date YYMMDD, perhaps an entry date MMDD (or four blanks), C, D, RC, RD (reversals of a credit and of a debit), or EC,
-//	ED (expected), perhaps the funds code, which is the currency's last letter, the amount with a comma, a type of N, F or S
-//	and three more, the customer's reference, perhaps "//" and the bank's; on a second line supplementary details
+//	value date YYMMDD, perhaps an entry date MMDD (or four blanks), C, D, RC, RD (reversals of a credit and of a debit), or
+//	EC, ED (expected), perhaps the funds code, which is the currency's last letter, the amount with a comma, a type of N, F
+//	or S and three more, the customer's reference, perhaps "//" and the bank's; on a second line supplementary details
 //
 // and field 86 behind it, see mtdetails.go. An RC is a debit, of negative amount, and an RD a credit. A credit is paid by
 // the counterparty, a debit by the account's holder.
@@ -197,8 +197,8 @@ func (e *mtEntries) more(line []byte) {
 // at 65; some banks count the tag in.
 const fullLine = 60
 
-// append takes a line of 86, behind so many characters of a tag. A full one goes on in the next without a blank, and so does one in
-// front of a subfield.
+// append takes a line of 86, behind so many characters of a tag. A full one goes on in the next without a blank, and so
+// does one in front of a subfield.
 func (e *mtEntries) append(line []byte, tag int) {
 	if len(e.text)+len(line) > maxDetails {
 		return

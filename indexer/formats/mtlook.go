@@ -3,8 +3,8 @@ package formats
 import "bytes"
 
 // How a file of SWIFT messages is told, and which type of message it is of: by block 2, if it has one; by a bank's own first
-// line (":940:"); or else by the first field that only one type of those has at its beginning: 60F of MT940, 34F of MT942, 28D
-// of MT101, 23B of MT103. An MT950 without blocks looks like an MT940, and is read as that.
+// line (":940:"); or else by the first field that only one type of those has at its beginning: 60F of MT940, 34F of MT942,
+// 28D of MT101, 23B of MT103. An MT950 without blocks looks like an MT940, and is read as that.
 
 func lookMT(kind string) func(prefix []byte) answer {
 	return func(prefix []byte) answer {
@@ -134,9 +134,11 @@ func (s *mtSeen) field(line []byte) (kind string, a answer) {
 	case "21":
 		s.related = true
 	case "32A":
-		s.settled = true
+		if s.settled = true; s.related {
+			return "", no // a transfer between banks
+		}
 	case "50A", "50K", "50F", "59", "59A", "59F":
-		if s.settled && !s.related {
+		if s.settled {
 			return "103", yes
 		}
 	}
