@@ -176,7 +176,7 @@ func (e *mtEntries) count(kind int, amount Amount) bool {
 // describe takes field 86: of an entry, or of the whole message, which is of no interest.
 func (e *mtEntries) describe(text []byte) {
 	if e.in = mtInNothing; e.pending {
-		e.in, e.short = mtInDetails, false
+		e.in, e.short = mtInDetails, len(e.text) > 0 // some banks write several
 		e.append(text, len(":86:"))
 	}
 }
