@@ -47,8 +47,8 @@ func codes(r read) string {
 	return strings.Join(all, " ")
 }
 
-// wantPayments holds what was handed over against what is wanted, a line each.
-func wantPayments(t *testing.T, got read, want ...string) {
+// wantList holds what was handed over against what is wanted, a line each.
+func wantList(t *testing.T, got read, want ...string) {
 	t.Helper()
 	if a, b := strings.Join(got.Payments, "\n"), strings.Join(want, "\n"); a != b {
 		t.Errorf("got\n%s\nwant\n%s", a, b)
@@ -58,7 +58,7 @@ func wantPayments(t *testing.T, got read, want ...string) {
 func TestPain008Payments(t *testing.T) {
 	files := testdata(t)
 	got := inspect(files["pain008-batches.xml"], always(3))
-	wantPayments(t, got,
+	wantList(t, got,
 		`1 "E1" 100.50 "SEK" from "Björn Öberg" "SE4550000000058398257466" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-23" for "Faktura 4711"`,
 		`2 "E2" 149.50 "SEK" from "Måleri & Färg HB" "9912346" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-23" for "1234567897"`,
 		`3 "E3" 20.1 "EUR" from "Björn Öberg" "SE4550000000058398257466" to "Exempel Åkeri AB" "NO9386011117947" on "2026-12-01" for "Faktura 4711"`)
@@ -165,7 +165,7 @@ func generatedCamt(opt payfile.Options) []byte {
 func TestCamtPayments(t *testing.T) {
 	files := testdata(t)
 	got := inspect(files["camt053-statements.xml"], always(3))
-	wantPayments(t, got,
+	wantList(t, got,
 		`1 "E1" 100.50 "SEK" from "Björn Öberg" "DE89370400440532013000" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-19" for "Faktura 4711"`,
 		`2 "E2" -50.25 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-19" for "1234567897"`,
 		`3 "" 149.50 "SEK" from "" "" to "Exempel Åkeri AB" "SE4550000000058398257466" on "2026-11-19" for "2 INBETALNINGAR"`,
@@ -195,12 +195,12 @@ func TestCamtPayments(t *testing.T) {
 
 func TestPacs008Payments(t *testing.T) {
 	files := testdata(t)
-	wantPayments(t, inspect(files["pacs008-currencies.xml"], always(3)),
+	wantList(t, inspect(files["pacs008-currencies.xml"], always(3)),
 		`1 "E1" 100.50 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-24" for "Faktura 4711"`,
 		`2 "E2" 20.1 "NOK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-12-01" for "Faktura 4711"`,
 		`3 "E3" 5 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`)
 	got := inspect(files["pacs008-typical.xml"], always(3))
-	wantPayments(t, got,
+	wantList(t, got,
 		`1 "E1" 100.50 "EUR" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
 		`2 "E2" 149.50 "EUR" from "Karin Ek" "NO9386011117947" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`)
 	f := got.Facts
@@ -219,7 +219,7 @@ func TestPacs008Payments(t *testing.T) {
 func TestPain002Payments(t *testing.T) {
 	files := testdata(t)
 	got := inspect(files["pain002-typical.xml"], always(3))
-	wantPayments(t, got,
+	wantList(t, got,
 		`1 "E1" 100.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
 		`2 "E2" 149.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`,
 		`3 "E3" 0 "" from "" "" to "" "" on "" for ""`)
@@ -240,7 +240,7 @@ func TestCamt055Payments(t *testing.T) {
 	files := testdata(t)
 	for _, name := range []string{"camt055-typical.xml", "camt055-quoted.xml"} {
 		got := inspect(files[name], always(3))
-		wantPayments(t, got,
+		wantList(t, got,
 			`1 "E1" 100.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Björn Öberg" "DE89370400440532013000" on "2026-11-23" for "Faktura 4711"`,
 			`2 "E2" 149.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`)
 		f := got.Facts
