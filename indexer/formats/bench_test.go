@@ -121,6 +121,7 @@ func TestBoundedMemory(t *testing.T) {
 			"8220261125%d    \n03%d      \n0120261120AUTOGIRO                                            00471100%d  \n"},
 		"report": {"012026112099000009912346AG-MEDAVI\n", "73%d\n09202611209900%d\n012026112099000009912346AG-MEDAVI%d\n"},
 		"bgmax":  {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
+		"paymul": {"UNB+UNOA:1+A+B+261120:0900+1'UNH+1+PAYMUL:D:96A'", "LIN+%d'MOA+9:0:SEK'FII+OR+%d:N%d'SEQ++1'MOA+9:1:SEK'NAD+BE+++N%d'FTX+PMD+++%d'UNT+9+1'UNH+1+PAYMUL:D:96A'"},
 		"lb":     {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
