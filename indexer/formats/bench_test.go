@@ -122,7 +122,9 @@ func TestBoundedMemory(t *testing.T) {
 		"report": {"012026112099000009912346AG-MEDAVI\n", "73%d\n09202611209900%d\n012026112099000009912346AG-MEDAVI%d\n"},
 		"bgmax":  {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
 		"paymul": {"UNB+UNOA:1+A+B+261120:0900+1'UNH+1+PAYMUL:D:96A'", "LIN+%d'MOA+9:0:SEK'FII+OR+%d:N%d'SEQ++1'MOA+9:1:SEK'NAD+BE+++N%d'FTX+PMD+++%d'UNT+9+1'UNH+1+PAYMUL:D:96A'"},
-		"lb":     {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"telepay": {"AH200TBII1120000001                   04BETFOR00\n\n\n\n", "AH200TBII1120000002                   04BETFOR2100987654321%d\n261123%d\n\n\n" +
+			"AH200TBII1120000003                   04BETFOR22\n99990512341NAME%d                     000000000000100\n\n\n"},
+		"lb": {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

@@ -45,6 +45,7 @@ func formats() []format {
 		{"nets-ocr", lookNets, openNets},
 		{"coda", lookCODA, openCODA},
 		{"bacs", lookBACS, openBACS},
+		{"telepay", lookTelepay, openTelepay},
 		{"edifact", lookEDIFACT, openEDIFACT}, // paymul, finsta, debmul
 	}
 }

@@ -16,7 +16,7 @@ var readHere = map[string]bool{
 	"pain.001": true, "pain.002": true, "pain.008": true, "camt.052": true, "camt.053": true, "camt.054": true, "pacs.008": true,
 	"bg-lb": true, "bg-lb-report": true, "bgmax": true, "bg-autogiro": true, "bg-autogiro-report": true, "bg-sealed": true,
 	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
-	"paymul": true, "finsta": true, "debmul": true,
+	"paymul": true, "finsta": true, "debmul": true, "telepay": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
