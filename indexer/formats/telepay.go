@@ -55,14 +55,15 @@ func telepayLook(b []byte) (line int, a answer) {
 			return 0, no
 		}
 	}
-	switch end := bytes.IndexByte(b, '\n'); {
+	const far = telepaySize + telepayLine // where the first line has ended, if there are lines
+	switch end := bytes.IndexByte(b[:min(len(b), far)], '\n'); {
 	case len(b) < len(head):
 		return 0, more
 	case end >= 0 && end < telepayLine+8:
 		return telepayLine, yes
 	case end >= 0:
 		return telepaySize, yes
-	case len(b) < 2*telepaySize:
+	case len(b) < far:
 		return 0, more
 	}
 	return 0, yes
