@@ -62,6 +62,12 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 	if end, also = trueEndMT(name, data); end > 0 {
 		return end, also
 	}
+	if end, also = telepayEnds(name, data); end > 0 {
+		return end, also
+	}
+	if end = trueEndEDIFACT(name, data); end > 0 {
+		return end, nil
+	}
 	if data[0] == '<' || data[0] == 0xEF || data[0] == 0xFE || data[0] == 0xFF || data[0] == 0 {
 		s, wide := string(data), 1
 		if bytes.IndexByte(data, 0) >= 0 {

@@ -49,6 +49,8 @@ func formats() []format {
 		{"mt942", lookMT("942"), openMT942},
 		{"mt101", lookMT("101"), openMT101},
 		{"mt103", lookMT("103"), openMT103},
+		{"telepay", lookTelepay, openTelepay},
+		{"edifact", lookEDIFACT, openEDIFACT}, // paymul, finsta, debmul
 	}
 }
 

@@ -17,6 +17,7 @@ var readHere = map[string]bool{
 	"bg-lb": true, "bg-lb-report": true, "bgmax": true, "bg-autogiro": true, "bg-autogiro-report": true, "bg-sealed": true,
 	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
 	"mt101": true, "mt103": true, "mt940": true, "mt942": true,
+	"paymul": true, "finsta": true, "debmul": true, "telepay": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
