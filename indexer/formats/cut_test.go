@@ -59,6 +59,9 @@ func complete(r read) bool {
 // outermost element, for the others as the head of their file in this package says. Sections of a
 // file that is not sealed end whole files, too.
 func trueEnd(name string, data []byte) (end int, also []int) {
+	if strings.Contains(name, "bai2") {
+		return trueEndBAI2(data), nil
+	}
 	if data[0] == '<' || data[0] == 0xEF || data[0] == 0xFE || data[0] == 0xFF || data[0] == 0 {
 		s, wide := string(data), 1
 		if bytes.IndexByte(data, 0) >= 0 {

@@ -171,9 +171,12 @@ func latin(to, field []byte) []byte {
 
 // squeeze makes one blank of several, in place.
 func squeeze(b []byte) []byte {
-	n := 0
-	for i, c := range b {
-		if c != ' ' || i == 0 || b[i-1] != ' ' {
+	n := bytes.Index(b, []byte("  ")) // mostly there is nothing to do
+	if n < 0 {
+		return b
+	}
+	for i := n; i < len(b); i++ {
+		if c := b[i]; c != ' ' || i == 0 || b[i-1] != ' ' {
 			b[n] = c
 			n++
 		}

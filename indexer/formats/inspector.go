@@ -45,6 +45,7 @@ func formats() []format {
 		{"nets-ocr", lookNets, openNets},
 		{"coda", lookCODA, openCODA},
 		{"bacs", lookBACS, openBACS},
+		{"bai2", lookBAI2, openBAI2},
 	}
 }
 
