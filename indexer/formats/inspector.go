@@ -44,6 +44,7 @@ func formats() []format {
 		{"coda", lookCODA, openCODA},
 		{"bacs", lookBACS, openBACS},
 		{"bai2", lookBAI2, openBAI2},
+		{"total-in", lookTotalIn, openTotalIn},
 	}
 }
 
