@@ -59,6 +59,9 @@ func complete(r read) bool {
 // outermost element, for the others as the head of their file in this package says. Sections of a
 // file that is not sealed end whole files, too.
 func trueEnd(name string, data []byte) (end int, also []int) {
+	if bytes.HasPrefix(data, []byte("T00322100")) {
+		return titoEnds(data)
+	}
 	if strings.Contains(name, "bai2") {
 		return trueEndBAI2(data), nil
 	}

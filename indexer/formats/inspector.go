@@ -45,6 +45,7 @@ func formats() []format {
 		{"bacs", lookBACS, openBACS},
 		{"bai2", lookBAI2, openBAI2},
 		{"total-in", lookTotalIn, openTotalIn},
+		{"tito", lookTITO, openTITO},
 	}
 }
 
