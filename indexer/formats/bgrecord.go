@@ -46,7 +46,11 @@ func newBGRecords(s *sheet, shape bgShape) bgRecords {
 	if shape.encoding == "" {
 		s.facts.Encoding = "us-ascii"
 	}
-	return bgRecords{s: s, bgShape: shape}
+	f := bgRecords{s: s, bgShape: shape}
+	if shape.sealed {
+		f.mac = newBGMAC(s.sealKey)
+	}
+	return f
 }
 
 func (f *bgRecords) write(p []byte) {
@@ -119,6 +123,9 @@ func (f *bgRecords) take(line []byte) {
 	if len(line) > maxBGLine {
 		f.tooLong()
 		return
+	}
+	if f.mac != nil {
+		f.mac.record(line)
 	}
 	line = trimLine(line)
 	if len(line) == 0 {

@@ -13,6 +13,8 @@ type sheet struct {
 	found    func(*Payment)
 	today    string // date that execution dates are measured against; "" for none
 
+	sealKey *SealKey // that a sealed file is checked with; nil for none
+
 	closed bool // malformed or unrecognised: nothing more is read
 
 	both           bool // the format has both directions: negative payments are debits
