@@ -109,7 +109,7 @@ func (g *Gateway) serveCopy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer copy.Close()
-	line, err := json.Marshal(newFileLine(f))
+	line, err := json.Marshal(LineOf(f))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -59,7 +59,8 @@ type FileLine struct {
 	Answers        string            `json:"answers,omitempty"` // message id of the file that this one is an answer to
 }
 
-func newFileLine(f *indexer.File) FileLine {
+// LineOf is the line of a file.
+func LineOf(f *indexer.File) FileLine {
 	return FileLine{
 		ID: f.ID, Account: f.Account, Name: f.Name, Door: f.Door, ReceivedAt: utc(f.ReceivedAt), Size: f.Size,
 		SHA256: f.SHA256, Format: f.Facts.Format, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
@@ -159,7 +160,7 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 				yield(FileLine{}, err)
 				return
 			}
-			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(newFileLine(f), nil) {
+			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(LineOf(f), nil) {
 				return
 			}
 		}
@@ -177,7 +178,7 @@ func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
 		return Detail{}, err
 	}
 	d := Detail{
-		FileLine: newFileLine(f), User: f.User, Version: f.Facts.Version, Initiator: f.Facts.Initiator,
+		FileLine: LineOf(f), User: f.User, Version: f.Facts.Version, Initiator: f.Facts.Initiator,
 		Declared: f.Facts.Declared, Encoding: f.Facts.Encoding, Sentence: f.Sentence, FindingsKept: f.Facts.Findings,
 		CopySize: f.CopySize, LedgerSequence: f.Ledger.Seq, LedgerHash: f.Ledger.Hash,
 	}
@@ -282,7 +283,7 @@ func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine,
 		}
 	}
 	g.log.Info(word, "account", a.ID, "file", f.ID, "user", who)
-	return newFileLine(f), nil
+	return LineOf(f), nil
 }
 
 // find gives the one file that an id or a unique ending of one means.

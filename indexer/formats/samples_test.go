@@ -22,6 +22,7 @@ var readHere = map[string]bool{
 var wrongRows = map[string]string{
 	"bg-lb/bad__truncated-mid-record.txt tx_count":                         "the eighth payment's record is cut, so it is not taken for a payment",
 	"bg-lb/bad__truncated-mid-record.txt currency_totals SEK":              "the eighth payment's record is cut, so it is not taken for a payment",
+	"bg-autogiro-report/go-bankgiro__medgivande-new.txt account":           "the bankgiro number begins behind 9900, in column 15",
 	"nets-ocr/python-netsgiro__avtalegiro_payment_request.txt account":     "columns 24-31 of the first record are the receiver of the data, no payer's account",
 	"nets-ocr/python-netsgiro__ocr_giro_transactions.txt account":          "columns 24-31 of the first record are the receiver of the data, no payer's account",
 	"pain.001/iso20022.js__goldman_sachs_pain_001_ach_credit.xml date_min": `the file has the literal "YYYY-MM-DD", which is no date`,
