@@ -123,11 +123,11 @@ func (m *bgMAC) judge(rec []byte, encoding string) string {
 	case !ok || !ok2:
 		return "its seal is not written in hexadecimal digits"
 	case check != m.check:
-		return "it was sealed with another key than the one agreed: the key's check value differs"
+		return "its seal was made with another key: the key's check value differs"
 	case !hmac.Equal(seal[:], m.mac.Sum(nil)[:len(seal)]) && encoding == "utf-8":
-		return "its seal does not fit its content: it was changed after it was sealed, perhaps by being converted to UTF-8"
+		return "its seal does not fit its content: it was changed after sealing, perhaps by a conversion to UTF-8"
 	case !hmac.Equal(seal[:], m.mac.Sum(nil)[:len(seal)]):
-		return "its seal does not fit its content: it was changed after it was sealed"
+		return "its seal does not fit its content: it was changed after sealing"
 	}
 	return ""
 }

@@ -102,7 +102,7 @@ func TestSealVerified(t *testing.T) {
 			t.Errorf("%s, not terminated: %v", name, got.Problems)
 		}
 		if got := verified(sealKey(t, "000102030405060708090a0b0c0d0e0f"), data, always(64)); !slices.Equal(got.Problems, []Problem{
-			{SealMismatch, "it was sealed with another key than the one agreed: the key's check value differs"}}) {
+			{SealMismatch, "its seal was made with another key: the key's check value differs"}}) {
 			t.Errorf("%s, another key: %v", name, got.Problems)
 		}
 	}
@@ -121,7 +121,7 @@ func TestSealVerified(t *testing.T) {
 		utf8 = append(utf8, string(rune(c))...)
 	}
 	if got := verified(key, utf8, always(33)); !slices.Equal(got.Problems, []Problem{{SealMismatch,
-		"its seal does not fit its content: it was changed after it was sealed, perhaps by being converted to UTF-8"}}) {
+		"its seal does not fit its content: it was changed after sealing, perhaps by a conversion to UTF-8"}}) {
 		t.Errorf("converted: %v", got.Problems)
 	}
 	if got := verified(key, files["lb-latin1.txt"], always(33)); len(got.Problems) > 0 {
