@@ -101,7 +101,7 @@ func openBACS(prefix []byte, s *sheet) reader {
 	f := &bacsFile{s: s, said: noBACS()}
 	f.recs = records{s: s, take: f.record}
 	f.p.Currency = []byte("GBP")
-	s.both = true
+	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "bacs", "us-ascii"
 	return f
 }

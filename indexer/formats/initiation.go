@@ -64,6 +64,7 @@ type initiation struct {
 	tx        Payment // its slices are kept from payment to payment
 	hasAmount bool
 	remitted  remitted
+	ids       idSet
 }
 
 func (r *initiation) start(id int) {
@@ -72,7 +73,7 @@ func (r *initiation) start(id int) {
 		if r.begun {
 			r.s.malformed("it holds more than one message")
 		}
-		r.begun = true
+		r.begun, r.s.orders = true, true
 	case idGrpHdr:
 		if r.headers++; r.headers > 1 {
 			r.s.malformed("it has more than one GrpHdr")
@@ -220,6 +221,9 @@ func (r *initiation) payment() {
 	if !r.hasAmount {
 		r.s.malformed("payment %d has no amount", r.s.facts.Payments+1)
 		return
+	}
+	if r.ids.again(p.EndToEndID) && r.s.finds() {
+		r.s.finding("end-to-end-id-duplicate", r.where("PmtId"), "the end-to-end id %q is that of an earlier payment", p.EndToEndID)
 	}
 	if len(p.EndToEndID) == 0 && r.s.finds() {
 		r.s.finding("end-to-end-id-missing", r.where("PmtId"), "the payment has no end-to-end id")

@@ -97,7 +97,7 @@ func openNACHA(prefix []byte, s *sheet) reader {
 	f := &nachaFile{s: s, sums: noNACHA()}
 	f.recs = records{s: s, size: size, take: f.record}
 	f.p.Currency = []byte("USD")
-	s.both = true
+	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "nacha", "us-ascii"
 	return f
 }

@@ -19,6 +19,10 @@ type sheet struct {
 
 	both           bool // the format has both directions: negative payments are debits
 	totals, debits sums
+
+	orders  bool // the payments are to be made: their dates should be bank days
+	bankDay bankDay
+	coin    coin
 }
 
 // sums are totals in order of appearance.
@@ -120,8 +124,14 @@ func (s *sheet) executes(date []byte) {
 
 // payment numbers the payment, adds it to the total of its currency and hands it over. One without a currency only counts.
 func (s *sheet) payment(p *Payment) {
-	if len(p.Currency) > 0 && !s.add(p) {
-		return
+	if len(p.Currency) > 0 {
+		if !s.add(p) {
+			return
+		}
+		s.checkCurrency(p)
+		if s.orders {
+			s.checkBankDay(p)
+		}
 	}
 	s.facts.Payments++
 	p.Index = s.facts.Payments
