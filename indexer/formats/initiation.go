@@ -32,6 +32,10 @@ const (
 	idBIC
 	idUnstructured
 	idReference
+	idBatchID
+	idOwnerScheme
+	idOtherScheme
+	idsOfInitiation
 )
 
 // roles is how the messages differ that initiation reads.
@@ -40,6 +44,8 @@ type roles struct {
 	draws                      bool   // the owner is the payee: a direct debit
 	ownerAccount, otherAccount string // elements, to say where a finding is
 	date                       string
+	payment, amount            string // elements, too
+	rules                      *[idsOfInitiation]isoRule
 }
 
 // initiation reads one message of payments with a GrpHdr that counts and sums them up: pain.001 and pain.008, and all
@@ -65,9 +71,11 @@ type initiation struct {
 	hasAmount bool
 	remitted  remitted
 	ids       idSet
+	order     order
 }
 
 func (r *initiation) start(id int) {
+	r.order.begin(id)
 	switch id {
 	case idMessage:
 		if r.begun {
@@ -100,6 +108,7 @@ func (r *initiation) attr(_ int, value []byte) {
 }
 
 func (r *initiation) end(id int, text []byte) {
+	r.follow(id, text)
 	p := &r.tx
 	switch id {
 	case idTx:
@@ -123,6 +132,8 @@ func (r *initiation) end(id int, text []byte) {
 		r.remitted.free(text)
 	case idReference:
 		r.remitted.structured(text)
+	case idOtherScheme:
+		r.checkScheme(text, r.otherAccount, r.roles.otherAccount)
 	default:
 		r.endOutside(id, text)
 	}
@@ -168,6 +179,8 @@ func (r *initiation) endOutside(id int, text []byte) {
 		if id == idOwnerIBAN {
 			r.checkIBAN(text, r.roles.ownerAccount)
 		}
+	case idOwnerScheme:
+		r.checkScheme(text, r.ownerAccount, r.roles.ownerAccount)
 	}
 }
 
@@ -187,6 +200,13 @@ func (r *initiation) inBatch(what string) string {
 func (r *initiation) checkIBAN(text []byte, where string) {
 	if !validIBAN(text) && r.s.finds() {
 		r.s.finding("iban-check-digits", r.where(where), "the IBAN %q is not valid", text)
+	}
+}
+
+// checkScheme looks at an account that is named to be a bankgiro number, as Swedish banks have it.
+func (r *initiation) checkScheme(scheme, account []byte, where string) {
+	if string(scheme) == "BGNR" && checkLuhn(account) == luhnWrong && r.s.finds() {
+		r.s.finding("bankgiro-check-digit", r.where(where), "the bankgiro number %q is not valid", account)
 	}
 }
 
@@ -228,6 +248,7 @@ func (r *initiation) payment() {
 	if len(p.EndToEndID) == 0 && r.s.finds() {
 		r.s.finding("end-to-end-id-missing", r.where("PmtId"), "the payment has no end-to-end id")
 	}
+	r.checkPayment()
 	p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = r.ownerName, r.ownerAccount, r.otherName, r.otherAccount
 	if r.roles.draws {
 		p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = p.PayeeName, p.PayeeAccount, p.PayerName, p.PayerAccount
@@ -249,6 +270,7 @@ func (r *initiation) payment() {
 }
 
 func (r *initiation) endBatch() {
+	r.checkBatch()
 	r.s.payer(r.ownerName, r.ownerAccount)
 	sum, err := r.group.summed.Add(r.batch.summed)
 	if err != nil {
@@ -271,6 +293,7 @@ func (r *initiation) endHeader() {
 	if f.MessageID == "" {
 		r.s.notes("message-id-missing", "GrpHdr/MsgId", "the file has no message id")
 	}
+	r.checkHeader()
 	if f.Initiator == "" {
 		f.Initiator = r.initiatorID
 	}

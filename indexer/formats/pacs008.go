@@ -9,7 +9,8 @@ import "fmt"
 // in its own. A payment's date is its IntrBkSttlmDt, or else that of GrpHdr.
 //
 // Payers are the debtors, each in its own payment; the initiator is the bank that sends, by its BIC.
-var pacs008Roles = roles{message: "pacs.008", ownerAccount: "DbtrAcct", otherAccount: "CdtrAcct", date: "IntrBkSttlmDt"}
+var pacs008Roles = roles{message: "pacs.008", ownerAccount: "DbtrAcct", otherAccount: "CdtrAcct", date: "IntrBkSttlmDt",
+	payment: "CdtTrfTxInf", amount: "IntrBkSttlmAmt", rules: &pacs008Rules}
 
 // What only pacs008 wants to hear of.
 const (
