@@ -77,21 +77,27 @@ var federal = []holiday{{name: "New Year's Day", month: time.January, day: 1, su
 	{name: "Columbus Day", month: time.October, day: 8, weekday: time.Monday}, {name: "Veterans Day", month: time.November, day: 11, sun: 1},
 	{name: "Thanksgiving", month: time.November, day: 22, weekday: time.Thursday}, {name: "Christmas Day", month: time.December, day: 25, sun: 1}}
 
-// in is the day of a year on which the holiday is kept.
-func (h *holiday) in(year int, easter time.Time) time.Time {
-	if h.month == 0 {
-		return easter.AddDate(0, 0, h.day)
-	}
-	day := time.Date(year, h.month, h.day, 0, 0, 0, 0, time.UTC)
+// on tells whether the holiday is kept on a weekday, so many days after Easter Sunday. No rule reaches into another month.
+func (h *holiday) on(day time.Time, afterEaster int) bool {
 	switch {
+	case h.month == 0:
+		return h.day == afterEaster
+	case h.month != day.Month():
+		return false
 	case h.weekday != time.Sunday:
-		return day.AddDate(0, 0, int(h.weekday-day.Weekday()+7)%7)
-	case day.Weekday() == time.Saturday:
-		return day.AddDate(0, 0, h.sat)
-	case day.Weekday() == time.Sunday:
-		return day.AddDate(0, 0, h.sun)
+		return h.weekday == day.Weekday() && day.Day() >= h.day && day.Day() < h.day+7
 	}
-	return day
+	moved := day.Day() - h.day
+	if moved == 0 || moved != h.sat && moved != h.sun {
+		return moved == 0
+	}
+	switch day.AddDate(0, 0, -moved).Weekday() {
+	case time.Saturday:
+		return moved == h.sat
+	case time.Sunday:
+		return moved == h.sun
+	}
+	return false
 }
 
 // easterSunday is the Gregorian one (the algorithm of Meeus, Jones and Butcher).
@@ -117,34 +123,34 @@ func bankHoliday(date, currency []byte) string {
 	if w := day.Weekday(); w == time.Saturday || w == time.Sunday {
 		return "a " + w.String()
 	}
-	easter := easterSunday(int(year))
+	afterEaster := day.YearDay() - easterSunday(int(year)).YearDay()
 	for i := range list {
-		if list[i].in(int(year), easter).Equal(day) {
+		if list[i].on(day, afterEaster) {
 			return list[i].name
 		}
 	}
 	return ""
 }
 
-// bankDay is the execution date that was looked at last, and in which currency.
-type bankDay struct {
+// bankDays are the dates that were looked at last, by their day of the month, and in which currency.
+type bankDays [32]struct {
 	date     [10]byte
 	currency [3]byte
 }
 
-// checkBankDay enters a finding about an execution date on which the currency rests: once for all payments that follow each other
-// with the same date and currency.
+// checkBankDay enters a finding about an execution date on which the currency rests: once for the payments on a date, as long as
+// it is remembered. A date that has passed is a finding of the format's.
 func (s *sheet) checkBankDay(p *Payment) {
-	if len(p.ExecutionDate) != len(s.bankDay.date) || len(p.Currency) != len(s.bankDay.currency) ||
-		string(p.ExecutionDate) == string(s.bankDay.date[:]) && string(p.Currency) == string(s.bankDay.currency[:]) {
+	date, currency := p.ExecutionDate, p.Currency
+	if len(date) != 10 || len(currency) != 3 {
 		return
 	}
-	if string(p.ExecutionDate) < s.today { // which is a finding of the format's
+	known := &s.days[((date[8]&3)*10+date[9]&15)&31]
+	if known.date == [10]byte(date) && known.currency == [3]byte(currency) || string(date) < s.today {
 		return
 	}
-	copy(s.bankDay.date[:], p.ExecutionDate)
-	copy(s.bankDay.currency[:], p.Currency)
-	if why := bankHoliday(p.ExecutionDate, p.Currency); why != "" && s.finds() {
-		s.finding("date-bank-holiday", s.fromHere(), "the execution date %s is no bank day for %s: %s", p.ExecutionDate, p.Currency, why)
+	known.date, known.currency = [10]byte(date), [3]byte(currency)
+	if why := bankHoliday(date, currency); why != "" && s.finds() {
+		s.finding("date-bank-holiday", s.fromHere(), "the execution date %s is no bank day for %s: %s", date, currency, why)
 	}
 }

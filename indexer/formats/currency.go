@@ -36,25 +36,20 @@ func currencyDecimals(code []byte) (uint8, bool) {
 	return MaxScale, false
 }
 
-// coin is the currency that was looked at last.
-type coin struct {
-	code     [3]byte
-	decimals uint8
+// meet takes a currency that a direction's payments have not been in before, and enters a finding if it is none.
+func (s *sheet) meet(currency []byte, in *sums) {
+	decimals, known := currencyDecimals(currency)
+	in.decimals = append(in.decimals, decimals)
+	if !known && validCurrency(currency) && s.finds() { // another shape is a finding of the format's
+		s.finding("currency-unknown", s.fromHere(), "ISO 4217 has no currency %s that is in use", currency)
+	}
 }
 
-// checkCurrency enters findings about a payment's currency that is none, once for all payments that follow each other, and about
-// an amount that its currency cannot be paid in. (10.00 JPY can: zeros do not count.)
-func (s *sheet) checkCurrency(p *Payment) {
-	if string(p.Currency) != string(s.coin.code[:]) {
-		decimals, known := currencyDecimals(p.Currency)
-		s.coin = coin{decimals: decimals}
-		copy(s.coin.code[:], p.Currency)
-		if !known && validCurrency(p.Currency) && s.finds() { // another shape is a finding of the format's
-			s.finding("currency-unknown", s.fromHere(), "ISO 4217 has no currency %s that is in use", p.Currency)
-		}
-	}
-	if p.Amount.scale > s.coin.decimals && p.Amount.finer(s.coin.decimals) && s.finds() {
-		s.finding("currency-decimals", fmt.Sprintf("payment %d", s.facts.Payments+1), "the amount %s has more decimals than %s has", p.Amount, p.Currency)
+// checkAmount enters a finding about the next payment's amount if its currency cannot be paid in such small parts. (10.00 JPY can
+// be paid: zeros do not count.)
+func (s *sheet) checkAmount(a Amount, in *sums) {
+	if decimals := in.decimals[in.last]; a.scale > decimals && a.finer(decimals) && s.finds() {
+		s.finding("currency-decimals", fmt.Sprintf("payment %d", s.facts.Payments+1), "the amount %s has more decimals than %s has", a, in.list[in.last].Currency)
 	}
 }
 

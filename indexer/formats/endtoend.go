@@ -55,7 +55,7 @@ func (s *idSet) grow() {
 	if old == nil {
 		s.seed = maphash.MakeSeed()
 	}
-	s.slots = make([]uint64, max(64, 2*len(old)))
+	s.slots = make([]uint64, max(512, 4*len(old))) // 512, 2048 ... 524,288: few steps, for each moves all
 	for _, hash := range old {
 		if hash != 0 {
 			s.slots[s.find(hash)] = hash

@@ -72,6 +72,7 @@ type initiation struct {
 	remitted  remitted
 	ids       idSet
 	order     order
+	rules     *[idsOfInitiation]isoRule
 }
 
 func (r *initiation) start(id int) {

@@ -49,7 +49,7 @@ type pacs008 struct {
 }
 
 func openPacs008(s *sheet) elements {
-	return &pacs008{initiation: initiation{s: s, roles: &pacs008Roles}}
+	return &pacs008{initiation: initiation{s: s, roles: &pacs008Roles, rules: pacs008Roles.rules}}
 }
 
 func (r *pacs008) start(id int) {

@@ -27,4 +27,6 @@ var pain001Tree = element{id: idMessage, kids: []element{
 	}},
 }}
 
-func openPain001(s *sheet) elements { return &initiation{s: s, roles: &pain001Roles} }
+func openPain001(s *sheet) elements {
+	return &initiation{s: s, roles: &pain001Roles, rules: pain001Roles.rules}
+}

@@ -29,4 +29,6 @@ var pain008Tree = element{id: idMessage, kids: []element{
 	}},
 }}
 
-func openPain008(s *sheet) elements { return &initiation{s: s, roles: &pain008Roles} }
+func openPain008(s *sheet) elements {
+	return &initiation{s: s, roles: &pain008Roles, rules: pain008Roles.rules}
+}

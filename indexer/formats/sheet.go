@@ -20,15 +20,15 @@ type sheet struct {
 	both           bool // the format has both directions: negative payments are debits
 	totals, debits sums
 
-	orders  bool // the payments are to be made: their dates should be bank days
-	bankDay bankDay
-	coin    coin
+	orders bool // the payments are to be made: their dates should be bank days
+	days   bankDays
 }
 
 // sums are totals in order of appearance.
 type sums struct {
-	list []Total
-	last int // where in list the last payment went
+	list     []Total
+	decimals []uint8 // of each currency in list
+	last     int     // where in list the last payment went
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
@@ -128,7 +128,6 @@ func (s *sheet) payment(p *Payment) {
 		if !s.add(p) {
 			return
 		}
-		s.checkCurrency(p)
 		if s.orders {
 			s.checkBankDay(p)
 		}
@@ -146,7 +145,11 @@ func (s *sheet) add(p *Payment) bool {
 	if s.both && amount.Sign() < 0 {
 		into, amount = &s.debits, amount.Neg()
 	}
+	known := len(into.list)
 	t := into.of(p.Currency)
+	if len(into.list) > known {
+		s.meet(p.Currency, into)
+	}
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
 		return false
@@ -157,6 +160,7 @@ func (s *sheet) add(p *Payment) bool {
 		return false
 	}
 	t.Amount = sum
+	s.checkAmount(amount, into)
 	return true
 }
 

@@ -68,29 +68,23 @@ func (o *order) begin(id int) {
 	}
 }
 
-// lacks tells whether none of the places is taken.
-func (o *order) lacks(places ...uint8) bool {
-	for _, p := range places {
-		if o.seen&(1<<p) != 0 {
-			return false
-		}
-	}
-	return true
-}
+// lacks tells whether neither of two places is taken.
+func (o *order) lacks(one, other uint8) bool { return o.seen&(1<<one|1<<other) == 0 }
 
 // follow takes an element with its text.
 func (r *initiation) follow(id int, text []byte) {
-	rule := &r.roles.rules[id]
+	rule := &r.rules[id]
 	if rule.rank > r.order.at && len(text) <= int(rule.most) {
 		r.order.at = rule.rank
 		r.order.seen |= 1 << rule.rank
 	} else if rule.rank != 0 {
-		r.irregular(id, rule, text)
+		r.irregular(id, text)
 	}
 }
 
 // irregular enters what is wrong with an element that is too long, in bytes, or not behind the one before it.
-func (r *initiation) irregular(id int, rule *isoRule, text []byte) {
+func (r *initiation) irregular(id int, text []byte) {
+	rule := &r.rules[id]
 	o, bit := &r.order, uint32(1)<<rule.rank
 	switch {
 	case rule.rank > o.at:
@@ -135,20 +129,19 @@ func (r *initiation) absent(where string) {
 // checkHeader, checkBatch and checkPayment look for what has to be there when its container ends. An absent message id, end-to-end
 // id, count or amount is told of elsewhere.
 func (r *initiation) checkHeader() {
-	if r.order.lacks(rankCreated) {
+	if r.order.lacks(rankCreated, rankCreated) {
 		r.absent("GrpHdr/CreDtTm")
 	}
 }
 
 func (r *initiation) checkBatch() {
-	first := strings.HasSuffix(r.s.facts.Version, "pain.001.001.02") || strings.HasSuffix(r.s.facts.Version, "pain.008.001.01")
-	if r.order.lacks(rankBatchID) && !first { // where it may be left out
+	if v := r.s.facts.Version; r.order.lacks(rankBatchID, rankBatchID) && v != "pain.001.001.02" && v != "pain.008.001.01" {
 		r.absent(r.inBatch(r.roles.path(idBatchID)))
 	}
-	if r.order.lacks(rankDate) {
+	if r.order.lacks(rankDate, rankDate) {
 		r.absent(r.inBatch(r.roles.path(idDate)))
 	}
-	if r.order.lacks(rankAccount) {
+	if r.order.lacks(rankAccount, rankAccount) {
 		r.absent(r.inBatch("PmtInf/" + r.roles.ownerAccount))
 	}
 }
