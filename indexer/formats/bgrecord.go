@@ -133,7 +133,11 @@ func (f *bgRecords) take(line []byte) {
 	}
 	f.records++
 	f.learn(line)
-	f.each(f.flatten(line))
+	rec := f.flatten(line)
+	if len(rec) > bgRecord && f.s.finds() {
+		f.s.finding("record-length", f.where(), "the record has %d characters, of at most %d", len(rec), bgRecord)
+	}
+	f.each(rec)
 }
 
 // rest is what came behind the last whole record, as each would get it; empty if that is nothing.

@@ -136,9 +136,17 @@ func allNines(b []byte) bool {
 	return true
 }
 
+// checkCharacters enters a finding about a record with something other than printable ASCII, which is what the standard allows.
+func (f *nachaFile) checkCharacters(rec []byte) {
+	if !printable(rec) && f.s.finds() {
+		f.s.finding("characters", f.recs.where(), "the record has characters that are not printable ASCII")
+	}
+}
+
 // record takes one record.
 func (f *nachaFile) record(rec []byte) {
 	n := f.recs.n
+	f.checkCharacters(rec)
 	switch {
 	case f.closed:
 		if !allNines(rec) {
