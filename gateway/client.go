@@ -90,6 +90,11 @@ func (c *Client) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Paymen
 	return ask[PaymentLine](ctx, c, "/payments", q)
 }
 
+// Report sums up files.
+func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLine, error] {
+	return ask[ReportLine](ctx, c, "/report", q)
+}
+
 // Verify lists what is wrong; nothing if all is well. An empty account means all.
 func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
 	return ask[ProblemLine](ctx, c, "/verify", account)

@@ -37,6 +37,9 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /payments", many(func(ctx context.Context, _ string, q PaymentsQuery) iter.Seq2[PaymentLine, error] {
 		return g.Payments(ctx, q)
 	}))
+	mux.Handle("POST /report", many(func(ctx context.Context, _ string, q ReportQuery) iter.Seq2[ReportLine, error] {
+		return g.Report(ctx, q)
+	}))
 	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
 		return g.Verify(ctx, account)
 	}))

@@ -82,31 +82,6 @@ func byCurrency(totals []formats.Total) map[string]string {
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// Detail is everything that the index knows of one file: `show`.
-type Detail struct {
-	FileLine
-	User           string            `json:"user"`
-	Version        string            `json:"version,omitempty"`
-	Initiator      string            `json:"initiator,omitempty"`
-	Declared       string            `json:"declared,omitempty"`
-	Encoding       string            `json:"encoding,omitempty"`
-	Sentence       string            `json:"sentence,omitempty"` // as it was sent
-	FindingsKept   []formats.Finding `json:"findings_kept,omitempty"`
-	CopySize       int64             `json:"copy_size,omitempty"` // of the sealed copy
-	CopyPath       string            `json:"copy_path,omitempty"` // below data_dir; empty when it lies in the index
-	History        []HistoryLine     `json:"history"`             // its rows of the ledger, oldest first
-	LedgerSequence int64             `json:"ledger_sequence"`
-	LedgerHash     string            `json:"ledger_hash"`
-}
-
-// HistoryLine is one change of a file's state: who decided what, when and why.
-type HistoryLine struct {
-	At     string `json:"at"`
-	Kind   string `json:"kind"` // accepted, held, rejected, released, refused, renamed, hidden
-	Who    string `json:"who,omitempty"`
-	Detail string `json:"detail,omitempty"`
-}
-
 // PaymentsQuery asks for payments; an empty Account means all accounts. File is a ULID or an ending of one.
 type PaymentsQuery struct {
 	Account string
@@ -165,30 +140,6 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 			}
 		}
 	}
-}
-
-// Show tells all of one file.
-func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
-	a, f, err := g.find(ctx, id)
-	if err != nil {
-		return Detail{}, err
-	}
-	history, err := a.index.History(ctx, f.ID)
-	if err != nil {
-		return Detail{}, err
-	}
-	d := Detail{
-		FileLine: LineOf(f), User: f.User, Version: f.Facts.Version, Initiator: f.Facts.Initiator,
-		Declared: f.Facts.Declared, Encoding: f.Facts.Encoding, Sentence: f.Sentence, FindingsKept: f.Facts.Findings,
-		CopySize: f.CopySize, LedgerSequence: f.Ledger.Seq, LedgerHash: f.Ledger.Hash,
-	}
-	for _, e := range history {
-		d.History = append(d.History, HistoryLine{At: utc(e.At), Kind: e.Kind, Who: e.Who, Detail: e.Detail})
-	}
-	if f.CopyPath != "" {
-		d.CopyPath = filepath.Join("accounts", f.Account, f.CopyPath)
-	}
-	return d, nil
 }
 
 // Payments lists payments, of one file or of all.

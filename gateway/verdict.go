@@ -121,10 +121,10 @@ func (u *Upload) duplicate(file *indexer.File, code, first, what string) *indexe
 
 // keyWords names a format's business key for people.
 func keyWords(format string) string {
-	if strings.HasPrefix(format, "bg-") {
-		return "sender, date, count and sum"
+	if strings.Contains(format, ".") { // ISO 20022
+		return "message id from the same payer"
 	}
-	return "message id from the same payer"
+	return "sender, date, count and sum"
 }
 
 // advice is what the sender should do about a rejection.

@@ -1,7 +1,6 @@
 package indexer
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer/formats"
@@ -60,44 +59,4 @@ type File struct {
 	CopyPath    string // where it is, relative to the account's folder; "" if there is none, or if the index holds it
 	Witness     []byte // with it the sealed copy can be checked, not opened
 	Ledger      LedgerRow
-}
-
-// MarshalJSON writes exactly the names of DESIGN.md section 7. Facts that are absent are left out; payments and
-// findings (a count) are always there.
-func (f *File) MarshalJSON() ([]byte, error) {
-	var totals map[string]formats.Amount
-	if len(f.Facts.Totals) > 0 {
-		totals = make(map[string]formats.Amount, len(f.Facts.Totals))
-		for _, t := range f.Facts.Totals {
-			totals[t.Currency] = t.Amount
-		}
-	}
-	return json.Marshal(struct {
-		ID             string                    `json:"id"`
-		Account        string                    `json:"account"`
-		Name           string                    `json:"name"`
-		Door           string                    `json:"door"`
-		ReceivedAt     string                    `json:"received_at"`
-		Size           int64                     `json:"size"`
-		SHA256         string                    `json:"sha256,omitempty"`
-		Format         string                    `json:"format,omitempty"`
-		MessageID      string                    `json:"message_id,omitempty"`
-		CreatedAt      string                    `json:"created_at,omitempty"`
-		Payments       int64                     `json:"payments"`
-		Totals         map[string]formats.Amount `json:"totals,omitempty"`
-		FirstExecution string                    `json:"first_execution,omitempty"`
-		LastExecution  string                    `json:"last_execution,omitempty"`
-		Payers         []formats.Party           `json:"payers,omitempty"`
-		Verdict        Verdict                   `json:"verdict"`
-		Reasons        []Reason                  `json:"reasons,omitempty"`
-		Findings       int64                     `json:"findings"`
-		Fate           Fate                      `json:"fate,omitempty"`
-		Certificate    string                    `json:"certificate,omitempty"`
-		DuplicateOf    string                    `json:"duplicate_of,omitempty"`
-	}{
-		f.ID, f.Account, f.Name, f.Door, f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z07:00"), f.Size, f.SHA256,
-		f.Facts.Format, f.Facts.MessageID, f.Facts.CreatedAt, f.Facts.Payments, totals,
-		f.Facts.FirstExecution, f.Facts.LastExecution, f.Facts.Payers,
-		f.Verdict, f.Reasons, f.Facts.FindingsAll, f.Fate, f.Certificate, f.DuplicateOf,
-	})
 }

@@ -69,7 +69,9 @@ type FileFilter struct {
 	Name      string // a pattern if it has one of * ? [ (path.Match), else a part of the name; ASCII case is ignored
 	Door      string
 	MessageID string
-	Limit     int // at most so many; 0: all
+	Answers   string // message id of the file that it answers
+	Finding   string // code of one of its findings
+	Limit     int    // at most so many; 0: all
 }
 
 // page is how many files are read at once, so that no slow reader of a list holds the log for long.
@@ -81,6 +83,7 @@ const (
 	sqlFilesWhere = ` (f.received_at, f.n) < (?1, ?2) AND f.received_at >= ?3
 		AND (?4 = '' OR f.verdict = ?4) AND (?5 = '' OR f.format = ?5) AND (?6 = '' OR f.door = ?6)
 		AND (?7 = '' OR f.message_id = ?7) AND (?8 = '' OR instr(f.codes, ' ' || ?8 || ' ') > 0)
+		AND (?10 = '' OR f.answers = ?10) AND (?11 = '' OR instr(f.found, ' ' || ?11 || ' ') > 0)
 		ORDER BY f.received_at DESC, f.n DESC LIMIT ?9`
 	sqlFilesSelect = `SELECT ` + fileColumns + `, coalesce((SELECT hash FROM ledger WHERE seq =
 		(SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '')), x'') FROM files f `
@@ -89,12 +92,15 @@ const (
 	sqlFilesHeld      = sqlFilesSelect + `INDEXED BY files_held WHERE f.verdict = 'held' AND` + sqlFilesWhere
 	sqlFilesTroubled  = sqlFilesSelect + `INDEXED BY files_troubled WHERE f.codes <> '' AND` + sqlFilesWhere
 	sqlFilesByMessage = sqlFilesSelect + `INDEXED BY files_message WHERE f.message_id <> '' AND f.message_id = ?7 AND` + sqlFilesWhere
-	sqlFilesByContent = sqlFilesSelect + `INDEXED BY files_sha256 WHERE f.sha256 BETWEEN ?10 AND ?11 AND` + sqlFilesWhere
+	sqlFilesByAnswer  = sqlFilesSelect + `INDEXED BY files_answers WHERE f.answers IS NOT NULL AND f.answers = ?10 AND` + sqlFilesWhere
+	sqlFilesFound     = sqlFilesSelect + `INDEXED BY files_found WHERE f.found IS NOT NULL AND` + sqlFilesWhere
+	sqlFilesByContent = sqlFilesSelect + `INDEXED BY files_sha256 WHERE f.sha256 BETWEEN ?12 AND ?13 AND` + sqlFilesWhere
 )
 
 // query is the query and its arguments but for the place to go on from.
 func (q *FileFilter) query() (string, []any, error) {
-	args := []any{int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MinInt64), string(q.Verdict), q.Format, q.Door, q.MessageID, q.Reason, page}
+	args := []any{int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MinInt64), string(q.Verdict), q.Format, q.Door, q.MessageID, q.Reason, page,
+		q.Answers, q.Finding}
 	if !q.Until.IsZero() {
 		args[0], args[1] = q.Until.UnixMicro(), int64(math.MinInt64)
 	}
@@ -111,10 +117,14 @@ func (q *FileFilter) query() (string, []any, error) {
 		return sqlFilesByContent, append(args, least, most), nil
 	case q.MessageID != "":
 		return sqlFilesByMessage, args, nil
+	case q.Answers != "":
+		return sqlFilesByAnswer, args, nil
 	case q.Verdict == Held:
 		return sqlFilesHeld, args, nil
 	case q.Reason != "":
 		return sqlFilesTroubled, args, nil
+	case q.Finding != "":
+		return sqlFilesFound, args, nil
 	}
 	return sqlFilesByTime, args, nil
 }

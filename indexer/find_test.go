@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sealgate/sealgate/indexer/formats"
 )
 
 func TestFind(t *testing.T) {
@@ -47,7 +49,9 @@ func TestFiles(t *testing.T) {
 		case 2:
 			f.Verdict, f.Reasons, f.Door = Rejected, []Reason{{"incomplete", ""}}, "remote:acme-ftps"
 		case 3:
-			f.Facts.Format = "bg-lb"
+			f.Facts.Format, f.Facts.Answers = "bg-lb", fmt.Sprint("ORIGINAL-", i%2)
+		case 4:
+			f.Facts.Findings = append(f.Facts.Findings, f.Facts.Findings[0], formats.Finding{Code: "date-past"})
 		}
 		commit(t, x, &Delivery{File: f})
 	}
@@ -60,6 +64,9 @@ func TestFiles(t *testing.T) {
 		{"held", FileFilter{Verdict: Held}, n / 5}, {"reason", FileFilter{Reason: "duplicate-content"}, n / 5},
 		{"reason and verdict", FileFilter{Reason: "incomplete", Verdict: Held}, 0}, {"part of a reason", FileFilter{Reason: "duplicate"}, 0},
 		{"format", FileFilter{Format: "bg-lb"}, n / 5}, {"door", FileFilter{Door: "remote:acme-ftps"}, n / 5},
+		{"answers", FileFilter{Answers: "ORIGINAL-1"}, n / 10}, {"answers nobody", FileFilter{Answers: "ORIGINAL"}, 0},
+		{"finding", FileFilter{Finding: "date-past"}, n / 5}, {"common finding", FileFilter{Finding: "iban-check-digits"}, n},
+		{"part of a finding", FileFilter{Finding: "date"}, 0}, {"finding and format", FileFilter{Finding: "date-past", Format: "bg-lb"}, 0},
 		{"message", FileFilter{MessageID: "MSG-File007"}, 1}, {"part of a name", FileFilter{Name: "file00"}, 10},
 		{"pattern", FileFilter{Name: "FILE?11.*"}, 5}, {"bad pattern", FileFilter{Name: "[z-"}, -1},
 		{"since", FileFilter{Since: epoch.Add(100 * time.Minute)}, n - 300}, {"until", FileFilter{Until: epoch.Add(100 * time.Minute)}, 300},

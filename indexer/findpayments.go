@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -30,6 +29,10 @@ type PaymentFilter struct {
 	From, To   string    // execution date, YYYY-MM-DD, inclusive
 	Since      time.Time // file received at or after
 	Until      time.Time // file received before
+	Format     string    // of the file
+	MessageID  string    // of the file
+	Verdict    Verdict   // of the file: accepted or held
+	Finding    string    // code of one of the file's findings
 	Limit      int       // at most so many; 0: all
 }
 
@@ -48,51 +51,35 @@ type PaymentRow struct {
 	Remittance    string
 }
 
-// MarshalJSON writes exactly the names of DESIGN.md section 7; what the file does not say is left out.
-func (p *PaymentRow) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		FileID        string         `json:"file_id"`
-		Index         int64          `json:"index"`
-		EndToEndID    string         `json:"end_to_end_id,omitempty"`
-		Amount        formats.Amount `json:"amount"`
-		Currency      string         `json:"currency,omitempty"`
-		PayerAccount  string         `json:"payer_account,omitempty"`
-		PayeeName     string         `json:"payee_name,omitempty"`
-		PayeeAccount  string         `json:"payee_account,omitempty"`
-		ExecutionDate string         `json:"execution_date,omitempty"`
-		Remittance    string         `json:"remittance,omitempty"`
-	}{p.FileID, p.Index, p.EndToEndID, p.Amount, p.Currency, p.PayerAccount, p.PayeeName, p.PayeeAccount, p.ExecutionDate, p.Remittance})
-}
-
 // blockPage is how many blocks' summaries one query looks at.
 const blockPage = 2048
 
-// Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes.
-const sqlBlocks = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
-		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
-	FROM files f CROSS JOIN blocks b ON b.file = f.id
-	WHERE f.taken = 1 AND f.blocks > 0 AND (f.received_at, f.n) <= (?1, ?2) AND f.received_at >= ?3
-		AND NOT (f.n = ?2 AND b.no <= ?4)
-		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6) AND (?7 = '' OR f.id = ?7)
+// Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes. A
+// small block has one filter for all kinds; that of a large one is in a table of its kind, where it lies close to its like.
+// The queries differ in what they go by: the time of reception, the message's id, or one file.
+const (
+	sqlBlocksSelect = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
+		CASE WHEN ?9 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?9 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_ids t WHERE t.b = b.b) END,
+		CASE WHEN ?10 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?10 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_accounts t WHERE t.b = b.b) END,
+		CASE WHEN ?11 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?11 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_references t WHERE t.b = b.b) END,
+		CASE WHEN ?12 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?12 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_amounts t WHERE t.b = b.b) END
+	FROM files f `
+	sqlBlocksWhere = ` CROSS JOIN blocks b ON b.file = f.id
+	WHERE f.taken = 1 AND f.blocks > 0 AND f.received_at >= ?3
+		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6)
+		AND (?14 = '' OR f.format = ?14) AND (?15 = '' OR f.message_id = ?15) AND (?16 = '' OR f.verdict = ?16)
+		AND (?17 = '' OR instr(f.found, ' ' || ?17 || ' ') > 0) `
+	sqlBlocksGoOn = `AND (f.received_at, f.n) <= (?1, ?2) AND NOT (f.n = ?2 AND b.no <= ?4)
 	ORDER BY f.received_at DESC, f.n DESC, b.no LIMIT ?8`
 
-// The same of one file.
-const sqlBlocksOf = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
-		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
-	FROM files f CROSS JOIN blocks b ON b.file = f.id
-	WHERE f.taken = 1 AND f.blocks > 0 AND f.id = ?7 AND b.no > ?4
-		AND f.received_at < ?13 AND f.received_at >= ?3
-		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6)
-	ORDER BY b.no LIMIT ?8`
-
-// askable is how many kinds of keys a filter is asked for: end-to-end id, account, reference, amount.
-const askable = 4
+	sqlBlocks          = sqlBlocksSelect + sqlBlocksWhere + sqlBlocksGoOn
+	sqlBlocksByMessage = sqlBlocksSelect + `INDEXED BY files_message` + sqlBlocksWhere + `AND f.message_id <> '' AND f.message_id = ?15 ` + sqlBlocksGoOn
+	sqlBlocksOf        = sqlBlocksSelect + sqlBlocksWhere + `AND f.id = ?7 AND b.no > ?4 AND f.received_at < ?13 ORDER BY b.no LIMIT ?8`
+)
 
 // question is a filter made ready to be held against summaries and payments.
 type question struct {
@@ -106,24 +93,25 @@ type question struct {
 func newQuestion(q PaymentFilter) *question {
 	w := &question{PaymentFilter: q, name: foldName(nil, []byte(q.Name))}
 	w.Currency = strings.ToUpper(strings.TrimSpace(q.Currency))
-	key := func(i int, kind uint64, s string) []byte {
+	key := func(i int, s string) []byte {
 		if s == "" {
 			return nil
 		}
-		f := folding(kind)([]byte{}, []byte(s))
-		w.hashes[i], w.asked[i] = hashKey(kind, f), true
+		f := folding(keyKind(i))([]byte{}, []byte(s))
+		w.hashes[i], w.asked[i] = hashKey(keyKind(i), f), true
 		return f
 	}
-	w.id = key(0, keyEndToEnd, q.EndToEndID)
-	w.account = key(1, keyAccount, q.Account)
-	w.reference = key(2, keyReference, q.Reference)
+	w.id = key(askID, q.EndToEndID)
+	w.account = key(askAccount, q.Account)
+	w.reference = key(askReference, q.Reference)
 	if q.Min != nil && q.Max != nil && q.Min.Cmp(*q.Max) == 0 {
-		w.hashes[3], w.asked[3] = amountKey(*q.Min), true
+		w.hashes[askAmount], w.asked[askAmount] = amountKey(*q.Min), true
 	}
 	return w
 }
 
-// foldName appends a name as it is compared: in lower case, its blanks made one.
+// foldName appends a name as it is compared: in lower case, its blanks made one, letters without what is above, below or
+// through them: "ÅKERI" is found by "akeri", since many files are written by systems that have no Swedish letters.
 func foldName(dst, s []byte) []byte {
 	start := len(dst)
 	for i := 0; i < len(s); {
@@ -132,8 +120,14 @@ func foldName(dst, s []byte) []byte {
 			c, n = utf8.DecodeRune(s[i:])
 		}
 		switch i += n; {
+		case c < utf8.RuneSelf && c > ' ':
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, byte(c))
+		case unicode.Is(unicode.Mn, c): // a letter's mark that stands by itself
 		case !unicode.IsSpace(c):
-			dst = utf8.AppendRune(dst, unicode.ToLower(c))
+			dst = utf8.AppendRune(dst, plainLetter(unicode.ToLower(c)))
 		case len(dst) > start && dst[len(dst)-1] != ' ':
 			dst = append(dst, ' ')
 		}
@@ -142,6 +136,37 @@ func foldName(dst, s []byte) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return dst
+}
+
+// plainLetter is a small letter of our neighbourhood without its mark.
+func plainLetter(c rune) rune {
+	switch c {
+	case 'å', 'ä', 'á', 'à', 'â', 'ã', 'æ':
+		return 'a'
+	case 'ö', 'ø', 'ó', 'ò', 'ô', 'õ':
+		return 'o'
+	case 'é', 'è', 'ê', 'ë':
+		return 'e'
+	case 'ü', 'ú', 'ù', 'û':
+		return 'u'
+	case 'í', 'ì', 'î', 'ï':
+		return 'i'
+	case 'ý', 'ÿ':
+		return 'y'
+	case 'ç', 'č', 'ć':
+		return 'c'
+	case 'ñ', 'ń':
+		return 'n'
+	case 'š', 'ś':
+		return 's'
+	case 'ž', 'ź', 'ż':
+		return 'z'
+	case 'ł':
+		return 'l'
+	case 'ð':
+		return 'd'
+	}
+	return c
 }
 
 // mayBeIn tells whether a block of this summary may hold an answer.
@@ -162,22 +187,58 @@ func (w *question) mayBeIn(s *summary, buckets *[askable][]byte) bool {
 	return true
 }
 
+// equal compares a value with what is asked for, folded.
+func (w *question) equal(kind uint64, v, folded []byte) bool {
+	w.folded = folding(kind)(w.folded[:0], v)
+	return len(v) > 0 && string(w.folded) == string(folded)
+}
+
+// couldAnswer reads only the columns of a block that the question names: one block in 200 was chosen by its filter in vain,
+// and most questions have a handful of answers.
+func (w *question) couldAnswer(r *blockReader, stored []byte) (bool, error) {
+	for _, ask := range []struct {
+		folded []byte
+		kind   uint64
+		cols   []int
+	}{
+		{w.id, keyEndToEnd, []int{colEndToEnd}}, {w.account, keyAccount, []int{colPayerAccount, colPayeeAccount}},
+		{w.reference, keyReference, []int{colReference}},
+	} {
+		if ask.folded == nil {
+			continue
+		}
+		if err := r.open(stored); err != nil {
+			return false, err
+		}
+		found := false
+		for _, col := range ask.cols {
+			var err error
+			if !found {
+				found, err = r.anyOf(col, func(v []byte) bool { return w.equal(ask.kind, v, ask.folded) })
+			}
+			if err != nil {
+				return false, err
+			}
+		}
+		if !found {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // wants tells whether a payment is an answer.
 func (w *question) wants(p *formats.Payment) bool {
-	equal := func(kind uint64, v, folded []byte) bool {
-		w.folded = folding(kind)(w.folded[:0], v)
-		return len(v) > 0 && string(w.folded) == string(folded)
-	}
 	switch {
 	case w.Min != nil && p.Amount.Cmp(*w.Min) < 0, w.Max != nil && p.Amount.Cmp(*w.Max) > 0:
 		return false
 	case w.Currency != "" && string(p.Currency) != w.Currency:
 		return false
-	case w.id != nil && !equal(keyEndToEnd, p.EndToEndID, w.id):
+	case w.id != nil && !w.equal(keyEndToEnd, p.EndToEndID, w.id):
 		return false
-	case w.account != nil && !equal(keyAccount, p.PayerAccount, w.account) && !equal(keyAccount, p.PayeeAccount, w.account):
+	case w.account != nil && !w.equal(keyAccount, p.PayerAccount, w.account) && !w.equal(keyAccount, p.PayeeAccount, w.account):
 		return false
-	case w.reference != nil && !equal(keyReference, p.Reference, w.reference):
+	case w.reference != nil && !w.equal(keyReference, p.Reference, w.reference):
 		return false
 	case w.From != "" && string(p.ExecutionDate) < w.From:
 		return false
@@ -228,7 +289,11 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 				if errors.Is(err, sql.ErrNoRows) {
 					continue // refused meanwhile
 				}
+				could := false
 				if err == nil {
+					could, err = w.couldAnswer(r, data)
+				}
+				if err == nil && could {
 					err = r.each(data, func(p *formats.Payment) bool {
 						if !w.wants(p) {
 							return true
@@ -268,15 +333,19 @@ func (x *Index) candidates(ctx context.Context, w *question, at *place) (found [
 	if !w.Until.IsZero() {
 		until = w.Until.UnixMicro()
 	}
-	args := []any{at.received, at.n, since, at.no, w.From, w.To, w.FileID, blockPage, nil, nil, nil, nil}
+	args := []any{at.received, at.n, since, at.no, w.From, w.To, w.FileID, blockPage, nil, nil, nil, nil, until,
+		w.Format, w.MessageID, string(w.Verdict), w.Finding}
 	for i, asked := range w.asked {
 		if asked {
 			args[8+i] = int64(w.hashes[i] >> 32)
 		}
 	}
 	query := sqlBlocks
-	if w.FileID != "" {
-		query, args = sqlBlocksOf, append(args, until)
+	switch {
+	case w.FileID != "":
+		query = sqlBlocksOf
+	case w.MessageID != "":
+		query = sqlBlocksByMessage
 	}
 	rows, err := x.d.r.QueryContext(ctx, query, args...)
 	if err != nil {

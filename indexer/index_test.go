@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -143,27 +142,5 @@ func TestCommitRoundTrip(t *testing.T) {
 	sound(t, x)
 	if n := count(t, x, `SELECT count(*) FROM files WHERE hex(business) LIKE ? OR facts LIKE '%key of%'`, hex.EncodeToString([]byte("key"))+"%"); n != 0 {
 		t.Error("the business key itself is kept")
-	}
-}
-
-func TestFileJSON(t *testing.T) {
-	f := newFile(t, "one", epoch)
-	f.Reasons = []Reason{{"unrecognised", "no known format"}}
-	f.DuplicateOf = "01J"
-	b, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"id":"` + f.ID + `","account":"acme","name":"one.xml","door":"sftp","received_at":"2026-11-20T12:00:00.000Z","size":4096,` +
-		`"sha256":"` + f.SHA256 + `","format":"pain.001","message_id":"MSG-one","created_at":"2026-11-20T11:59:00","payments":1,` +
-		`"totals":{"SEK":"1250.50"},"first_execution":"2026-11-24","last_execution":"2026-11-24",` +
-		`"payers":[{"name":"Acme AB","account":"SE4550000000058398257466"}],"verdict":"accepted",` +
-		`"reasons":[{"code":"unrecognised","detail":"no known format"}],"findings":1,"fate":"sealed","certificate":"sha256:ab","duplicate_of":"01J"}`
-	if string(b) != want {
-		t.Errorf("got\n%s\nwant\n%s", b, want)
-	}
-	b, _ = json.Marshal(&File{ID: "A", Account: "acme", Name: "n", Door: "sftp", ReceivedAt: epoch, Verdict: Rejected})
-	if want := `{"id":"A","account":"acme","name":"n","door":"sftp","received_at":"2026-11-20T12:00:00.000Z","size":0,"payments":0,"verdict":"rejected","findings":0}`; string(b) != want {
-		t.Errorf("got\n%s\nwant\n%s", b, want)
 	}
 }

@@ -45,6 +45,7 @@ type rest struct {
 	Totals      []total         `json:"totals,omitempty"`
 	Debits      []total         `json:"debits,omitempty"`
 	Answers     string          `json:"answers,omitempty"`
+	Found       string          `json:"found,omitempty"` // codes of the findings, a blank before and after each
 	Declared    string          `json:"declared,omitempty"`
 	Encoding    string          `json:"encoding,omitempty"`
 	FindingsAll int64           `json:"findings,omitempty"`
@@ -53,6 +54,7 @@ type rest struct {
 type total struct {
 	Currency string         `json:"currency"`
 	Amount   formats.Amount `json:"amount"`
+	Payments int64          `json:"payments,omitempty"`
 }
 
 // putFacts fills the columns that the content decides; no verdict changes them, so it is done before the lock is taken.
@@ -74,7 +76,7 @@ func (r *fileRow) putFacts(f *File) error {
 	r.format, r.messageID, r.payments, r.first, r.last = c.Format, c.MessageID, c.Payments, c.FirstExecution, c.LastExecution
 	more := rest{
 		Version: c.Version, CreatedAt: c.CreatedAt, Initiator: c.Initiator, Payers: c.Payers, Answers: c.Answers,
-		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll,
+		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll, Found: findingCodes(c.Findings),
 	}
 	for _, t := range c.Totals {
 		more.Totals = append(more.Totals, total(t))
@@ -94,6 +96,17 @@ func (r *fileRow) putFacts(f *File) error {
 		r.findings, r.findingsJSON = string(b), true
 	}
 	return nil
+}
+
+// findingCodes lists the codes of findings, each once, a blank before and after each.
+func findingCodes(findings []formats.Finding) string {
+	codes := ""
+	for _, f := range findings {
+		if !strings.Contains(codes, " "+f.Code+" ") {
+			codes = strings.TrimSuffix(codes, " ") + " " + f.Code + " "
+		}
+	}
+	return codes
 }
 
 // putOutcome fills the columns that a verdict decides.

@@ -13,7 +13,8 @@ import (
 func TestPlans(t *testing.T) {
 	x := newIndex(t)
 	blob := make([]byte, 32)
-	nine := []any{1, 1, 1, "", "", "", "", "", page}
+	eleven := []any{1, 1, 1, "", "", "", "", "", page, "", ""}
+	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", ""}
 	for _, c := range []struct {
 		query, want string
 		args        []any
@@ -21,14 +22,18 @@ func TestPlans(t *testing.T) {
 		{sqlEarlierContent, "SEARCH files USING INDEX files_sha256 (sha256=? AND taken=? AND received_at>?)", []any{blob, 1}},
 		{sqlEarlierBusiness, "SEARCH files USING INDEX files_business (business=? AND taken=? AND received_at>?)", []any{blob, 1}},
 		{sqlFind, "SEARCH f USING INDEX sqlite_autoindex_files_2 (reversed>? AND reversed<?)", []any{"a", "b", 1}},
-		{sqlFilesByTime, "SEARCH f USING INDEX files_received (received_at>? AND received_at<?)", nine},
-		{sqlFilesHeld, "INDEX files_held", nine}, {sqlFilesTroubled, "INDEX files_troubled", nine},
-		{sqlFilesByMessage, "SEARCH f USING INDEX files_message (message_id=?", nine},
-		{sqlFilesByContent, "SEARCH f USING INDEX files_sha256 (sha256>? AND sha256<?)", append(nine[:9:9], blob, blob)},
-		{sqlBlocks, "SEARCH b USING INDEX blocks_file (file=?)", []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil}},
-		{sqlBlocks, "USING INDEX files_received (", []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil}},
-		{sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1}},
-		{sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1}},
+		{sqlFilesByTime, "SEARCH f USING INDEX files_received (received_at>? AND received_at<?)", eleven},
+		{sqlFilesHeld, "INDEX files_held", eleven}, {sqlFilesTroubled, "INDEX files_troubled", eleven},
+		{sqlFilesByMessage, "SEARCH f USING INDEX files_message (message_id=?", eleven},
+		{sqlFilesByAnswer, "SEARCH f USING INDEX files_answers (answers=?", eleven},
+		{sqlFilesFound, "INDEX files_found", eleven},
+		{sqlFilesByContent, "SEARCH f USING INDEX files_sha256 (sha256>? AND sha256<?)", append(eleven[:11:11], blob, blob)},
+		{sqlBlocks, "SEARCH b USING INDEX blocks_file (file=?)", asked},
+		{sqlBlocks, "USING INDEX files_received (", asked},
+		{sqlBlocksByMessage, "USING INDEX files_message (message_id=?", asked},
+		{sqlBlocksByMessage, "SEARCH b USING INDEX blocks_file (file=?)", asked},
+		{sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", asked},
+		{sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", asked},
 		{sqlVerifyBlock, "SEARCH b USING INDEX blocks_file (file=? AND no=?)", []any{"", 1}},
 	} {
 		rows, err := x.d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealgate/sealgate/indexer/formats"
 )
 
 // TestVerify changes the database by force, as somebody with the unlock key could, and looks what Verify says.
@@ -64,6 +66,35 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyBothDirections: in a file of credits and debits, each side is held against its own total.
+func TestVerifyBothDirections(t *testing.T) {
+	for _, c := range []struct{ credits, debits, want string }{
+		{"500", "300", ""},
+		{"501", "300", "they make up 500 SEK, the file 501"},
+		{"500", "299", "they make up drawn 300 SEK, the file 299"},
+		{"200", "", "they make up 500 SEK, the file 200"}, // the difference is right, the sides are not
+	} {
+		x := newIndex(t)
+		f := newFile(t, "statement", epoch)
+		f.Facts.Payments, f.Facts.Totals = 8, []formats.Total{{Currency: "SEK", Amount: amount(t, c.credits)}}
+		f.Facts.Debits = []formats.Total{{Currency: "EUR", Amount: amount(t, "0")}}
+		if c.debits != "" {
+			f.Facts.Debits = append(f.Facts.Debits, formats.Total{Currency: "SEK", Amount: amount(t, c.debits)})
+		}
+		p := x.NewPayments(f.ID)
+		addPayments(t, p, 1, 8, func(q *formats.Payment) {
+			if q.Amount = amount(t, "100"); q.Index > 5 {
+				q.Amount = q.Amount.Neg()
+			}
+		})
+		commit(t, x, &Delivery{File: f, Payments: p})
+		got := strings.Join(problems(t, x), "\n")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
 // TestLedgerAppendOnly: the database itself refuses to change or remove a row, or to put one elsewhere than at the end.
 func TestLedgerAppendOnly(t *testing.T) {
 	x := newIndex(t)
@@ -101,7 +132,9 @@ func TestVerifyDamage(t *testing.T) {
 	f := commitPayments(t, x, "big", epoch, 40*blockPayments, nil)
 	x.Close()
 	b := readAll(t, path)
-	b[len(b)-20*pageSize+9] ^= 4
+	for at := len(b) / 2 / pageSize * pageSize; at < len(b); at += 7 * pageSize { // some of each table
+		b[at+9] ^= 4
+	}
 	write(t, path, b)
 	x = openIndex(t, path, key)
 	if got := strings.Join(problems(t, x), "\n"); !strings.Contains(got, "database: ") {

@@ -46,6 +46,8 @@ func (t *tool) filesCommand() *cobra.Command {
 	f.StringVar(&q.Filter.Name, "name", "", "only with `TEXT` in the name, or a pattern with * and ?")
 	f.StringVar(&q.Filter.Door, "door", "", "only by door `D`, like sftp")
 	f.StringVar(&q.Filter.MessageID, "message-id", "", "only with message id `ID`")
+	f.StringVar(&q.Filter.Answers, "answers", "", "only those about the message `ID`, like its pain.002")
+	f.StringVar(&q.Filter.Finding, "finding", "", "only with finding `CODE`, like iban-check-digits")
 	show.flags(c)
 	_ = c.RegisterFlagCompletionFunc("account", t.accountIDs)
 	return t.withJSON(t.withTimes(t.withDesk(c)))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // paymentFlags are the filters of `payments` as they were typed.
@@ -16,7 +17,7 @@ type paymentFlags struct {
 	exactly, least, most string
 	when                 span
 	show                 rows
-	account              string
+	account, verdict     string
 }
 
 func (t *tool) paymentsCommand() *cobra.Command {
@@ -45,6 +46,10 @@ func (t *tool) paymentsCommand() *cobra.Command {
 	f.StringVar(&p.account, "iban", "", "only to or from this `ACCOUNT`: IBAN, bankgiro or other")
 	f.StringVar(&p.query.Filter.Name, "name", "", "only with `TEXT` in the payer's or payee's name")
 	f.StringVar(&p.query.Filter.Reference, "reference", "", "only with this remittance or OCR reference, whole: `TEXT`")
+	f.StringVar(&p.query.Filter.MessageID, "message-id", "", "only of files with message id `ID`")
+	f.StringVar(&p.query.Filter.Format, "format", "", "only of files of format `F`, like pain.001")
+	f.StringVar(&p.verdict, "verdict", "", "only of files with verdict `V`: accepted or held")
+	f.StringVar(&p.query.Filter.Finding, "finding", "", "only of files with finding `CODE`")
 	f.StringVar(&p.query.Filter.From, "from", "", "to be executed on `DATE` or later")
 	f.StringVar(&p.query.Filter.To, "to", "", "to be executed on `DATE` or earlier")
 	p.when.flags(c, "received")
@@ -72,6 +77,10 @@ func (p *paymentFlags) read(t *tool) (err error) {
 		}
 		filter.Max = filter.Min
 	}
+	if err := oneOf("verdict", p.verdict, "accepted", "held"); err != nil {
+		return err
+	}
+	filter.Verdict = indexer.Verdict(p.verdict)
 	if err := date("from", filter.From); err != nil {
 		return err
 	}

@@ -72,6 +72,12 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	for _, h := range d.History[min(1, len(d.History)):] { // the first is the delivery itself
 		line(h.Kind, "%s by %s", t.minute(h.At), strings.TrimSuffix(h.Who+": "+h.Detail, ": "))
 	}
+	for _, f := range d.AnswersFiles {
+		line("answers", "%s", t.linked(f))
+	}
+	for _, f := range d.AnsweredBy {
+		line("answered by", "%s", t.linked(f))
+	}
 	if d.DuplicateOf != "" {
 		line("duplicate", "of %s", d.DuplicateOf)
 	}
@@ -92,6 +98,11 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	return nil
 }
 
+// linked names a file that another one answers, or is answered by.
+func (t *tool) linked(f gateway.LinkLine) string {
+	return fmt.Sprintf("%s %s, %s, received %s, %s", short(f.ID), f.Name, f.Format, t.minute(f.ReceivedAt), f.Verdict)
+}
+
 func contentOf(d gateway.Detail) string {
 	text := d.Version
 	if text == "" {
@@ -105,6 +116,9 @@ func contentOf(d gateway.Detail) string {
 	}
 	if d.CreatedAt != "" {
 		text += " of " + d.CreatedAt
+	}
+	if d.Answers != "" {
+		text += ", about message " + d.Answers
 	}
 	if d.Encoding != "" && d.Encoding != "utf-8" {
 		text += ", " + d.Encoding

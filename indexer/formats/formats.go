@@ -43,6 +43,7 @@ type Party struct {
 type Total struct {
 	Currency string
 	Amount   Amount
+	Payments int64 // of how many
 }
 
 // Facts is what a file's content says.

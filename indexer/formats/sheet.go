@@ -161,6 +161,7 @@ func (s *sheet) add(p *Payment) bool {
 	}
 	t.Amount = sum
 	s.checkAmount(amount, into)
+	t.Payments++
 	return true
 }
 

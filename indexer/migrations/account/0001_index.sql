@@ -31,13 +31,17 @@ CREATE TABLE files (
     blocks          INTEGER NOT NULL,         -- how many blocks of payments there are
     blocks_sha256   BLOB,                     -- SHA-256 of all of their bytes, in order
     facts           TEXT NOT NULL,            -- JSON
-    taken           INTEGER NOT NULL GENERATED ALWAYS AS (verdict <> 'rejected') VIRTUAL
+    taken           INTEGER NOT NULL GENERATED ALWAYS AS (verdict <> 'rejected') VIRTUAL,
+    answers         TEXT GENERATED ALWAYS AS (facts ->> 'answers') VIRTUAL, -- message id of the file that this one answers
+    found           TEXT GENERATED ALWAYS AS (facts ->> 'found') VIRTUAL    -- the findings' codes, a blank before and after each
 ) STRICT;
 
 CREATE INDEX files_received ON files (received_at, n);
 CREATE INDEX files_sha256 ON files (sha256, taken, received_at);
 CREATE INDEX files_business ON files (business, taken, received_at) WHERE business IS NOT NULL;
 CREATE INDEX files_message ON files (message_id, received_at) WHERE message_id <> '';
+CREATE INDEX files_answers ON files (answers, received_at) WHERE answers IS NOT NULL;
+CREATE INDEX files_found ON files (received_at, n) WHERE found IS NOT NULL;
 CREATE INDEX files_troubled ON files (received_at, n) WHERE codes <> '';
 CREATE INDEX files_held ON files (received_at, n) WHERE verdict = 'held';
 
@@ -58,7 +62,7 @@ CREATE TABLE blocks (
     file    TEXT NOT NULL,
     no      INTEGER NOT NULL,                 -- from 0
     summary BLOB NOT NULL,                    -- what lies in it, at most: amounts, dates
-    filter  BLOB NOT NULL,                    -- of folded ids, accounts, references
+    filter  BLOB,                             -- of all its ids, accounts, references, amounts, folded, if it is small
     data    BLOB                              -- the block, if it is small
 ) STRICT;
 CREATE UNIQUE INDEX blocks_file ON blocks (file, no);
@@ -68,6 +72,12 @@ CREATE TABLE block_data (
     b    INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 ) STRICT;
+
+-- The filters of larger blocks, a table for each kind of key: a question reads those of its kind only, two a page.
+CREATE TABLE filter_ids (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_accounts (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_references (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_amounts (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
 -- Files with blocks that must go if nobody finishes the job: uploads under way, discarded or rejected files.
 CREATE TABLE uploads (
