@@ -95,6 +95,9 @@ func (l *loading) account(at string, a *Account) {
 			a.AccessKeys[i] = l.certificate(l.places[fmt.Sprintf("%s.access_keys.%d", at, i)], key, "")
 		}
 	}
+	if key, ok := l.places[at+".bgc_seal_key_file"]; ok && a.BGCSealKeyFile != "" {
+		a.BGCSealKeyFile = l.sealKey(key, a.BGCSealKeyFile)
+	}
 	for i, glob := range a.PartialNames {
 		p, ok := l.places[fmt.Sprintf("%s.partial_names.%d", at, i)]
 		if ok && glob != "" {
