@@ -134,7 +134,7 @@ func (f *bgRecords) take(line []byte) {
 	f.records++
 	f.learn(line)
 	rec := f.flatten(line)
-	if len(rec) > bgRecord && f.s.finds() {
+	if len(rec) > bgRecord && f.s.finds("record-length") {
 		f.s.finding("record-length", f.where(), "the record has %d characters, of at most %d", len(rec), bgRecord)
 	}
 	f.each(rec)
@@ -250,7 +250,7 @@ func (f *bgRecords) where() string { return fmt.Sprintf("record %d", f.records) 
 
 // unknown enters a finding about a record that the format does not have.
 func (f *bgRecords) unknown() {
-	if f.s.finds() {
+	if f.s.finds("unknown-record") {
 		f.s.finding("unknown-record", f.where(), "the record has a code that this format does not know")
 	}
 }
@@ -282,7 +282,7 @@ func (f *bgRecords) day(to, field []byte) []byte {
 			return to
 		}
 	}
-	if f.s.finds() {
+	if f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.where(), "%q is not a date", field)
 	}
 	return to
@@ -316,7 +316,7 @@ func (f *bgRecords) currencyCode(field []byte, before string) string {
 	if field = trim(field); len(field) == 0 {
 		field = []byte("SEK")
 	}
-	if !validCurrency(field) && f.s.finds() {
+	if !validCurrency(field) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
 	}
 	if before == string(field) {
@@ -327,7 +327,7 @@ func (f *bgRecords) currencyCode(field []byte, before string) string {
 
 // checkPast enters a finding about an execution date that has passed.
 func (f *bgRecords) checkPast(date []byte) {
-	if len(date) > 0 && string(date) < f.s.today && f.s.finds() {
+	if len(date) > 0 && string(date) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.where(), "the execution date %s has passed", date)
 	}
 }
@@ -336,11 +336,11 @@ func (f *bgRecords) checkPast(date []byte) {
 func (f *bgRecords) checkNumber(number []byte, kind string) {
 	switch checkLuhn(number) {
 	case luhnWrong:
-		if f.s.finds() {
+		if f.s.finds(kind + "-check-digit") {
 			f.s.finding(kind+"-check-digit", f.where(), "the %s number %q is not valid", kind, number)
 		}
 	case luhnNoNumber:
-		if f.s.finds() {
+		if f.s.finds(kind + "-not-numeric") {
 			f.s.finding(kind+"-not-numeric", f.where(), "the %s number %q is not a number", kind, number)
 		}
 	}
