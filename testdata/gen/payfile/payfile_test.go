@@ -74,17 +74,30 @@ func TestLBHasRecordsOf80Bytes(t *testing.T) {
 
 // TestSameOptionsSameBytes keeps the generator's output as it is: benchmarks of different days compare it.
 func TestSameOptionsSameBytes(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		write func(io.Writer, Options) error
-		want  string
-	}{
-		{"pain.001", Pain001, "1ff1bee483734d58"},
-		{"bg-lb", LB, "646929d189212717"},
-	} {
-		got := fmt.Sprintf("%x", sha256.Sum256(generate(t, c.write, Options{Payments: 1000, Seed: 1})))
-		if got[:16] != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got[:16], c.want)
+	want := map[string]string{
+		"pain.001":    "1ff1bee483734d58",
+		"pain.008":    "5a75052415e8676d",
+		"pain.002":    "048ad28341b26f85",
+		"camt.053":    "35cee98170ccea5c",
+		"camt.055":    "0c8ff3fb4bc29f69",
+		"pacs.008":    "14ab77675d6e4f3a",
+		"bg-lb":       "646929d189212717",
+		"bg-loner":    "82d77e6c95c1c2ec",
+		"bg-autogiro": "bc3fb5a788ebd9c7",
+		"bgmax":       "ce88cc165329b7aa",
+		"po3":         "cb4a3420fb5a3e5f",
+		"nacha":       "13e44eb73069d6bd",
+		"nets-ocr":    "bc4f46d05fe35376",
+		"coda":        "c632981cf615cd90",
+		"bacs":        "828d18264c46973d",
+	}
+	for _, format := range Formats() {
+		var b bytes.Buffer
+		if err := Write(&b, format, Options{Payments: 1000, Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(b.Bytes()))[:16]; got != want[format] {
+			t.Errorf("%s: %s, want %s", format, got, want[format])
 		}
 	}
 }
