@@ -20,6 +20,10 @@ trap 'rm -rf "$work"' EXIT
 # loose FILE : why a file that is right for us is not for its schema; fails for files that must be right.
 loose() {
 	case "$1" in
+	*-findings.xml) echo "holds what we take and note as findings" ;;
+	camt053-status.xml) echo "an entry has a status that no version knows" ;;
+	pain001-foreign.xml) echo "elements of name spaces and names that no version knows are passed over" ;;
+	other-message.xml) echo "a message that is not read here; only its root matters" ;;
 	*) return 1 ;;
 	esac
 }
