@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -140,13 +141,24 @@ func (f *bgRecords) last() {
 
 // trimLine takes off what may follow a record's last character.
 func trimLine(b []byte) []byte {
-	for len(b) >= 8 && string(b[len(b)-8:]) == "        " {
-		b = b[:len(b)-8]
+	for {
+		for len(b) > 0 && b[len(b)-1] < ' ' {
+			b = b[:len(b)-1]
+		}
+		if len(b) == 0 || b[len(b)-1] > ' ' {
+			return b
+		}
+		for len(b) >= 8 {
+			if rest := binary.LittleEndian.Uint64(b[len(b)-8:]) ^ 0x2020202020202020; rest != 0 {
+				b = b[:len(b)-bits.LeadingZeros64(rest)/8]
+				break
+			}
+			b = b[:len(b)-8]
+		}
+		for len(b) > 0 && len(b) < 8 && b[len(b)-1] == ' ' {
+			b = b[:len(b)-1]
+		}
 	}
-	for len(b) > 0 && (b[len(b)-1] <= ' ' || b[len(b)-1] == 0x1A) {
-		b = b[:len(b)-1]
-	}
-	return b
 }
 
 // flatten makes a UTF-8 record one of a byte a character, so that columns are offsets. Characters beyond ISO-8859-1

@@ -1,6 +1,9 @@
 package formats
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // text appends a field in UTF-8, without blanks at its ends.
 func (f *bgRecords) text(to, field []byte) []byte {
@@ -30,11 +33,16 @@ func (f *bgRecords) text(to, field []byte) []byte {
 
 // printable tells whether b is ASCII without control characters.
 func printable(b []byte) bool {
-	bad := byte(0)
-	for _, c := range b {
-		bad |= (c - ' ') | c
+	const high, blanks = 0x8080808080808080, 0x2020202020202020
+	bad := uint64(0)
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		bad |= w | ^(w | high - blanks) // a byte below a blank borrows its high bit
 	}
-	return bad < utf8.RuneSelf
+	for _, c := range b {
+		bad |= uint64((c - ' ') | c)
+	}
+	return bad&high == 0
 }
 
 // iso646se is the Swedish variant for names (SEN 85 02 00, Annex C).
