@@ -1,6 +1,9 @@
 package payfile
 
-import "io"
+import (
+	"io"
+	"strings"
+)
 
 // BACS writes a Standard 18 submission of one file of credits, a contra for each batch, with right totals. Amounts are
 // small, since a contra has 11 digits; more than 9,999,999 payments do not fit the counts. Its errors are the writer's.

@@ -89,7 +89,7 @@ func TestSameOptionsSameBytes(t *testing.T) {
 		"nacha":       "39a61bfcb5bc698e",
 		"nets-ocr":    "6566a7313b998198",
 		"coda":        "c632981cf615cd90",
-		"bacs":        "828d18264c46973d",
+		"bacs":        "5ea4ea24082fa953",
 	}
 	for _, format := range Formats() {
 		var b bytes.Buffer
