@@ -89,7 +89,7 @@ func TestSameOptionsSameBytes(t *testing.T) {
 		"nacha":       "39a61bfcb5bc698e",
 		"nets-ocr":    "6566a7313b998198",
 		"coda":        "c632981cf615cd90",
-		"bacs":        "5ea4ea24082fa953",
+		"bacs":        "1b33cf492dc3b9e8",
 	}
 	for _, format := range Formats() {
 		var b bytes.Buffer

@@ -80,6 +80,8 @@ func (f *records) plain(from, last int, s string) {
 			r = 'A'
 		case 'Ö':
 			r = 'O'
+		case 'É':
+			r = 'E'
 		}
 		f.b = append(f.b, byte(r))
 	}
