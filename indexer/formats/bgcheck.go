@@ -9,6 +9,13 @@ func (f *bgRecords) checkPast(date []byte) {
 	}
 }
 
+// checkOCR enters a finding about an OCR reference whose check digit is not right.
+func (f *bgRecords) checkOCR(ref []byte) {
+	if ref = trim(ref); checkLuhn(ref) == luhnWrong && f.s.finds("ocr-check-digit") {
+		f.s.finding("ocr-check-digit", f.where(), "the OCR reference %q is not valid", ref)
+	}
+}
+
 // checkNumber enters a finding about a bankgiro or plusgiro number that cannot be right.
 func (f *bgRecords) checkNumber(number []byte, kind string) {
 	switch checkLuhn(number) {

@@ -172,6 +172,9 @@ func (f *bgmaxFile) payment(rec []byte, code int) {
 	p.EndToEndID = f.text(p.EndToEndID[:0], columns(rec, 58, 69))
 	f.name, f.ref = f.name[:0], f.ref[:0]
 	f.refer(columns(rec, 13, 37))
+	if len(rec) >= 56 && rec[55] == '2' { // an OCR reference, says the bank
+		f.checkOCR(columns(rec, 13, 37))
+	}
 }
 
 // refer adds to the payment's reference.

@@ -51,6 +51,7 @@ const (
 	idCreditor
 	idCreditorIBAN
 	idCreditorAccount
+	idOfMessage
 )
 
 // camtKind is how the three differ.
@@ -78,7 +79,7 @@ func camtTree(k camtKind) element {
 		{name: "Sts", id: idStatus, leaf: true, kids: []element{leaf("Cd", idStatus), leaf("Prtry", idStatus)}},
 		within("BookgDt", leaf("Dt", idBooked), leaf("DtTm", idBooked)),
 		within("ValDt", leaf("Dt", idValue), leaf("DtTm", idValue)),
-		within("NtryDtls", camtDetails()), camtDetails(),
+		within("NtryDtls", within("Btch", leaf("MsgId", idOfMessage)), camtDetails()), camtDetails(),
 		leaf("AddtlNtryInf", idMore),
 	}}
 	return element{id: idMessage, kids: []element{
@@ -111,7 +112,7 @@ func camtPages(name string) element {
 // camtDetails is TxDtls, which the first version has in Ntry itself.
 func camtDetails() element {
 	return element{name: "TxDtls", id: idDetails, kids: []element{
-		within("Refs", leaf("EndToEndId", idEndToEnd)),
+		within("Refs", leaf("MsgId", idOfMessage), leaf("EndToEndId", idEndToEnd)),
 		within("RltdPties", partyName("Dbtr", idDebtor), within("DbtrAcct", accountID(idDebtorIBAN, idDebtorAccount)),
 			partyName("Cdtr", idCreditor), within("CdtrAcct", accountID(idCreditorIBAN, idCreditorAccount))),
 		within("RltdAgts", agent("DbtrAgt"), agent("CdtrAgt")),
@@ -129,6 +130,7 @@ type camt struct {
 	paged      bool  // the message is a page of several
 	declared   claim // by all statements together
 	wrong      bool  // one statement with wrong totals is told of, not more
+	several    bool  // its entries come of several messages
 	firstID    string
 	account    string // the first one
 
@@ -210,6 +212,8 @@ func (r *camt) end(id int, text []byte) {
 		if len(text) > 0 { // else the blanks around Cd
 			r.status = statusOf(text)
 		}
+	case idOfMessage:
+		r.comesOf(text)
 	case idBooked:
 		r.booked = append(r.booked[:0], text[:min(len(text), 10)]...)
 	case idValue:
@@ -299,5 +303,16 @@ func (r *camt) endMessage() {
 	f.Declared, _ = r.declared.words("")
 	if f.MessageID != "" {
 		f.BusinessKey = strings.Join([]string{r.kind.message, f.MessageID, r.firstID, strings.ReplaceAll(r.account, " ", "")}, "\x1f")
+	}
+}
+
+// comesOf notes the message that an entry comes of. The file answers it if all entries that say so come of the same one.
+func (r *camt) comesOf(id []byte) {
+	switch facts := &r.s.facts; {
+	case len(id) == 0 || r.several || facts.Answers == string(id) || string(id) == notProvided:
+	case facts.Answers == "":
+		facts.Answers = string(id)
+	default:
+		facts.Answers, r.several = "", true
 	}
 }

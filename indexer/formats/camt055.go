@@ -19,7 +19,9 @@ var camt055Tree = element{id: idMessage, kids: []element{
 	}},
 	within("CtrlData", leaf("NbOfTxs", idGroupCount), leaf("CtrlSum", idGroupSum)),
 	{name: "Undrlyg", id: idUnderlying, kids: []element{
+		within("OrgnlGrpInfAndCxl", leaf("OrgnlMsgId", idOriginalID)),
 		{name: "OrgnlPmtInfAndCxl", id: idOriginalBatch, kids: []element{
+			within("OrgnlGrpInf", leaf("OrgnlMsgId", idOriginalID)),
 			{name: "TxInf", id: idTx, kids: []element{
 				leaf("OrgnlEndToEndId", idEndToEnd), amountIn("OrgnlInstdAmt"),
 				originalDate("OrgnlReqdExctnDt"), originalDate("OrgnlReqdColltnDt"), originalPayment(),
@@ -89,6 +91,7 @@ func (r *camt055) end(id int, text []byte) {
 // check holds CtrlData against the payments.
 func (r *camt055) check() {
 	f := &r.s.facts
+	f.Answers = r.answers
 	f.Declared, _ = r.group.words("")
 	if r.group.counted = f.Payments; r.unnamed {
 		return

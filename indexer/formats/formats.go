@@ -31,6 +31,7 @@ type Finding struct {
 	Code     string // stable, e.g. "iban-check-digits", "bankgiro-check-digit"
 	Sentence string // one sentence for the operator; may name the value
 	Where    string // line, record or XML path, and the payment's number
+	Severity string // "warning": a number, an account or a total may be wrong; "notice": it is a matter of form or of time
 }
 
 // Party is a payer: a name and an account (IBAN, bankgiro ... as written).

@@ -126,7 +126,7 @@ func TestCamt055Payments(t *testing.T) {
 			`2 "E2" 149.50 "SEK" from "Exempel Åkeri AB" "SE4550000000058398257466" to "Måleri & Färg HB" "9912346" on "2026-11-23" for "1234567897"`)
 		f := got.Facts
 		if f.FirstExecution != "2026-11-23" || f.LastExecution != "2026-11-23" || f.Declared != "2 payments, 250.00" || f.MessageID != "CANCEL-1" ||
-			f.Initiator != "Exempel Åkeri AB" || f.BusinessKey != "camt.055\x1fCANCEL-1\x1fExempel Åkeri AB" || f.Answers != "" ||
+			f.Initiator != "Exempel Åkeri AB" || f.BusinessKey != "camt.055\x1fCANCEL-1\x1fExempel Åkeri AB" || f.Answers != "MSG-1" ||
 			f.CreatedAt != "2026-11-20T16:00:00" || len(f.Payers) != 1 || f.FindingsAll != 0 {
 			t.Errorf("%s: %+v", name, f)
 		}
