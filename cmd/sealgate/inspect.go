@@ -168,6 +168,6 @@ func (t *tool) explain(i inspection) {
 			t.say("%s: and %d findings more, see --json\n", clean(i.File), i.Findings-int64(n))
 			break
 		}
-		t.say("%s: %s: %s (%s)\n", clean(i.File), f.Code, clean(f.Sentence), clean(f.Where))
+		t.say("%s: %s %s: %s (%s)\n", clean(i.File), f.Severity, f.Code, clean(f.Sentence), clean(f.Where))
 	}
 }

@@ -86,10 +86,10 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	}
 	for i, f := range d.FindingsKept {
 		if i == findingsShown {
-			line("finding", "and %d more, see --json", d.Findings-int64(i))
+			line("findings", "and %d more, see --json", d.Findings-int64(i))
 			break
 		}
-		line("finding", "%s: %s (%s)", f.Code, f.Sentence, f.Where)
+		line(f.Severity, "%s: %s (%s)", f.Code, f.Sentence, f.Where)
 	}
 	if d.Fate != indexer.NoFate {
 		line("fate", "%s", fateOf(cfg, d, at))
