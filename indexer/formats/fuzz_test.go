@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
@@ -131,6 +132,14 @@ func readOracle(data []byte) (o oracle, err error) {
 			path, text = append(path, token.Name.Local), ""
 		case xml.CharData:
 			text += string(token)
+		case xml.Comment:
+			if !allowed(token) {
+				return o, errNotAllowed
+			}
+		case xml.ProcInst:
+			if !allowed(token.Inst) {
+				return o, errNotAllowed
+			}
 		case xml.EndElement:
 			_, at, _ := strings.Cut("/"+strings.Join(path, "/"), "/Document/")
 			_, at, inside := strings.Cut(at, "/")
@@ -155,6 +164,16 @@ func readOracle(data []byte) (o oracle, err error) {
 	}
 }
 
+var errNotAllowed = errors.New("a comment or an instruction has a character that XML does not allow")
+
+// allowed does for comments and instructions what encoding/xml does for text alone: all of XML is made of Char (XML 1.0,
+// 2.2).
+func allowed(text []byte) bool {
+	return utf8.Valid(text) && !bytes.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff
+	})
+}
+
 // stricter are the words of faults that encoding/xml lets pass.
 var stricter = []string{unboundPrefix, twiceAttr, outsideRoot, badTag, "too long", "too deep", "too many", "too much", "a name",
 	"only text belongs", "XML declaration", "declares a namespace", "not at its very beginning"}
@@ -169,6 +188,7 @@ func FuzzXML(f *testing.F) {
 	}
 	f.Add([]byte(`<Document xmlns:a="x" xmlns:b="x"><CstmrCdtTrfInitn a:c="1" b:c="2"></CstmrCdtTrfInitn></Document>`))
 	f.Add([]byte("<Document><CstmrCdtTrfInitn ><GrpHdr\n><NbOfTxs>0</NbOfTxs ></GrpHdr><x y='&#x41;&lt;'/></CstmrCdtTrfInitn></Document\t>"))
+	f.Add([]byte("<Document><CstmrCdtTrfInitn><PmtInf><!--\x00--></PmtInf></CstmrCdtTrfInitn></Document>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := inspect(data, whole(data))
 		if got.Facts.Format != "pain.001" || got.Facts.Encoding != "utf-8" {
