@@ -54,7 +54,10 @@ type section struct {
 
 func sections() []section {
 	return []section{{"", configType}, {"sftp", reflect.TypeFor[SFTP]()}, {"sftp.limits", reflect.TypeFor[Limits]()},
-		{"accounts", accountType}, {"accounts[].duplicates", reflect.TypeFor[Duplicates]()}}
+		{"accounts", accountType}, {"accounts[].duplicates", reflect.TypeFor[Duplicates]()},
+		{"accounts[].remotes", reflect.TypeFor[Remote]()}, {"accounts[].remotes[].trust", reflect.TypeFor[Trust]()},
+		{"accounts[].remotes[].fetch", reflect.TypeFor[Fetch]()}, {"accounts[].remotes[].send", reflect.TypeFor[Send]()},
+		{"accounts[].expect, accounts[].remotes[].expect", reflect.TypeFor[Expect]()}}
 }
 
 // TestManual renders the operators' page from the struct's comments and compares it with the one in docs.

@@ -85,6 +85,7 @@ func (l *loading) mapping(n *yaml.Node, t reflect.Type, at string, p place) map[
 			if !tried {
 				l.note(place{file: p.file, line: p.line, show: join(p.show, f.key)}, "is missing; "+f.wanted())
 			}
+		case f.typ.Kind() == reflect.Pointer: // a part that may be left out whole
 		case f.typ.Kind() == reflect.Slice && f.def != "":
 			tree[f.key] = strings.Split(strings.Trim(f.def, "[']"), "', '")
 		case f.typ.Kind() == reflect.Int:
@@ -178,15 +179,15 @@ func (l *loading) items(n *yaml.Node, f field, at string, p place) (any, bool) {
 	return list, true
 }
 
-// itemName is the id of an account in a list, or its number if the id does not serve.
+// itemName is the id of an account or the name of a remote in a list, or its number if that does not serve.
 func itemName(n *yaml.Node, i int) string {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if n.Kind == yaml.MappingNode {
-		for k := 0; k+1 < len(n.Content); k += 2 {
+	for _, key := range []string{"id", "name"} {
+		for k := 0; n.Kind == yaml.MappingNode && k+1 < len(n.Content); k += 2 {
 			v := n.Content[k+1]
-			if n.Content[k].Value == "id" && v.Kind == yaml.ScalarNode && idForm.MatchString(v.Value) {
+			if n.Content[k].Value == key && v.Kind == yaml.ScalarNode && idForm.MatchString(v.Value) {
 				return v.Value
 			}
 		}
