@@ -2,7 +2,7 @@
 // never changed. Begin with Config, then Load.
 //
 // The tags say what the walk over the YAML nodes enforces: default (as it would be written), one (the only values),
-// min, need (compulsory; its text is the example) and eg (an example for the manual).
+// min, need (compulsory; its text is the example), or (a list that may be one text) and eg (an example for the manual).
 package config
 
 import (

@@ -24,7 +24,7 @@ type Remote struct {
 	User string `yaml:"user" need:"sealgate"`
 	// PasswordFile has the password on its first line, mode 0600. SFTP also answers keyboard-interactive with it.
 	PasswordFile string `yaml:"password_file" eg:"./secrets/acme-ftps"`
-	// KeyFile is an OpenSSH private key to log in with (SFTP), or the key of ClientCertificate (FTPS), mode 0600.
+	// KeyFile is an OpenSSH private key to log in with (SFTP), or the key of client_certificate (FTPS), mode 0600.
 	KeyFile string `yaml:"key_file" eg:"./secrets/acme-sftp.key"`
 	// PassphraseFile has the passphrase of key_file on its first line, mode 0600.
 	PassphraseFile string `yaml:"passphrase_file" eg:"./secrets/acme-sftp.pass"`
@@ -48,7 +48,7 @@ type Remote struct {
 // Trust is by what a server is known: host_key for SFTP; ca or pin, or both, for FTPS.
 type Trust struct {
 	// HostKey is the server's public key ("ssh-ed25519 AAAA...") or its fingerprint ("SHA256:..."), or several of them.
-	HostKey []string `yaml:"host_key" eg:"['SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw']"`
+	HostKey []string `yaml:"host_key" or:"text" eg:"['SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw']"`
 	// CA is a PEM file with the certificates that may sign the server's, or the word system: those of this machine.
 	CA string `yaml:"ca" eg:"./acme-ca.pem"`
 	// Pin is sha256: and the hash of the server's certificate (DER) in hex. With ca, both must be right.
@@ -58,15 +58,15 @@ type Trust struct {
 // Fetch says which files are taken from a remote, when, and what becomes of them there.
 type Fetch struct {
 	// Match are globs of names to take, without folders.
-	Match []string `yaml:"match" default:"['*']"`
+	Match []string `yaml:"match" or:"text" default:"['*']" eg:"'*.xml'"`
 	// Ignore are globs of names to leave, without folders: hidden files, and those still being written.
-	Ignore []string `yaml:"ignore" default:"['.*', '*.part', '*.tmp', '*.filepart', '*.partial']"`
+	Ignore []string `yaml:"ignore" or:"text" default:"['.*', '*.part', '*.tmp', '*.filepart', '*.partial']" eg:"['.*', '*.bak']"`
 	// Every is how often the remote is looked at; about, so that many remotes do not go at once. Either every or at.
 	Every time.Duration `yaml:"every" eg:"1m" min:"5s"`
 	// At are times of day at which it is looked at, in zone.
-	At []string `yaml:"at" eg:"['06:30', '12:00']"`
+	At []string `yaml:"at" or:"text" eg:"['06:30', '12:00']"`
 	// Zone is the time zone of at.
-	Zone string `yaml:"zone" default:"Europe/Stockholm"`
+	Zone string `yaml:"zone" default:"Europe/Stockholm" eg:"UTC"`
 	// Folders: the folders in it are looked at too, ten deep.
 	Folders string `yaml:"folders" default:"no" one:"yes no"`
 	// Largest: longer files are left there and told in the log; max_file_size if left out.
@@ -75,7 +75,7 @@ type Fetch struct {
 	Oldest time.Duration `yaml:"oldest" eg:"14d" min:"1m"`
 	// Ready: when a file is whole. looks: two looks found the same size and time. renamed: at once, since the customer renames
 	// into place. *.done: when a file of that name stands beside it, * being the file's name; the marker goes with it.
-	Ready string `yaml:"ready" default:"looks"`
+	Ready string `yaml:"ready" default:"looks" eg:"'*.done'"`
 	// After: what becomes of a file there once it is safe here: delete, keep, or rename:FOLDER.
 	After string `yaml:"after" need:"delete"`
 }
@@ -97,7 +97,7 @@ type Expect struct {
 	// Calendar is whose bank days: SE (Swedish) or TARGET (the euro's).
 	Calendar string `yaml:"calendar" default:"SE" one:"SE TARGET"`
 	// Zone is the time zone of by.
-	Zone string `yaml:"zone" default:"Europe/Stockholm"`
+	Zone string `yaml:"zone" default:"Europe/Stockholm" eg:"UTC"`
 	// Warn is how long before that the first warning is given.
 	Warn time.Duration `yaml:"warn" default:"30m" min:"1m"`
 }

@@ -38,6 +38,7 @@ type place struct {
 type field struct {
 	key, def, min, need string
 	one                 []string
+	single              bool // a list that may be one text
 	typ                 reflect.Type
 }
 
@@ -46,7 +47,7 @@ func fieldsOf(t reflect.Type) []field {
 	for f := range t.Fields() {
 		if key := f.Tag.Get("yaml"); key != "-" {
 			list = append(list, field{key: key, def: f.Tag.Get("default"), min: f.Tag.Get("min"), need: f.Tag.Get("need"),
-				one: strings.Fields(f.Tag.Get("one")), typ: f.Type})
+				one: strings.Fields(f.Tag.Get("one")), single: f.Tag.Get("or") == "text", typ: f.Type})
 		}
 	}
 	return list
@@ -113,6 +114,9 @@ func (l *loading) value(n *yaml.Node, f field, at string, p place) (any, bool) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		l.note(p, "has no value; write one, or take the key out")
 		return nil, false
+	}
+	if f.single && n.Kind == yaml.ScalarNode { // a list of one, written without its brackets
+		n = &yaml.Node{Kind: yaml.SequenceNode, Line: n.Line, Content: []*yaml.Node{n}}
 	}
 	want := yaml.ScalarNode
 	switch f.typ.Kind() {
