@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -157,6 +158,12 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	g.disk.Unlock()
 	if free < cfg.DiskFloor {
 		s.Problems = append(s.Problems, "disk: refusing uploads, "+sizeText(free)+" free under "+cfg.DataDir+", floor "+sizeText(cfg.DiskFloor))
+	}
+	for _, r := range g.Remotes() {
+		if r.State == "down" {
+			s.Problems = append(s.Problems, fmt.Sprintf("account %s: remote %s down since %s, %d looks: %s: %s; sealgate remotes test %[1]s/%[2]s",
+				r.Account, r.Remote, r.DownSince, r.Failed, r.Step, r.Trouble))
+		}
 	}
 	accounts, err := g.asked("")
 	if err != nil {

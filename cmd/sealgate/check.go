@@ -107,7 +107,7 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 		}
 	}
 	if logins != nil {
-		line += "; " + count(logins[a.ID], "login") + ", 0 remotes"
+		line += "; " + count(logins[a.ID], "login") + ", " + count(len(a.Remotes), "remote")
 	}
 	return line, nil
 }
