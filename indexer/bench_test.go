@@ -160,26 +160,29 @@ func BenchmarkDiscard(b *testing.B) {
 	}
 }
 
-// BenchmarkFindPayment asks for single payments among a million.
+// BenchmarkFindPayment asks for single payments among ten million, in ten files.
 func BenchmarkFindPayment(b *testing.B) {
-	x := newIndex(b)
-	f := newFile(b, "million", epoch)
-	p, m := x.NewPayments(f.ID), newPayroll()
-	var account, reference string
+	x, m := newIndex(b), newPayroll()
+	var id, account, reference string
 	var a formats.Amount
-	for i := range int64(1_000_000) {
-		q := m.next(i + 1)
-		if i == 700_000 {
-			account, reference, a = string(q.PayeeAccount), string(q.Reference), q.Amount
+	for file := range 10 {
+		f := newFile(b, fmt.Sprint("million ", file), epoch.Add(time.Duration(file)*time.Minute))
+		p := x.NewPayments(f.ID)
+		for i := range int64(1_000_000) {
+			q := m.next(i + 1)
+			q.EndToEndID = fmt.Appendf(q.EndToEndID, "-%d", file)
+			if file == 3 && i == 700_000 {
+				id, account, reference, a = string(q.EndToEndID), string(q.PayeeAccount), string(q.Reference), q.Amount
+			}
+			if err := p.Add(q); err != nil {
+				b.Fatal(err)
+			}
 		}
-		if err := p.Add(q); err != nil {
-			b.Fatal(err)
-		}
+		f.Facts.Payments = 1_000_000
+		commit(b, x, &Delivery{File: f, Payments: p})
 	}
-	f.Facts.Payments = 1_000_000
-	commit(b, x, &Delivery{File: f, Payments: p})
 	for what, q := range map[string]PaymentFilter{
-		"id": {EndToEndID: "e2e-20261124-00700001"}, "account": {Account: account}, "reference": {Reference: reference},
+		"id": {EndToEndID: id}, "account": {Account: account}, "reference": {Reference: reference},
 		"amount": {Min: &a, Max: &a, Limit: 1}, "nothing": {EndToEndID: "nobody has this"}, "name": {Name: "payee number 77 ab"},
 	} {
 		b.Run(what, func(b *testing.B) {

@@ -95,7 +95,7 @@ func (b *builder) full() bool { return b.count == blockPayments || b.text >= blo
 type builder struct {
 	cols         [columns]column
 	amounts      []byte
-	keys         []uint64
+	keys         [askable][]uint64
 	folded       []byte
 	count, text  int
 	first        int64
@@ -106,14 +106,17 @@ type builder struct {
 	nCurrencies  int        // len(currencies)+1: too many, or a strange one
 	plain, small []byte     // the block, and the block as it is stored
 	summary      []byte
-	filter       []byte
+	filters      [askable][]byte // of each kind of keys for itself; in a small block, the first is of all
 }
 
 func (b *builder) reset() {
 	for i := range b.cols {
 		b.cols[i].reset()
 	}
-	b.amounts, b.keys, b.count, b.text = b.amounts[:0], b.keys[:0], 0, 0
+	for i := range b.keys {
+		b.keys[i] = b.keys[i][:0]
+	}
+	b.amounts, b.count, b.text = b.amounts[:0], 0, 0
 	b.from, b.to, b.undated, b.nCurrencies = b.from[:0], b.to[:0], false, 0
 }
 
@@ -129,32 +132,33 @@ func (b *builder) add(p *formats.Payment) {
 	b.count++
 	b.text += len(p.EndToEndID) + len(p.PayerName) + len(p.PayerAccount) + len(p.PayeeName) + len(p.PayeeAccount) + len(p.Reference)
 	if b.cols[colEndToEnd].add(p.EndToEndID) {
-		b.key(keyEndToEnd, p.EndToEndID)
+		b.key(askID, p.EndToEndID)
 	}
 	if b.cols[colCurrency].add(p.Currency) {
 		b.currency(p.Currency)
 	}
 	b.cols[colPayerName].add(p.PayerName)
 	if b.cols[colPayerAccount].add(p.PayerAccount) {
-		b.key(keyAccount, p.PayerAccount)
+		b.key(askAccount, p.PayerAccount)
 	}
 	b.cols[colPayeeName].add(p.PayeeName)
 	if b.cols[colPayeeAccount].add(p.PayeeAccount) {
-		b.key(keyAccount, p.PayeeAccount)
+		b.key(askAccount, p.PayeeAccount)
 	}
 	if b.cols[colDate].add(p.ExecutionDate) {
 		b.date(p.ExecutionDate)
 	}
 	if b.cols[colReference].add(p.Reference) {
-		b.key(keyReference, p.Reference)
+		b.key(askReference, p.Reference)
 	}
 	b.amount(p.Amount)
 }
 
-func (b *builder) key(kind uint64, v []byte) {
+func (b *builder) key(ask int, v []byte) {
 	if len(v) > 0 {
+		kind := keyKind(ask)
 		b.folded = folding(kind)(b.folded[:0], v)
-		b.keys = append(b.keys, hashKey(kind, b.folded))
+		b.keys[ask] = append(b.keys[ask], hashKey(kind, b.folded))
 	}
 }
 
@@ -197,15 +201,15 @@ func (b *builder) amount(a formats.Amount) {
 	minor, scale, ok := a.Minor()
 	if !ok {
 		b.amounts = appendBytes(append(b.amounts, amountAsText), []byte(a.String()))
-		b.keys = append(b.keys, amountKey(a))
+		b.keys[askAmount] = append(b.keys[askAmount], amountKey(a))
 		return
 	}
 	b.amounts = append(b.amounts, scale)
 	b.amounts = binary.AppendUvarint(b.amounts, uint64(minor<<1)^uint64(minor>>63))
-	b.keys = append(b.keys, minorKey(minor, scale))
+	b.keys[askAmount] = append(b.keys[askAmount], minorKey(minor, scale))
 }
 
-// close finishes the block: afterwards small, summary and filter are what is stored, valid until the next close.
+// close finishes the block: afterwards small, summary and filters are what is stored, valid until the next close.
 func (b *builder) close() {
 	p := append(b.plain[:0], blockVersion)
 	p = binary.AppendUvarint(p, uint64(b.count))
@@ -215,9 +219,21 @@ func (b *builder) close() {
 	}
 	b.plain = appendBytes(p, b.amounts)
 	b.small = compress(b.small, b.plain)
-	b.filter = appendFilter(b.filter[:0], b.keys)
+	if b.inline() {
+		for _, keys := range b.keys[1:] {
+			b.keys[0] = append(b.keys[0], keys...)
+		}
+		b.filters[0] = appendFilter(b.filters[0][:0], b.keys[0])
+	} else {
+		for i, keys := range b.keys {
+			b.filters[i] = appendFilter(b.filters[i][:0], keys)
+		}
+	}
 	b.summary = b.appendSummary(b.summary[:0])
 }
+
+// inline tells whether the closed block is small enough to lie in its summary's row.
+func (b *builder) inline() bool { return len(b.small) <= inlineBlock }
 
 // compress puts the stored form of a block into dst. Measured with BenchmarkPayments: S2 costs no time, since there is
 // less to encrypt and to write (0.68 s of processor time a million either way), and saves 27 % of the disk (44 bytes a

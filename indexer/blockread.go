@@ -83,13 +83,14 @@ func (c *columnReader) next() ([]byte, bool) {
 
 // blockReader opens blocks, one at a time; its buffers are used again.
 type blockReader struct {
-	plain   []byte
-	cols    [columns]columnReader
-	amounts reader
+	plain        []byte
+	cols         [columns]columnReader
+	amounts      reader
+	count, first uint64
 }
 
-// each calls f with every payment of a stored block until f says false. The payment is valid during the call only.
-func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
+// open makes a stored block ready to be read from its first payment on.
+func (r *blockReader) open(stored []byte) error {
 	if len(stored) == 0 {
 		return errBlock
 	}
@@ -109,17 +110,44 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 	if in.byte() != blockVersion {
 		return errBlock
 	}
-	count, first := in.number(), in.number()
+	r.count, r.first = in.number(), in.number()
 	for i := range r.cols {
 		r.cols[i].open(&in)
 	}
 	r.amounts = reader{b: in.bytes()}
-	if in.bad || count > blockPayments {
+	if in.bad || r.count > blockPayments {
 		return errBlock
+	}
+	return nil
+}
+
+// anyOf tells whether some payment of the opened block has a value in this column that is wanted. The column is read to
+// its end, so the block must be opened anew for each.
+func (r *blockReader) anyOf(col int, wanted func(v []byte) bool) (bool, error) {
+	c := &r.cols[col]
+	for range r.count {
+		v, ok := c.next()
+		if !ok {
+			return false, errBlock
+		}
+		if wanted(v) {
+			return true, nil
+		}
+		if c.same {
+			break
+		}
+	}
+	return false, nil
+}
+
+// each calls f with every payment of a stored block until f says false. The payment is valid during the call only.
+func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
+	if err := r.open(stored); err != nil {
+		return err
 	}
 	var v [columns][]byte
 	var p formats.Payment
-	for n := range count {
+	for n := range r.count {
 		for i := range r.cols {
 			ok := false
 			if v[i], ok = r.cols[i].next(); !ok {
@@ -131,7 +159,7 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 			return errBlock
 		}
 		p = formats.Payment{
-			Index: int64(first + n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
+			Index: int64(r.first + n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
 			PayerName: v[colPayerName], PayerAccount: v[colPayerAccount], PayeeName: v[colPayeeName],
 			PayeeAccount: v[colPayeeAccount], ExecutionDate: v[colDate], Reference: v[colReference],
 		}

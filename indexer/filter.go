@@ -26,6 +26,20 @@ const (
 	keyAmount    = 0xaaaaaaaa55555557
 )
 
+// What a filter is asked for, in the order of the tables of filters.
+const (
+	askID = iota
+	askAccount
+	askReference
+	askAmount
+	askable
+)
+
+// keyKind is the kind of keys that is asked for.
+func keyKind(ask int) uint64 {
+	return [askable]uint64{keyEndToEnd, keyAccount, keyReference, keyAmount}[ask]
+}
+
 // fold appends s as it is compared: ASCII letters in upper case, without blanks and hyphens ("SE45 5000" and
 // "se455000" are one account, "5555-1234" and "55551234" one bankgiro).
 func fold(dst, s []byte) []byte {

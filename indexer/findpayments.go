@@ -54,14 +54,19 @@ type PaymentRow struct {
 // blockPage is how many blocks' summaries one query looks at.
 const blockPage = 2048
 
-// Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes.
+// Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes. A
+// small block has one filter for all kinds; that of a large one is in a table of its kind, where it lies close to its like.
 // The queries differ in what they go by: the time of reception, the message's id, or one file.
 const (
 	sqlBlocksSelect = `SELECT f.n, f.received_at, f.id, b.no, b.b, b.summary,
-		substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32),
-		substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		CASE WHEN ?9 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?9 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_ids t WHERE t.b = b.b) END,
+		CASE WHEN ?10 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?10 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_accounts t WHERE t.b = b.b) END,
+		CASE WHEN ?11 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?11 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_references t WHERE t.b = b.b) END,
+		CASE WHEN ?12 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
+			ELSE (SELECT substr(t.data, 1 + ((?12 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_amounts t WHERE t.b = b.b) END
 	FROM files f `
 	sqlBlocksWhere = ` CROSS JOIN blocks b ON b.file = f.id
 	WHERE f.taken = 1 AND f.blocks > 0 AND f.received_at >= ?3
@@ -76,9 +81,6 @@ const (
 	sqlBlocksOf        = sqlBlocksSelect + sqlBlocksWhere + `AND f.id = ?7 AND b.no > ?4 AND f.received_at < ?13 ORDER BY b.no LIMIT ?8`
 )
 
-// askable is how many kinds of keys a filter is asked for: end-to-end id, account, reference, amount.
-const askable = 4
-
 // question is a filter made ready to be held against summaries and payments.
 type question struct {
 	PaymentFilter
@@ -91,19 +93,19 @@ type question struct {
 func newQuestion(q PaymentFilter) *question {
 	w := &question{PaymentFilter: q, name: foldName(nil, []byte(q.Name))}
 	w.Currency = strings.ToUpper(strings.TrimSpace(q.Currency))
-	key := func(i int, kind uint64, s string) []byte {
+	key := func(i int, s string) []byte {
 		if s == "" {
 			return nil
 		}
-		f := folding(kind)([]byte{}, []byte(s))
-		w.hashes[i], w.asked[i] = hashKey(kind, f), true
+		f := folding(keyKind(i))([]byte{}, []byte(s))
+		w.hashes[i], w.asked[i] = hashKey(keyKind(i), f), true
 		return f
 	}
-	w.id = key(0, keyEndToEnd, q.EndToEndID)
-	w.account = key(1, keyAccount, q.Account)
-	w.reference = key(2, keyReference, q.Reference)
+	w.id = key(askID, q.EndToEndID)
+	w.account = key(askAccount, q.Account)
+	w.reference = key(askReference, q.Reference)
 	if q.Min != nil && q.Max != nil && q.Min.Cmp(*q.Max) == 0 {
-		w.hashes[3], w.asked[3] = amountKey(*q.Min), true
+		w.hashes[askAmount], w.asked[askAmount] = amountKey(*q.Min), true
 	}
 	return w
 }
@@ -185,22 +187,58 @@ func (w *question) mayBeIn(s *summary, buckets *[askable][]byte) bool {
 	return true
 }
 
+// equal compares a value with what is asked for, folded.
+func (w *question) equal(kind uint64, v, folded []byte) bool {
+	w.folded = folding(kind)(w.folded[:0], v)
+	return len(v) > 0 && string(w.folded) == string(folded)
+}
+
+// couldAnswer reads only the columns of a block that the question names: one block in 200 was chosen by its filter in vain,
+// and most questions have a handful of answers.
+func (w *question) couldAnswer(r *blockReader, stored []byte) (bool, error) {
+	for _, ask := range []struct {
+		folded []byte
+		kind   uint64
+		cols   []int
+	}{
+		{w.id, keyEndToEnd, []int{colEndToEnd}}, {w.account, keyAccount, []int{colPayerAccount, colPayeeAccount}},
+		{w.reference, keyReference, []int{colReference}},
+	} {
+		if ask.folded == nil {
+			continue
+		}
+		if err := r.open(stored); err != nil {
+			return false, err
+		}
+		found := false
+		for _, col := range ask.cols {
+			var err error
+			if !found {
+				found, err = r.anyOf(col, func(v []byte) bool { return w.equal(ask.kind, v, ask.folded) })
+			}
+			if err != nil {
+				return false, err
+			}
+		}
+		if !found {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // wants tells whether a payment is an answer.
 func (w *question) wants(p *formats.Payment) bool {
-	equal := func(kind uint64, v, folded []byte) bool {
-		w.folded = folding(kind)(w.folded[:0], v)
-		return len(v) > 0 && string(w.folded) == string(folded)
-	}
 	switch {
 	case w.Min != nil && p.Amount.Cmp(*w.Min) < 0, w.Max != nil && p.Amount.Cmp(*w.Max) > 0:
 		return false
 	case w.Currency != "" && string(p.Currency) != w.Currency:
 		return false
-	case w.id != nil && !equal(keyEndToEnd, p.EndToEndID, w.id):
+	case w.id != nil && !w.equal(keyEndToEnd, p.EndToEndID, w.id):
 		return false
-	case w.account != nil && !equal(keyAccount, p.PayerAccount, w.account) && !equal(keyAccount, p.PayeeAccount, w.account):
+	case w.account != nil && !w.equal(keyAccount, p.PayerAccount, w.account) && !w.equal(keyAccount, p.PayeeAccount, w.account):
 		return false
-	case w.reference != nil && !equal(keyReference, p.Reference, w.reference):
+	case w.reference != nil && !w.equal(keyReference, p.Reference, w.reference):
 		return false
 	case w.From != "" && string(p.ExecutionDate) < w.From:
 		return false
@@ -251,7 +289,11 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 				if errors.Is(err, sql.ErrNoRows) {
 					continue // refused meanwhile
 				}
+				could := false
 				if err == nil {
+					could, err = w.couldAnswer(r, data)
+				}
+				if err == nil && could {
 					err = r.each(data, func(p *formats.Payment) bool {
 						if !w.wants(p) {
 							return true

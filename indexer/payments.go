@@ -33,8 +33,9 @@ type Payments struct {
 
 // stored is a finished block that waits to be written.
 type stored struct {
-	no                    int64
-	summary, filter, data []byte
+	no            int64
+	summary, data []byte
+	filters       [askable][]byte
 }
 
 var errEnded = errors.New("these payments were committed or discarded already")
@@ -90,7 +91,10 @@ func (p *Payments) enqueue() {
 		s, p.spare = p.spare[n-1], p.spare[:n-1]
 	}
 	s.no = p.next
-	s.summary, s.filter, s.data = append(s.summary[:0], b.summary...), append(s.filter[:0], b.filter...), append(s.data[:0], b.small...)
+	s.summary, s.data = append(s.summary[:0], b.summary...), append(s.data[:0], b.small...)
+	for i, filter := range b.filters {
+		s.filters[i] = append(s.filters[i][:0], filter...)
+	}
 	p.queue = append(p.queue, s)
 	p.next++
 	b.reset()
@@ -124,29 +128,50 @@ func (p *Payments) flush() error {
 	return nil
 }
 
-// inlineBlock is the largest block, in bytes, that lies in its summary's row: that of a small file.
+// inlineBlock is the largest block, in bytes, that lies in its summary's row, with one filter: that of a small file.
 const inlineBlock = 1024
 
 // insert writes the queued blocks in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
-		s := &p.queue[i]
-		data := s.data
-		if len(data) > inlineBlock {
-			data = nil
-		}
-		r, err := p.x.d.w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, p.file, s.no, s.summary, s.filter, data)
-		if err != nil {
+		if err := p.insertBlock(ctx, &p.queue[i]); err != nil {
 			return err
 		}
-		if data != nil {
+	}
+	return nil
+}
+
+func (p *Payments) insertBlock(ctx context.Context, s *stored) error {
+	w := p.x.d.w
+	if len(s.data) <= inlineBlock {
+		_, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, p.file, s.no, s.summary, s.filters[0], s.data)
+		return err
+	}
+	r, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary) VALUES (?, ?, ?)`, p.file, s.no, s.summary)
+	if err != nil {
+		return err
+	}
+	b, err := r.LastInsertId()
+	if err != nil {
+		return err
+	}
+	if _, err := w.ExecContext(ctx, `INSERT INTO block_data (b, data) VALUES (?, ?)`, b, s.data); err != nil {
+		return err
+	}
+	for ask, filter := range s.filters {
+		if len(filter) == 0 {
 			continue
 		}
-		b, err := r.LastInsertId()
-		if err != nil {
-			return err
+		query := `INSERT INTO filter_ids (b, data) VALUES (?, ?)`
+		switch ask {
+		case askAccount:
+			query = `INSERT INTO filter_accounts (b, data) VALUES (?, ?)`
+		case askReference:
+			query = `INSERT INTO filter_references (b, data) VALUES (?, ?)`
+		case askAmount:
+			query = `INSERT INTO filter_amounts (b, data) VALUES (?, ?)`
 		}
-		if _, err := p.x.d.w.ExecContext(ctx, `INSERT INTO block_data (b, data) VALUES (?, ?)`, b, s.data); err != nil {
+		if _, err := w.ExecContext(ctx, query, b, filter); err != nil {
 			return err
 		}
 	}
@@ -253,8 +278,16 @@ func (x *Index) dropSome(file string) (more bool, err error) {
 		if err != nil {
 			return err
 		}
-		if _, err := x.d.w.ExecContext(ctx, `DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`, file, lowest); err != nil {
-			return err
+		for _, query := range []string{
+			`DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
+			`DELETE FROM filter_ids WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
+			`DELETE FROM filter_accounts WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
+			`DELETE FROM filter_references WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
+			`DELETE FROM filter_amounts WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
+		} {
+			if _, err := x.d.w.ExecContext(ctx, query, file, lowest); err != nil {
+				return err
+			}
 		}
 		if _, err := x.d.w.ExecContext(ctx, `DELETE FROM blocks WHERE file = ? AND no > ?`, file, lowest); err != nil {
 			return err

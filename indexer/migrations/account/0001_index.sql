@@ -62,7 +62,7 @@ CREATE TABLE blocks (
     file    TEXT NOT NULL,
     no      INTEGER NOT NULL,                 -- from 0
     summary BLOB NOT NULL,                    -- what lies in it, at most: amounts, dates
-    filter  BLOB NOT NULL,                    -- of folded ids, accounts, references
+    filter  BLOB,                             -- of all its ids, accounts, references, amounts, folded, if it is small
     data    BLOB                              -- the block, if it is small
 ) STRICT;
 CREATE UNIQUE INDEX blocks_file ON blocks (file, no);
@@ -72,6 +72,12 @@ CREATE TABLE block_data (
     b    INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 ) STRICT;
+
+-- The filters of larger blocks, a table for each kind of key: a question reads those of its kind only, two a page.
+CREATE TABLE filter_ids (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_accounts (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_references (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE filter_amounts (b INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
 -- Files with blocks that must go if nobody finishes the job: uploads under way, discarded or rejected files.
 CREATE TABLE uploads (
