@@ -246,7 +246,7 @@ func (l *loading) remoteSecrets(at string, r *Remote, scheme string) {
 func (l *loading) trust(at string, r *Remote, scheme string) {
 	t, at := &r.Trust, at+".trust"
 	p := l.places[at]
-	if !l.tried(at) || scheme == "" {
+	if !l.tried(at) || scheme == "" || l.examine.Untrusted {
 		return // noted: it is missing, or the URL is wrong
 	}
 	for i, key := range t.HostKey {

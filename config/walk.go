@@ -20,6 +20,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	policyType   = reflect.TypeFor[Policy]()
 	accountType  = reflect.TypeFor[Account]()
+	trustType    = reflect.TypeFor[Trust]()
 
 	idForm    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
 	plainKey  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,60}$`)
@@ -83,7 +84,7 @@ func (l *loading) mapping(n *yaml.Node, t reflect.Type, at string, p place) map[
 		switch {
 		case there:
 		case f.need != "":
-			if !tried {
+			if !tried && (f.typ != trustType || !l.examine.Untrusted) {
 				l.note(place{file: p.file, line: p.line, show: join(p.show, f.key)}, "is missing; "+f.wanted())
 			}
 		case f.typ.Kind() == reflect.Pointer: // a part that may be left out whole

@@ -293,6 +293,7 @@ func loadConfig(path string, keyElsewhere bool, expired func(error) (string, err
 			}
 			return warning, nil
 		},
+		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
 		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})

@@ -100,7 +100,11 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 				l.tell(e.Name, "a file has a name that cannot be one; it is left there")
 				l.result.Left++
 			case l.remote.Fetch.Takes(e.Name):
-				e.Name = at
+				if e.Name = at; e.Size < 0 { // not told by this server's listing
+					if e, err = l.measured(ctx, e); err != nil {
+						return nil, err
+					}
+				}
 				files = append(files, e)
 			}
 			l.markers[at] = true
@@ -114,6 +118,16 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 	})
 	l.result.Listed = len(files)
 	return files, nil
+}
+
+// measured asks for the size of a file of which the listing does not tell it.
+func (l *look) measured(ctx context.Context, f RemoteFile) (RemoteFile, error) {
+	now, err := l.session.Stat(ctx, f.Name)
+	if errors.Is(err, ErrGone) {
+		return f, nil // the take will find that out
+	}
+	f.Size, f.Time = now.Size, now.Time
+	return f, err
 }
 
 // file does what there is to do with one file: nothing, note it, take it, or remove it there.
