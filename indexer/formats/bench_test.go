@@ -121,7 +121,12 @@ func TestBoundedMemory(t *testing.T) {
 			"8220261125%d    \n03%d      \n0120261120AUTOGIRO                                            00471100%d  \n"},
 		"report": {"012026112099000009912346AG-MEDAVI\n", "73%d\n09202611209900%d\n012026112099000009912346AG-MEDAVI%d\n"},
 		"bgmax":  {"01BGMAX               0120261120173035010331P\n", "05%d\n200054728027%d\n25%d\n"},
+		"mt940":  {":20:X\n:25:X\n:28C:1/1\n:60F:C261119EUR0,\n", ":61:261120C1,NTRF%d\nX%d\n:86:/EREF/%d\n%d\n:25:%d\n"},
+		"mt101":  {":20:X\n:28D:1/1\n", ":21:%d\n:50H:/%d\n%d\n:32B:EUR1,\n:59:/%d\n:70:%d\n%d\n"},
 		"lb":     {"110009912346261120LEVERANT\xd6RSBETALNINGAR\n", "1100%d\n26%d\n"},
+		"paymul": {"UNB+UNOA:1+A+B+261120:0900+1'UNH+1+PAYMUL:D:96A'", "LIN+%d'MOA+9:0:SEK'FII+OR+%d:N%d'SEQ++1'MOA+9:1:SEK'NAD+BE+++N%d'FTX+PMD+++%d'UNT+9+1'UNH+1+PAYMUL:D:96A'"},
+		"telepay": {"AH200TBII1120000001                   04BETFOR00\n\n\n\n", "AH200TBII1120000002                   04BETFOR2100987654321%d\n261123%d\n\n\n" +
+			"AH200TBII1120000003                   04BETFOR22\n99990512341NAME%d                     000000000000100\n\n\n"},
 	} {
 		i := New(nil, today)
 		i.Write([]byte(c.head))

@@ -45,6 +45,12 @@ func formats() []format {
 		{"nets-ocr", lookNets, openNets},
 		{"coda", lookCODA, openCODA},
 		{"bacs", lookBACS, openBACS},
+		{"mt940", lookMT("940"), openMT940},
+		{"mt942", lookMT("942"), openMT942},
+		{"mt101", lookMT("101"), openMT101},
+		{"mt103", lookMT("103"), openMT103},
+		{"telepay", lookTelepay, openTelepay},
+		{"edifact", lookEDIFACT, openEDIFACT}, // paymul, finsta, debmul
 	}
 }
 

@@ -16,6 +16,8 @@ var readHere = map[string]bool{
 	"pain.001": true, "pain.002": true, "pain.008": true, "camt.052": true, "camt.053": true, "camt.054": true, "pacs.008": true,
 	"bg-lb": true, "bg-lb-report": true, "bgmax": true, "bg-autogiro": true, "bg-autogiro-report": true, "bg-sealed": true,
 	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
+	"mt101": true, "mt103": true, "mt940": true, "mt942": true,
+	"paymul": true, "finsta": true, "debmul": true, "telepay": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
@@ -155,7 +157,7 @@ func sampleProblems(row map[string]string) (reasons []Reason, findings int) {
 	for _, why := range strings.Split(row["fails"], " | ") {
 		switch {
 		case strings.HasPrefix(why, "GrpHdr"), strings.HasPrefix(why, "file "), strings.HasPrefix(why, "batch count"),
-			strings.HasPrefix(why, "9 debit"), strings.HasPrefix(why, "9 credit"):
+			strings.HasPrefix(why, "9 debit"), strings.HasPrefix(why, "9 credit"), strings.HasPrefix(why, "62F"):
 			seen[TotalsMismatch] = true
 		case strings.HasPrefix(why, "no TK29"):
 			seen[Incomplete] = true
