@@ -132,7 +132,7 @@ func (o *polling) run(ctx context.Context) {
 	} else if f := o.remote.Fetch; f != nil && len(f.At) > 0 {
 		wait = nextLook(o.remote, o.poller.now(), 0, false)
 	} else if f != nil {
-		wait = min(jittered(f.Every), 5*time.Second)
+		wait = jittered(min(f.Every, firstLook))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -9,7 +9,8 @@ import (
 
 // When a remote is looked at again.
 const (
-	secondLook  = 15 * time.Second // at the latest, after a look that found a file which is not settled yet
+	secondLook  = 30 * time.Second // at the latest, after a look that found a file which is not settled yet
+	firstLook   = 10 * time.Second // after the start, at the latest
 	firstRetry  = 30 * time.Second // after the first look that failed; each further one doubles it
 	longestWait = 15 * time.Minute // between looks that fail
 	outboxLook  = time.Minute      // between looks for something to deliver, where nothing is fetched
