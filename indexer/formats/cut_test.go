@@ -68,6 +68,12 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 	if end = trueEndEDIFACT(name, data); end > 0 {
 		return end, nil
 	}
+	if bytes.HasPrefix(data, []byte("T00322100")) {
+		return titoEnds(data)
+	}
+	if strings.Contains(name, "bai2") {
+		return trueEndBAI2(data), nil
+	}
 	if data[0] == '<' || data[0] == 0xEF || data[0] == 0xFE || data[0] == 0xFF || data[0] == 0 {
 		s, wide := string(data), 1
 		if bytes.IndexByte(data, 0) >= 0 {
@@ -104,6 +110,9 @@ func trueEnd(name string, data []byte) (end int, also []int) {
 			end = at + i + 46 // behind it are only zeros
 			also = append(also, end)
 		}
+	}
+	if i := bytes.Index(data, []byte("\n99000")); i >= 0 && strings.Contains(name, "totalin") {
+		return i + 18, nil
 	}
 	if i := bytes.Index(data, []byte("\nMT00")); i >= 0 {
 		also = append(also, i+52)
@@ -247,7 +256,8 @@ func TestFlips(t *testing.T) {
 		"autogiro-latin1.txt", "autogiro-sealed.txt", "autogiro-report-medavi.txt",
 		"po3-latin1.txt", "po3-no-breaks.txt", "po3-sections.txt",
 		"mt940-typical.txt", "mt940-ing.txt", "mt940-pages.txt", "mt940-two-bare.txt", "mt942-typical.txt", "mt942-two.txt",
-		"mt101-typical.txt", "mt101-bare.txt", "mt103-rje.txt", "mt103-bare.txt"} {
+		"mt101-typical.txt", "mt101-bare.txt", "mt103-rje.txt", "mt103-bare.txt",
+		"totalin-latin1.txt", "totalin-no-breaks.txt"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			data := files[name]

@@ -102,6 +102,10 @@ func TestSameFacts(t *testing.T) {
 			"loner-unterminated.txt loner-sealed.txt loner-sealed-no-breaks.txt"},
 		{"autogiro-latin1.txt", "autogiro-lf.txt autogiro-utf8.txt autogiro-cp850.txt autogiro-short.txt autogiro-no-breaks.txt autogiro-unterminated.txt " +
 			"autogiro-sealed.txt autogiro-sealed-no-breaks.txt autogiro-sealed-blank-rows.txt"},
+		{"bai2-typical.txt", "bai2-crlf.txt bai2-unterminated.txt bai2-no-slashes.txt bai2-padded.txt bai2-one-line.txt bai2-tail.txt bai2-bom.txt " +
+			"bai2-wrapped.txt bai2-spaces.txt"},
+		{"totalin-latin1.txt", "totalin-crlf.txt totalin-utf8.txt totalin-no-breaks.txt totalin-short.txt totalin-unterminated.txt totalin-tail.txt"},
+		{"tito-typical.txt", "tito-crlf.txt tito-unterminated.txt tito-short.txt tito-tail.txt tito-silent.txt"},
 		{"po3-latin1.txt", "po3-lf.txt po3-utf8.txt po3-cp850.txt po3-short.txt po3-no-breaks.txt po3-unterminated.txt"},
 	} {
 		want := inspect(files[c.first], whole(files[c.first]))

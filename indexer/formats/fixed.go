@@ -171,9 +171,15 @@ func latin(to, field []byte) []byte {
 
 // squeeze makes one blank of several, in place.
 func squeeze(b []byte) []byte {
-	n := 0
-	for i, c := range b {
-		if c != ' ' || i == 0 || b[i-1] != ' ' {
+	n := 1
+	for n < len(b) && (b[n] != ' ' || b[n-1] != ' ') { // mostly there is nothing to do
+		n++
+	}
+	if n >= len(b) {
+		return b
+	}
+	for i := n; i < len(b); i++ {
+		if c := b[i]; c != ' ' || b[i-1] != ' ' {
 			b[n] = c
 			n++
 		}

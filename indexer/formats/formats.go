@@ -59,6 +59,7 @@ type Facts struct {
 	FirstExecution, LastExecution string  // YYYY-MM-DD, "" if none
 	Declared                      string  // what the file says of its own totals, for people: "8 payments, 62956.00"; "" if nothing
 	Encoding                      string  // "utf-8", "iso-8859-1", "utf-16le" ...
+	Packed                        string  // "gzip" or "zip" when the file is packed, else ""
 	Answers                       string  // message id of the file that this one answers, "" if none
 	// BusinessKey says that two files are the same business (DESIGN.md promise 6): message id + payer, or sender +
 	// date + count + sum. "" where the format gives none. It holds content: never log it.

@@ -212,7 +212,7 @@ func TestRunsChangeNothing(t *testing.T) {
 		with := inspect(data, whole(data))
 		plain := newInspector()
 		plain.Write(data[:2])
-		plain.reader.(*isoFile).xml.learned = maxLearned
+		plain.content.reader.(*isoFile).xml.learned = maxLearned
 		plain.Write(data[2:])
 		if !same(t, "without and with runs", "changed", with, plain.close()) {
 			t.Fatalf("byte %d from %q to %q", at, old, data[at])

@@ -1,7 +1,5 @@
 package formats
 
-import "bytes"
-
 // A format is one kind of file, told apart by its first bytes. A new one is a file of this package and a line in the
 // table formats(); ISO 20022 messages have a table of their own, messages() in iso20022.go.
 type format struct {
@@ -51,6 +49,9 @@ func formats() []format {
 		{"mt103", lookMT("103"), openMT103},
 		{"telepay", lookTelepay, openTelepay},
 		{"edifact", lookEDIFACT, openEDIFACT}, // paymul, finsta, debmul
+		{"bai2", lookBAI2, openBAI2},
+		{"total-in", lookTotalIn, openTotalIn},
+		{"tito", lookTITO, openTITO},
 	}
 }
 
@@ -59,15 +60,15 @@ const maxPrefix = 1024
 
 // Inspector reads one payment file: New, then Write until the end, then Close.
 type Inspector struct {
-	sheet  sheet
-	prefix []byte // until the format is known
-	reader reader // nil until then
+	sheet   sheet
+	content content
 }
 
 // New makes an Inspector for one file. It calls found for each payment as soon as it is read; nil is allowed, and so is
 // a nil clock: then no date is in the past.
 func New(found func(*Payment), clock Clock) *Inspector {
 	i := &Inspector{}
+	i.content.sheet = &i.sheet
 	i.sheet.found = found
 	if clock != nil {
 		i.sheet.today = clock().Format("2006-01-02")
@@ -76,41 +77,7 @@ func New(found func(*Payment), clock Clock) *Inspector {
 }
 
 // Write takes the next bytes of the file, in any chunking. It keeps no reference to p.
-func (i *Inspector) Write(p []byte) {
-	if i.sheet.closed || len(p) == 0 {
-		return
-	}
-	if i.reader == nil {
-		took := min(len(p), maxPrefix-len(i.prefix))
-		i.prefix = append(i.prefix, p[:took]...)
-		p = p[took:]
-		if i.detect(); i.reader == nil {
-			return
-		}
-		i.reader.write(i.prefix)
-		i.prefix = nil
-	}
-	if len(p) > 0 && !i.sheet.closed {
-		i.reader.write(p)
-	}
-}
-
-// detect asks the formats what the prefix is, and opens a reader or gives up when one is sure or none is left.
-func (i *Inspector) detect() {
-	full, open := len(i.prefix) >= maxPrefix, false
-	for _, f := range formats() {
-		switch f.look(i.prefix) {
-		case yes:
-			i.reader = f.open(i.prefix, &i.sheet)
-			return
-		case more:
-			open = true
-		}
-	}
-	if !open || full {
-		i.sheet.giveUp()
-	}
-}
+func (i *Inspector) Write(p []byte) { i.content.write(p) }
 
 // Format is what the file was told to be, by its content: "" until that is known, then as in Facts.Format.
 func (i *Inspector) Format() string { return i.sheet.facts.Format }
@@ -123,14 +90,14 @@ func (i *Inspector) Problems() []Problem { return i.sheet.problems }
 func (i *Inspector) Close() (Facts, []Problem) {
 	switch {
 	case i.sheet.closed:
-	case i.reader != nil:
-		if !i.reader.whole() {
+	case i.content.reader != nil:
+		if !i.content.reader.whole() {
 			return i.sheet.report(i.sheet.incomplete())
 		}
-		i.reader.end()
-	case i.blank():
+		i.content.reader.end()
+	case i.content.blank():
 		return i.sheet.report(Problem{Empty, "it is empty"})
-	case i.couldBecome():
+	case i.content.couldBecome():
 		return i.sheet.report(i.sheet.incomplete())
 	default:
 		i.sheet.giveUp()
@@ -143,29 +110,14 @@ func (i *Inspector) Whole() bool {
 	switch {
 	case i.sheet.closed:
 		return true
-	case i.reader != nil:
-		return i.reader.whole()
+	case i.content.reader != nil:
+		return i.content.reader.whole()
 	}
-	return !i.blank() && !i.couldBecome()
+	return !i.content.blank() && !i.content.couldBecome()
 }
 
 // SoFar is what the file has said until now. It changes nothing: Write may go on.
 func (i *Inspector) SoFar() Facts {
 	facts, _ := i.sheet.report()
 	return facts
-}
-
-// blank tells whether nothing has come that means anything.
-func (i *Inspector) blank() bool {
-	return len(bytes.Trim(i.prefix, "\xef\xbb\xbf \t\r\n\x00\x1a")) == 0
-}
-
-// couldBecome tells whether some format still asks for more bytes.
-func (i *Inspector) couldBecome() bool {
-	for _, f := range formats() {
-		if f.look(i.prefix) == more {
-			return true
-		}
-	}
-	return false
 }

@@ -18,10 +18,12 @@ var readHere = map[string]bool{
 	"nacha": true, "nets-ocr": true, "coda": true, "bacs": true,
 	"mt101": true, "mt103": true, "mt940": true, "mt942": true,
 	"paymul": true, "finsta": true, "debmul": true, "telepay": true,
+	"bai2": true,
 }
 
 // wrongRows are rows of the samples' manifest that are not as they should be, with what is right and why.
 var wrongRows = map[string]string{
+	"bai2/bai2__sample3.txt fails":                                         "a text is wrapped to a line without a record code, which is no record: all counts and sums of the file are right",
 	"bg-lb/bad__truncated-mid-record.txt tx_count":                         "the eighth payment's record is cut, so it is not taken for a payment",
 	"bg-lb/bad__truncated-mid-record.txt currency_totals SEK":              "the eighth payment's record is cut, so it is not taken for a payment",
 	"bg-autogiro-report/go-bankgiro__medgivande-new.txt account":           "the bankgiro number begins behind 9900, in column 15",
@@ -157,7 +159,7 @@ func sampleProblems(row map[string]string) (reasons []Reason, findings int) {
 	for _, why := range strings.Split(row["fails"], " | ") {
 		switch {
 		case strings.HasPrefix(why, "GrpHdr"), strings.HasPrefix(why, "file "), strings.HasPrefix(why, "batch count"),
-			strings.HasPrefix(why, "9 debit"), strings.HasPrefix(why, "9 credit"), strings.HasPrefix(why, "62F"):
+			strings.HasPrefix(why, "9 debit"), strings.HasPrefix(why, "9 credit"), strings.HasPrefix(why, "62F"), strings.HasPrefix(why, "99 records"):
 			seen[TotalsMismatch] = true
 		case strings.HasPrefix(why, "no TK29"):
 			seen[Incomplete] = true
@@ -178,6 +180,12 @@ func TestSamples(t *testing.T) {
 	for _, row := range samples(t) {
 		data := sample(t, row)
 		got := inspect(data, whole(data))
+		if row["file"] == "other/pain.001.zip" { // the manifest takes a zip for unknown; what is in it is looked into
+			if f := got.Facts; f.Format != "pain.001" || f.Packed != "zip" || len(got.Problems) > 0 {
+				t.Errorf("%s: %s in %q, %v", row["file"], f.Format, f.Packed, got.Problems)
+			}
+			continue
+		}
 		if !readHere[row["format"]] {
 			if got.Facts.Format != "unrecognised" || !has(got.Problems, Unrecognised) {
 				t.Errorf("%s: %s %v, want it unrecognised", row["file"], got.Facts.Format, got.Problems)
@@ -185,6 +193,10 @@ func TestSamples(t *testing.T) {
 			continue
 		}
 		reasons, findings := sampleProblems(row)
+		if why := wrongRows[row["file"]+" fails"]; why != "" {
+			wrong = append(wrong, fmt.Sprintf("%s fails: the manifest says %q: %s", row["file"], row["fails"], why))
+			reasons = nil
+		}
 		for _, r := range reasons {
 			if !has(got.Problems, r) {
 				t.Errorf("%s: %v, want %s", row["file"], got.Problems, r)

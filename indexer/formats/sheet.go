@@ -42,8 +42,19 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 
 // giveUp says that the file is in no known format.
 func (s *sheet) giveUp() {
-	s.closed, s.facts.Format = true, "unrecognised"
-	s.problems = append(s.problems, Problem{Unrecognised, "it is in no format that is known here"})
+	what := "it"
+	if s.facts.Packed != "" {
+		what = "what is packed in it"
+	}
+	s.unrecognised(what + " is in no format that is known here")
+}
+
+// unrecognised says why the file cannot be read at all.
+func (s *sheet) unrecognised(why string) {
+	if !s.closed {
+		s.closed, s.facts.Format = true, "unrecognised"
+		s.problems = append(s.problems, Problem{Unrecognised, why})
+	}
 }
 
 // malformed enters the problem and closes the sheet.
