@@ -60,6 +60,7 @@ func (g *Gateway) desk() http.Handler {
 		return g.Users(ctx, account)
 	}))
 	mux.HandleFunc("POST /copy", g.serveCopy)
+	mux.HandleFunc("POST /send", g.serveSend)
 	return mux
 }
 

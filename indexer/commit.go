@@ -27,6 +27,9 @@ type Delivery struct {
 	Copy     []byte        // sealed copy of at most MaxCopy bytes, or nil
 	Payments *Payments     // or nil
 	Window   time.Duration // how far back duplicates are looked for; 0: not at all
+	// Receipts are the remotes that a receipt of it goes to, under the name Receipt.
+	Receipts []string
+	Receipt  string
 	// Judge is called inside the transaction and may change File (all but its facts) and Copy. It sees every file
 	// committed before, those of the same moment too. It may run on another committer's goroutine: it must be quick,
 	// and must not call the index. nil: as it is.
@@ -126,7 +129,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		return err
 	}
 	f.Ledger = c.row()
-	return nil
+	return x.queue(ctx, f, d.Receipt, d.Receipts)
 }
 
 // judge looks for earlier files and lets the caller decide.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/sealgate/sealgate/config"
@@ -20,7 +21,33 @@ type Depot interface {
 	Polled(ctx context.Context, account, remote string) (map[string]Polled, error)
 	NotePolled(ctx context.Context, account, remote string, p Polled) error
 	ForgetPolled(ctx context.Context, account, remote, path string) error
+	// Sends gives what is due to be delivered to a remote, the oldest first; NoteSend keeps how far one has come, durable
+	// when it returns. Content gives the bytes of one; ErrGone when there is nothing to be sent any more.
+	Sends(ctx context.Context, account, remote string, limit int) ([]Sending, error)
+	NoteSend(ctx context.Context, account string, s Sending) error
+	Content(ctx context.Context, account string, s Sending) (io.Reader, error)
 }
+
+// Sending is one thing on its way to a customer's server. From "waiting" it goes to "placing", which is durable before the
+// temporary file there gets its name, and to "sent". Whoever finds "placing" after a crash looks for the temporary file: if
+// it is not there any more, it has got its name.
+type Sending struct {
+	N      int64 // its number
+	Remote string
+	Kind   string // receipt or file
+	File   string // id
+	Name   string // under which it arrives
+	State  string // waiting, placing, sent
+	Tries  int
+	NextAt time.Time
+}
+
+// The states of what is sent.
+const (
+	sendWaiting = "waiting"
+	sendPlacing = "placing"
+	sendSent    = "sent"
+)
 
 // Outcome is what became of a delivery.
 type Outcome int

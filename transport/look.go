@@ -45,13 +45,14 @@ type look struct {
 
 // LookResult is what one look found and did.
 type LookResult struct {
-	Listed    int `json:"listed"`    // files that match
-	Waiting   int `json:"waiting"`   // not ready: a second look, or their marker, must come
-	Taken     int `json:"taken"`     // accepted or held now
-	Refused   int `json:"refused"`   // rejected now; they stay there
-	Left      int `json:"left"`      // not fetched, by rule
-	Failed    int `json:"failed"`    // could not be read, or not be removed there
-	Delivered int `json:"delivered"` // by us, to them
+	Listed      int `json:"listed"`      // files that match
+	Waiting     int `json:"waiting"`     // not ready: a second look, or their marker, must come
+	Taken       int `json:"taken"`       // accepted or held now
+	Refused     int `json:"refused"`     // rejected now; they stay there
+	Left        int `json:"left"`        // not fetched, by rule
+	Failed      int `json:"failed"`      // could not be read, or not be removed there
+	Delivered   int `json:"delivered"`   // by us, to them
+	Undelivered int `json:"undelivered"` // could not be delivered now
 }
 
 // errNoRoom ends a look: the gateway takes no files now. It is not the remote's fault.

@@ -36,6 +36,7 @@ type polling struct {
 	account *config.Account
 	remote  *config.Remote
 	asked   chan chan<- error // somebody wants a look now
+	woken   chan struct{}     // something is to be delivered
 	stop    context.CancelFunc
 	told    map[string]string // see look
 
@@ -82,7 +83,7 @@ func (p *Poller) Reload(cfg *config.Config) {
 				delete(old, key)
 				continue
 			}
-			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), told: map[string]string{}}
+			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), woken: make(chan struct{}, 1), told: map[string]string{}}
 			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
 			if before := old[key]; before != nil {
 				one.state = before.snapshot()
@@ -123,40 +124,85 @@ func (p *Poller) Run(ctx context.Context) error {
 	}
 }
 
-// run looks at one remote whenever it is time, or somebody asks.
+// run looks at one remote whenever it is time, or somebody asks, or something is to be delivered.
 func (o *polling) run(ctx context.Context) {
-	state := o.snapshot()
-	wait := time.Duration(0)
-	if !state.NextLook.IsZero() { // it was configured before
-		wait = max(0, state.NextLook.Sub(o.poller.now()))
-	} else if f := o.remote.Fetch; f != nil && len(f.At) > 0 {
-		wait = nextLook(o.remote, o.poller.now(), 0, false)
-	} else if f != nil {
-		wait = jittered(min(f.Every, firstLook))
-	}
-	timer := time.NewTimer(wait)
+	var fetchAt, sendAt time.Time // zero: never
+	fetchAt, sendAt = o.first()
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		o.change(func(s *RemoteState) { s.NextLook = o.poller.now().Add(wait) })
+		next := earlier(fetchAt, sendAt)
+		o.change(func(s *RemoteState) { s.NextLook = next })
+		if timer.Stop(); !next.IsZero() {
+			timer.Reset(max(0, next.Sub(o.poller.now())))
+		}
 		var heard chan<- error
+		now := false
 		select {
 		case <-ctx.Done():
 			return
+		case <-o.woken:
+			if o.snapshot().Failed == 0 {
+				sendAt = earlier(sendAt, o.poller.now().Add(wakeDelay))
+			}
+			continue
 		case <-timer.C:
 		case heard = <-o.asked:
+			now = true
 		}
-		err := o.lookOnce(ctx)
+		fetch := now || !fetchAt.IsZero() && !fetchAt.After(o.poller.now())
+		err := o.lookOnce(ctx, fetch)
 		if heard != nil {
 			heard <- err
 		}
-		state := o.snapshot()
-		wait = nextLook(o.remote, o.poller.now(), state.Failed, state.Result.Waiting > 0)
-		timer.Reset(wait)
+		fetchAt, sendAt = o.after(fetch, fetchAt)
 	}
 }
 
+// first says when to begin.
+func (o *polling) first() (fetchAt, sendAt time.Time) {
+	now, f := o.poller.now(), o.remote.Fetch
+	if o.remote.Send != nil {
+		sendAt = now.Add(jittered(firstLook))
+	}
+	switch {
+	case f != nil && len(f.At) > 0:
+		fetchAt = nextClock(f.At, f.Zone, now)
+	case f != nil:
+		fetchAt = now.Add(jittered(min(f.Every, firstLook)))
+	}
+	return fetchAt, sendAt
+}
+
+// after says when to look again, after a look that has ended now.
+func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
+	now, s := o.poller.now(), o.snapshot()
+	wait := nextLook(o.remote, now, s.Failed, s.Result.Waiting > 0)
+	switch {
+	case s.Failed > 0:
+		return now.Add(wait), time.Time{}
+	case s.Result.Undelivered > 0:
+		sendAt = now.Add(outboxLook)
+	}
+	if fetched {
+		fetchAt = now.Add(wait)
+	}
+	if o.remote.Fetch == nil {
+		fetchAt = time.Time{}
+	}
+	return fetchAt, sendAt
+}
+
+// earlier is the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // lookOnce takes a seat and looks.
-func (o *polling) lookOnce(ctx context.Context) error {
+func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
 	select {
 	case o.poller.seats <- struct{}{}:
 	case <-ctx.Done():
@@ -166,13 +212,13 @@ func (o *polling) lookOnce(ctx context.Context) error {
 	o.change(func(s *RemoteState) { s.Looking = true })
 	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told,
 		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
-	err := l.run(ctx)
+	err := l.run(ctx, fetch)
 	o.ended(l, err)
 	return err
 }
 
 // run connects, fetches, delivers and goes.
-func (l *look) run(ctx context.Context) (err error) {
+func (l *look) run(ctx context.Context, fetch bool) (err error) {
 	if l.session, err = DialRemote(ctx, l.remote, l.log); err != nil {
 		return err
 	}
@@ -181,10 +227,29 @@ func (l *look) run(ctx context.Context) (err error) {
 			l.session.Close() // its farewell does not matter
 		}
 	}()
-	if l.remote.Fetch == nil {
+	if fetch && l.remote.Fetch != nil {
+		if err := l.fetch(ctx); err != nil {
+			return err
+		}
+	}
+	if l.remote.Send == nil {
 		return nil
 	}
-	return l.fetch(ctx)
+	return l.deliver(ctx)
+}
+
+// Wake says that there is something to be delivered to an account's remotes.
+func (p *Poller) Wake(account string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, one := range p.remotes {
+		if key.account == account && one.remote.Send != nil {
+			select {
+			case one.woken <- struct{}{}:
+			default: // it will look anyway
+			}
+		}
+	}
 }
 
 // ended notes how a look went, and says aloud when that has changed: one line when a remote goes down, one when it is back.

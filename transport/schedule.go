@@ -13,7 +13,8 @@ const (
 	firstLook   = 10 * time.Second // after the start, at the latest
 	firstRetry  = 30 * time.Second // after the first look that failed; each further one doubles it
 	longestWait = 15 * time.Minute // between looks that fail
-	outboxLook  = time.Minute      // between looks for something to deliver, where nothing is fetched
+	outboxLook  = time.Minute      // before the next try to deliver what could not be
+	wakeDelay   = 2 * time.Second  // before something is delivered, so that its like goes with it
 )
 
 // nextLook says how long to wait after a look: that ended now, failed so many times in a row, and left files that wait for
@@ -22,10 +23,14 @@ func nextLook(r *config.Remote, now time.Time, failed int, waiting bool) time.Du
 	if failed > 0 {
 		return min(longestWait, firstRetry<<min(failed-1, 10))
 	}
-	wait := outboxLook
-	if f := r.Fetch; f != nil && len(f.At) > 0 {
+	f := r.Fetch
+	if f == nil {
+		return 0
+	}
+	wait := time.Duration(0)
+	if len(f.At) > 0 {
 		wait = nextClock(f.At, f.Zone, now).Sub(now)
-	} else if f != nil {
+	} else {
 		wait = jittered(f.Every)
 	}
 	if waiting {
