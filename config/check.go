@@ -107,6 +107,9 @@ func (l *loading) account(at string, a *Account) {
 	if a.Expect != nil {
 		l.expect(at+".expect", a.Expect)
 	}
+	if key, ok := l.places[at+".bgc_seal_key_file"]; ok && a.BGCSealKeyFile != "" {
+		a.BGCSealKeyFile = l.sealKey(key, a.BGCSealKeyFile)
+	}
 	for i, glob := range a.PartialNames {
 		p, ok := l.places[fmt.Sprintf("%s.partial_names.%d", at, i)]
 		if ok && glob != "" {

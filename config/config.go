@@ -95,6 +95,9 @@ type Account struct {
 	// AccessKeys are PEM files with the public halves of access keys; with them, opening a file takes the certificate's
 	// key and an access key.
 	AccessKeys []string `yaml:"access_keys" eg:"[./acme.access.crt]"`
+	// BGCSealKeyFile is a file with the key that this customer and Bankgirot share, as 32 hexadecimal digits, mode 0600. With
+	// it the seal (TK00 and TK99, HMAC) of a sealed file is verified, and a wrong one is seal-mismatch.
+	BGCSealKeyFile string `yaml:"bgc_seal_key_file" eg:"./acme.sealkey"`
 	// MaxFileSize: a longer file is refused as too-large, while it arrives.
 	MaxFileSize int64 `yaml:"max_file_size" default:"512MiB" min:"1KiB"`
 	// Duplicates says what counts as sent before.
@@ -130,6 +133,7 @@ func Reasons() []string {
 		"incomplete",             // its own trailer, totals or closing tag are missing: it was cut off
 		"malformed",              // it is of a known format, but breaks that format's rules
 		"totals-mismatch",        // the count or sum that it states is not the one that it holds
+		"seal-mismatch",          // its Bankgirot seal is not that of its content and the account's key
 		"duplicate-content",      // the same bytes came before, within duplicates.window
 		"duplicate-business-key", // the same business came before within duplicates.window, in other bytes
 		"unrecognised",           // it is of no format that is known here

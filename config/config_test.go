@@ -113,7 +113,7 @@ func TestPolicyFor(t *testing.T) {
 		{"incomplete", "reject", "reject"}, {"malformed", "accept", "reject"}, {"totals-mismatch", "reject", "reject"},
 		{"duplicate-content", "hold", "reject"}, {"duplicate-business-key", "hold", "reject"},
 		{"unrecognised", "hold", "accept"}, {"too-large", "reject", "reject"}, {"empty", "hold", "reject"},
-		{"expired-certificate", "reject", "reject"}, {"of a later version", "reject", "reject"},
+		{"expired-certificate", "reject", "reject"}, {"seal-mismatch", "reject", "reject"}, {"of a later version", "reject", "reject"},
 	} {
 		if got := sealing.PolicyFor(test.reason); got != test.sealing {
 			t.Errorf("sealing, %s: %s", test.reason, got)

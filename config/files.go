@@ -106,6 +106,18 @@ func (l *loading) certificate(p place, written, hint string) string {
 	return abs
 }
 
+// sealKey checks the key of Bankgirot's seals and gives its absolute path.
+func (l *loading) sealKey(p place, written string) string {
+	abs := l.absolute(p, written)
+	if !l.file(p, written, abs, 0o077, l.examine.SealKey != nil) || l.examine.SealKey == nil {
+		return abs
+	}
+	if err := l.examine.SealKey(abs); err != nil {
+		l.examined(p, written, abs, err)
+	}
+	return abs
+}
+
 // absolute is a path written in a file, seen from that file.
 func (l *loading) absolute(p place, written string) string {
 	abs, err := filepath.Abs(beside(p.file, written))
@@ -166,7 +178,7 @@ func (l *loading) examined(p place, written, abs string, err error) {
 
 // named is a path to begin a sentence with; nothing if it may be a secret that was pasted in place of a path.
 func named(written string) string {
-	if len(written) >= 40 && !strings.ContainsAny(written, ".:") && !filepath.IsAbs(written) {
+	if len(written) >= 32 && !strings.ContainsAny(written, ".:") && !filepath.IsAbs(written) {
 		return "(not shown: it may be a key and not a path) "
 	}
 	return cut(written) + ": "

@@ -28,6 +28,8 @@ type Examine struct {
 	KeyElsewhere bool
 	// UnlockKey looks at unlock_key_file.
 	UnlockKey func(path string) error
+	// SealKey looks at bgc_seal_key_file.
+	SealKey func(path string) error
 	// HostKey looks at one of host_keys.
 	HostKey func(path string) (warning string, err error)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"flag"
@@ -42,6 +43,8 @@ func newHouse(t testing.TB) string {
 		{"unlock.key", unlock, 0o600}, {"world.key", unlock, 0o644}, {"group.key", unlock, 0o640},
 		{"writable.key", unlock, 0o622}, {"garbage.key", "not a key\n", 0o600}, {"host_ed25519", host, 0o600},
 		{"host_second", host, 0o400}, {"garbage.crt", "not a certificate\n", 0o644}, {"afile", "", 0o644},
+		{"acme.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o600}, {"world.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o644},
+		{"garbage.sealkey", "MARKER 1234\n", 0o600},
 		{"acme.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"acme.access.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"soon.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 10*24*time.Hour+time.Hour), 0o644},
@@ -115,6 +118,16 @@ func examine() Examine {
 			}
 			if key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text))); err != nil || len(key) != 32 {
 				return errors.New("not 32 bytes in base64")
+			}
+			return nil
+		},
+		SealKey: func(path string) error {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if key, err := hex.DecodeString(strings.TrimSpace(string(text))); err != nil || len(key) != 16 {
+				return errors.New("not a seal key: 32 hexadecimal digits and nothing else")
 			}
 			return nil
 		},

@@ -41,7 +41,7 @@ How values are written:
 - **Durations** are whole numbers with a unit, s m h d: ` + "`90s`, `10m`, `30d`, `1h30m`" + `.
 - **Sizes** are whole numbers with a unit, B KiB MiB GiB TiB kB MB GB: ` + "`512MiB`" + `.
 - **Texts** that YAML takes for something else (` + "`no`, `0123`, `1e3`" + `) stand in quotes. Keys are case-sensitive.
-- **Files** with a relative path are relative to the file that names them. Secrets (the unlock key, host keys) are refused
+- **Files** with a relative path are relative to the file that names them. Secrets (the unlock key, host keys, seal keys) are refused
   if anybody but their owner may read them.
 - Anchors and aliases are read, merge keys (` + "`<<`" + `) are not. A file has at most 4 MiB and is one YAML document.
 `

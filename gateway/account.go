@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -19,6 +21,7 @@ type account struct {
 	index       *indexer.Index
 	certificate *vault.Certificate // nil if the account has none
 	seal        *vault.Seal        // nil without a certificate
+	sealKey     *formats.SealKey   // of Bankgirot's seals; nil if the account has none
 	small       int                // up to this size a file's sealed copy fits into the index
 }
 
@@ -43,6 +46,13 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", c.ID), index: g.indexes[c.ID]}
 	if err := a.readCertificates(); err != nil {
 		return nil, err
+	}
+	if c.BGCSealKeyFile != "" {
+		key, err := readSealKey(c.BGCSealKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		a.sealKey = &key
 	}
 	if a.index != nil {
 		return a, nil
@@ -112,4 +122,22 @@ func (a *account) readCertificates() (err error) {
 	}
 	a.small = max(0, a.small-len(empty)-64) // 64: what longer lengths add to the envelopes' framing
 	return nil
+}
+
+// readSealKey reads the key that an account shares with Bankgirot. The error names the file, never what is in it.
+func readSealKey(path string) (formats.SealKey, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return formats.SealKey{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 1<<10))
+	if err != nil {
+		return formats.SealKey{}, err
+	}
+	key, err := formats.ParseSealKey(text)
+	if err != nil {
+		return formats.SealKey{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
 }

@@ -295,6 +295,7 @@ func loadConfig(path string, keyElsewhere bool, expired func(error) (string, err
 		},
 		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
+		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
 		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})
 }

@@ -64,6 +64,9 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 		return nil, err
 	}
 	u.inspector = formats.New(u.found, g.now)
+	if account.sealKey != nil {
+		u.inspector.CheckSeal(*account.sealKey)
+	}
 	if account.certificate != nil && account.certificate.Expired(g.now()) {
 		if err := u.give("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {
 			return nil, err

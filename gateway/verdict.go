@@ -134,6 +134,8 @@ func advice(code string) string {
 		return "Nothing was taken; resume it, or send it again"
 	case "duplicate-content", "duplicate-business-key":
 		return "Nothing more was taken"
+	case "seal-mismatch":
+		return "Nothing was taken; seal it anew and send it again"
 	case "expired-certificate":
 		return "Nothing was taken; ask your contact"
 	}

@@ -44,7 +44,7 @@ func openAutogiro(prefix []byte, s *sheet) reader {
 	f := &autogiroFile{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("bg-autogiro", "")
-	s.both = true
+	s.both, s.orders = true, true
 	f.p.Currency = []byte("SEK")
 	return f
 }

@@ -101,7 +101,7 @@ func openBACS(prefix []byte, s *sheet) reader {
 	f := &bacsFile{s: s, said: noBACS()}
 	f.recs = records{s: s, take: f.record}
 	f.p.Currency = []byte("GBP")
-	s.both = true
+	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "bacs", "us-ascii"
 	return f
 }
@@ -270,6 +270,9 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 	p.PayeeAccount = append(p.PayeeAccount[:0], rec[:14]...)
 	p.PayeeName = latin(p.PayeeName[:0], columns(rec, 83, 100))
 	p.Reference = latin(p.Reference[:0], columns(rec, 65, 82))
+	if !bacsText(p.PayeeName) || !bacsText(p.Reference) {
+		f.strange()
+	}
 	f.payer(rec)
 	p.ExecutionDate = f.day
 	if own := columns(rec, 101, 106); len(own) > 0 {
@@ -297,6 +300,25 @@ func (f *bacsFile) payer(rec []byte) {
 	f.p.PayerAccount = latin(f.p.PayerAccount[:0], account)
 	f.p.PayerName = latin(f.p.PayerName[:0], name)
 	f.s.payer(f.p.PayerName, f.p.PayerAccount)
+	if !bacsText(f.p.PayerName) {
+		f.strange()
+	}
+}
+
+func (f *bacsFile) strange() {
+	if f.s.finds() {
+		f.s.finding("characters", f.recs.where(), "a text has characters other than A to Z, 0 to 9, blank, . & / and -")
+	}
+}
+
+// bacsText tells whether b is of the characters that Bacs takes.
+func bacsText(b []byte) bool {
+	for _, c := range b {
+		if !upper(c) && !digit(c) && c != ' ' && (c < '-' || c > '/') && c != '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // close takes UTL1, which ends a file.

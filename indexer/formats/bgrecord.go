@@ -46,7 +46,11 @@ func newBGRecords(s *sheet, shape bgShape) bgRecords {
 	if shape.encoding == "" {
 		s.facts.Encoding = "us-ascii"
 	}
-	return bgRecords{s: s, bgShape: shape}
+	f := bgRecords{s: s, bgShape: shape}
+	if shape.sealed {
+		f.mac = newBGMAC(s.sealKey)
+	}
+	return f
 }
 
 func (f *bgRecords) write(p []byte) {
@@ -120,13 +124,20 @@ func (f *bgRecords) take(line []byte) {
 		f.tooLong()
 		return
 	}
+	if f.mac != nil {
+		f.mac.record(line)
+	}
 	line = trimLine(line)
 	if len(line) == 0 {
 		return
 	}
 	f.records++
 	f.learn(line)
-	f.each(f.flatten(line))
+	rec := f.flatten(line)
+	if len(rec) > bgRecord && f.s.finds() {
+		f.s.finding("record-length", f.where(), "the record has %d characters, of at most %d", len(rec), bgRecord)
+	}
+	f.each(rec)
 }
 
 // rest is what came behind the last whole record, as each would get it; empty if that is nothing.

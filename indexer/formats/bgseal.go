@@ -2,13 +2,14 @@ package formats
 
 // Bankgirot's seal (Elektroniskt förändringsskydd, HMAC-SHA256), which may stand around files of Leverantörsbetalningar,
 // Löner and Autogiro. TK00: 1-2 code, 3-8 date YYMMDD, 9-12 "HMAC". TK99: 3-8 date, 9-40 the key's check value, 41-72 the
-// seal. It covers everything from TK00 up to TK99, without line ends. The seal itself is not verified here, for that takes
-// the sender's key; but no sealed file is whole before column 72 of its TK99. TK28 (LB) and TK08 (Löner, Autogiro) are
-// seals of a section, older and rarely seen; they are passed over.
+// seal. It covers everything from TK00 up to TK99, without line ends. To verify it takes the sender's key (bgmac.go); but no
+// sealed file is whole before column 72 of its TK99. TK28 (LB) and TK08 (Löner, Autogiro) are seals of a section, older and
+// rarely seen; they are passed over.
 
 // bgSeal is how far the seal around a file has come. Whether there is one is in bgShape.
 type bgSeal struct {
-	opened, unsealed bool // TK00 and TK99 have come
+	opened, unsealed bool   // TK00 and TK99 have come
+	mac              *bgMAC // nil where the seal is not verified
 }
 
 // sealRecord takes TK00 and TK99, and tells whether rec is one of them. Idle says that the file could end here but for the
@@ -30,10 +31,21 @@ func (f *bgRecords) sealRecord(rec []byte, idle bool) bool {
 			f.s.finding("seal-shape", f.where(), "the key's check value or the seal is not written in hexadecimal digits")
 		}
 		f.unsealed = true
+		f.verifySeal(rec)
 	default:
 		return false
 	}
 	return true
+}
+
+// verifySeal holds the seal against the content, if the key is known.
+func (f *bgRecords) verifySeal(rec []byte) {
+	if f.mac == nil || f.s.closed {
+		return
+	}
+	if wrong := f.mac.judge(rec, f.encoding); wrong != "" {
+		f.s.problems = append(f.s.problems, Problem{SealMismatch, wrong})
+	}
 }
 
 func hexDigits(b []byte) bool {

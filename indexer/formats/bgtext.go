@@ -1,6 +1,9 @@
 package formats
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // text appends a field in UTF-8, without blanks at its ends.
 func (f *bgRecords) text(to, field []byte) []byte {
@@ -11,6 +14,7 @@ func (f *bgRecords) text(to, field []byte) []byte {
 	if f.encoding != "iso-646-se" && printable(field) {
 		return append(to, field...)
 	}
+	f.checkCharacters(field)
 	for _, c := range field {
 		switch r := rune(c); {
 		case c < ' ':
@@ -28,13 +32,27 @@ func (f *bgRecords) text(to, field []byte) []byte {
 	return to
 }
 
+// checkCharacters enters a finding about a text with a character that none of Bankgirot's alphabets has: a control character.
+func (f *bgRecords) checkCharacters(field []byte) {
+	for _, c := range field {
+		if (c < ' ' || c == 0x7F || f.encoding == "iso-8859-1" && c >= 0x80 && c < 0xA0) && f.s.finds() {
+			f.s.finding("characters", f.where(), "the text has the control character 0x%02X", c)
+			return
+		}
+	}
+}
+
 // printable tells whether b is ASCII without control characters.
 func printable(b []byte) bool {
-	bad := byte(0)
-	for _, c := range b {
-		bad |= (c - ' ') | c
+	bad := uint64(0)
+	for ; len(b) >= 8; b = b[8:] {
+		v := binary.LittleEndian.Uint64(b)
+		bad |= v | (v - 0x2020202020202020) // a byte below a blank borrows, and so shows in its highest bit or the next one's
 	}
-	return bad < utf8.RuneSelf
+	for _, c := range b {
+		bad |= uint64(c - ' ' | c)
+	}
+	return bad&0x8080808080808080 == 0
 }
 
 // iso646se is the Swedish variant for names (SEN 85 02 00, Annex C).

@@ -145,7 +145,7 @@ type ediFile struct {
 func openEDIFACT(prefix []byte, s *sheet) reader {
 	marks, start, kind, _ := ediHead(prefix)
 	s.facts.Format, s.facts.Encoding = strings.ToLower(kind), "us-ascii"
-	s.both = kind == "FINSTA"
+	s.both, s.orders = kind == "FINSTA", kind == "PAYMUL"
 	return &ediFile{s: s, marks: marks, skip: start, class: marks.classes(), kind: kind, ediMessage: ediMessage{ranks: ediRanksOf(kind)}}
 }
 

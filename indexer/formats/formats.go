@@ -16,6 +16,7 @@ const (
 	TotalsMismatch Reason = "totals-mismatch"
 	Unrecognised   Reason = "unrecognised"
 	Empty          Reason = "empty"
+	SealMismatch   Reason = "seal-mismatch" // only where Inspector.CheckSeal gave a key
 )
 
 // Problem is a reason with one plain sentence part about it, fit for the sender: numbers of both sides, no content

@@ -32,6 +32,10 @@ const (
 	idBIC
 	idUnstructured
 	idReference
+	idBatchID
+	idOwnerScheme
+	idOtherScheme
+	idsOfInitiation
 )
 
 // roles is how the messages differ that initiation reads.
@@ -40,6 +44,8 @@ type roles struct {
 	draws                      bool   // the owner is the payee: a direct debit
 	ownerAccount, otherAccount string // elements, to say where a finding is
 	date                       string
+	payment, amount            string // elements, too
+	rules                      *[idsOfInitiation]isoRule
 }
 
 // initiation reads one message of payments with a GrpHdr that counts and sums them up: pain.001 and pain.008, and all
@@ -64,15 +70,19 @@ type initiation struct {
 	tx        Payment // its slices are kept from payment to payment
 	hasAmount bool
 	remitted  remitted
+	ids       idSet
+	order     order
+	rules     *[idsOfInitiation]isoRule
 }
 
 func (r *initiation) start(id int) {
+	r.order.begin(id)
 	switch id {
 	case idMessage:
 		if r.begun {
 			r.s.malformed("it holds more than one message")
 		}
-		r.begun = true
+		r.begun, r.s.orders = true, true
 	case idGrpHdr:
 		if r.headers++; r.headers > 1 {
 			r.s.malformed("it has more than one GrpHdr")
@@ -99,6 +109,7 @@ func (r *initiation) attr(_ int, value []byte) {
 }
 
 func (r *initiation) end(id int, text []byte) {
+	r.follow(id, text)
 	p := &r.tx
 	switch id {
 	case idTx:
@@ -122,6 +133,8 @@ func (r *initiation) end(id int, text []byte) {
 		r.remitted.free(text)
 	case idReference:
 		r.remitted.structured(text)
+	case idOtherScheme:
+		r.checkScheme(text, r.otherAccount, r.roles.otherAccount)
 	default:
 		r.endOutside(id, text)
 	}
@@ -167,6 +180,8 @@ func (r *initiation) endOutside(id int, text []byte) {
 		if id == idOwnerIBAN {
 			r.checkIBAN(text, r.roles.ownerAccount)
 		}
+	case idOwnerScheme:
+		r.checkScheme(text, r.ownerAccount, r.roles.ownerAccount)
 	}
 }
 
@@ -186,6 +201,13 @@ func (r *initiation) inBatch(what string) string {
 func (r *initiation) checkIBAN(text []byte, where string) {
 	if !validIBAN(text) && r.s.finds() {
 		r.s.finding("iban-check-digits", r.where(where), "the IBAN %q is not valid", text)
+	}
+}
+
+// checkScheme looks at an account that is named to be a bankgiro number, as Swedish banks have it.
+func (r *initiation) checkScheme(scheme, account []byte, where string) {
+	if string(scheme) == "BGNR" && checkLuhn(account) == luhnWrong && r.s.finds() {
+		r.s.finding("bankgiro-check-digit", r.where(where), "the bankgiro number %q is not valid", account)
 	}
 }
 
@@ -221,9 +243,13 @@ func (r *initiation) payment() {
 		r.s.malformed("payment %d has no amount", r.s.facts.Payments+1)
 		return
 	}
+	if r.ids.again(p.EndToEndID) && r.s.finds() {
+		r.s.finding("end-to-end-id-duplicate", r.where("PmtId"), "the end-to-end id %q is that of an earlier payment", p.EndToEndID)
+	}
 	if len(p.EndToEndID) == 0 && r.s.finds() {
 		r.s.finding("end-to-end-id-missing", r.where("PmtId"), "the payment has no end-to-end id")
 	}
+	r.checkPayment()
 	p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = r.ownerName, r.ownerAccount, r.otherName, r.otherAccount
 	if r.roles.draws {
 		p.PayerName, p.PayerAccount, p.PayeeName, p.PayeeAccount = p.PayeeName, p.PayeeAccount, p.PayerName, p.PayerAccount
@@ -245,6 +271,7 @@ func (r *initiation) payment() {
 }
 
 func (r *initiation) endBatch() {
+	r.checkBatch()
 	r.s.payer(r.ownerName, r.ownerAccount)
 	sum, err := r.group.summed.Add(r.batch.summed)
 	if err != nil {
@@ -267,6 +294,7 @@ func (r *initiation) endHeader() {
 	if f.MessageID == "" {
 		r.s.notes("message-id-missing", "GrpHdr/MsgId", "the file has no message id")
 	}
+	r.checkHeader()
 	if f.Initiator == "" {
 		f.Initiator = r.initiatorID
 	}

@@ -12,6 +12,17 @@ func accountID(iban, other int) element {
 		leaf("BBAN", other), leaf("UPIC", other), within("PrtryAcct", leaf("Id", other)))
 }
 
+// accountScheme is accountID with the name of what kind of number Othr holds.
+func accountScheme(iban, other, scheme int) element {
+	id := accountID(iban, other)
+	for i := range id.kids {
+		if id.kids[i].name == "Othr" {
+			id.kids[i].kids = append(id.kids[i].kids, within("SchmeNm", leaf("Prtry", scheme)))
+		}
+	}
+	return id
+}
+
 func agent(name string) element {
 	return within(name, within("FinInstnId", leaf("BICFI", idBIC), leaf("BIC", idBIC),
 		within("CmbndId", leaf("BIC", idBIC))))
@@ -84,7 +95,7 @@ func (r *remitted) add(text []byte) {
 // created enters when the file says that it was made.
 func created(s *sheet, where string, text []byte) {
 	s.facts.CreatedAt = string(text)
-	if len(text) < 10 || !validDate(text[:10]) {
+	if len(text) < 10 || !validDate(text[:10]) || !validDateTime(text) {
 		s.notes("date-shape", where, "%q is not a date and time", text)
 	}
 }

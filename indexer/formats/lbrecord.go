@@ -87,6 +87,7 @@ func (f *lbFile) open(rec []byte) {
 	if c := columns(rec, 47, 47); len(c) > 0 && digit(c[0]) {
 		x.report = c[0]
 	}
+	f.s.orders = x.report == 0
 	x.date = f.day(x.date, columns(rec, 41, 46))
 	f.s.executes(x.date)
 	f.setCurrency(columns(rec, 60, 62))

@@ -50,6 +50,7 @@ func openLoner(prefix []byte, s *sheet) reader {
 	f := &lonerFile{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("bg-loner", "")
+	s.orders = true
 	return f
 }
 

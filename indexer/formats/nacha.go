@@ -97,7 +97,7 @@ func openNACHA(prefix []byte, s *sheet) reader {
 	f := &nachaFile{s: s, sums: noNACHA()}
 	f.recs = records{s: s, size: size, take: f.record}
 	f.p.Currency = []byte("USD")
-	s.both = true
+	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "nacha", "us-ascii"
 	return f
 }
@@ -136,9 +136,17 @@ func allNines(b []byte) bool {
 	return true
 }
 
+// checkCharacters enters a finding about a record with something other than printable ASCII, which is what the standard allows.
+func (f *nachaFile) checkCharacters(rec []byte) {
+	if !printable(rec) && f.s.finds() {
+		f.s.finding("characters", f.recs.where(), "the record has characters that are not printable ASCII")
+	}
+}
+
 // record takes one record.
 func (f *nachaFile) record(rec []byte) {
 	n := f.recs.n
+	f.checkCharacters(rec)
 	switch {
 	case f.closed:
 		if !allNines(rec) {

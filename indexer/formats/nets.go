@@ -227,7 +227,8 @@ func (f *netsFile) transaction(rec []byte) {
 		f.dated = false
 	}
 	p.ExecutionDate = f.date
-	if f.service == "21" && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds() {
+	f.s.orders = f.service == "21"
+	if f.s.orders && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds() {
 		f.s.finding("date-past", f.recs.where(), "the due date %s has passed", f.date)
 	}
 	p.PayerName, p.PayerAccount = p.PayerName[:0], p.PayerAccount[:0]

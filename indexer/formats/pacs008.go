@@ -9,7 +9,8 @@ import "fmt"
 // in its own. A payment's date is its IntrBkSttlmDt, or else that of GrpHdr.
 //
 // Payers are the debtors, each in its own payment; the initiator is the bank that sends, by its BIC.
-var pacs008Roles = roles{message: "pacs.008", ownerAccount: "DbtrAcct", otherAccount: "CdtrAcct", date: "IntrBkSttlmDt"}
+var pacs008Roles = roles{message: "pacs.008", ownerAccount: "DbtrAcct", otherAccount: "CdtrAcct", date: "IntrBkSttlmDt",
+	payment: "CdtTrfTxInf", amount: "IntrBkSttlmAmt", rules: &pacs008Rules}
 
 // What only pacs008 wants to hear of.
 const (
@@ -48,7 +49,7 @@ type pacs008 struct {
 }
 
 func openPacs008(s *sheet) elements {
-	return &pacs008{initiation: initiation{s: s, roles: &pacs008Roles}}
+	return &pacs008{initiation: initiation{s: s, roles: &pacs008Roles, rules: pacs008Roles.rules}}
 }
 
 func (r *pacs008) start(id int) {

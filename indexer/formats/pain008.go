@@ -7,13 +7,14 @@ package formats
 //
 // The creditor is the file's owner and so stands in Facts.Payers; in each Payment it is the payee, who draws, and the
 // debtor is the payer. There is one direction only, so sums are positive and in Totals.
-var pain008Roles = roles{message: "pain.008", draws: true, ownerAccount: "CdtrAcct", otherAccount: "DbtrAcct", date: "ReqdColltnDt"}
+var pain008Roles = roles{message: "pain.008", draws: true, ownerAccount: "CdtrAcct", otherAccount: "DbtrAcct", date: "ReqdColltnDt",
+	payment: "DrctDbtTxInf", amount: "InstdAmt", rules: &initiationRules}
 
 // pain008Tree is what is read of a customer direct debit initiation.
 var pain008Tree = element{id: idMessage, kids: []element{
 	initiationHeader(),
 	{name: "PmtInf", id: idPmtInf, kids: []element{
-		leaf("NbOfTxs", idBatchCount), leaf("CtrlSum", idBatchSum), leaf("ReqdColltnDt", idDate),
+		leaf("PmtInfId", idBatchID), leaf("NbOfTxs", idBatchCount), leaf("CtrlSum", idBatchSum), leaf("ReqdColltnDt", idDate),
 		within("Cdtr", leaf("Nm", idOwnerName)),
 		within("CdtrAcct", accountID(idOwnerIBAN, idOwnerAccount)),
 		agent("CdtrAgt"),
@@ -28,4 +29,6 @@ var pain008Tree = element{id: idMessage, kids: []element{
 	}},
 }}
 
-func openPain008(s *sheet) elements { return &initiation{s: s, roles: &pain008Roles} }
+func openPain008(s *sheet) elements {
+	return &initiation{s: s, roles: &pain008Roles, rules: pain008Roles.rules}
+}

@@ -62,6 +62,7 @@ func openPO3(prefix []byte, s *sheet) reader {
 	f := &po3File{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("po3", "")
+	s.orders = true
 	return f
 }
 

@@ -13,16 +13,22 @@ type sheet struct {
 	found    func(*Payment)
 	today    string // date that execution dates are measured against; "" for none
 
+	sealKey *SealKey // that a sealed file is checked with; nil for none
+
 	closed bool // malformed or unrecognised: nothing more is read
 
 	both           bool // the format has both directions: negative payments are debits
 	totals, debits sums
+
+	orders bool // the payments are to be made: their dates should be bank days
+	days   bankDays
 }
 
 // sums are totals in order of appearance.
 type sums struct {
-	list []Total
-	last int // where in list the last payment went
+	list     []Total
+	decimals []uint8 // of each currency in list
+	last     int     // where in list the last payment went
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
@@ -129,8 +135,13 @@ func (s *sheet) executes(date []byte) {
 
 // payment numbers the payment, adds it to the total of its currency and hands it over. One without a currency only counts.
 func (s *sheet) payment(p *Payment) {
-	if len(p.Currency) > 0 && !s.add(p) {
-		return
+	if len(p.Currency) > 0 {
+		if !s.add(p) {
+			return
+		}
+		if s.orders {
+			s.checkBankDay(p)
+		}
 	}
 	s.facts.Payments++
 	p.Index = s.facts.Payments
@@ -145,7 +156,11 @@ func (s *sheet) add(p *Payment) bool {
 	if s.both && amount.Sign() < 0 {
 		into, amount = &s.debits, amount.Neg()
 	}
+	known := len(into.list)
 	t := into.of(p.Currency)
+	if len(into.list) > known {
+		s.meet(p.Currency, into)
+	}
 	if t == nil {
 		s.malformed("it has more than %d currencies", maxCurrencies)
 		return false
@@ -156,6 +171,7 @@ func (s *sheet) add(p *Payment) bool {
 		return false
 	}
 	t.Amount = sum
+	s.checkAmount(amount, into)
 	t.Payments++
 	return true
 }

@@ -119,6 +119,7 @@ func openTelepay(prefix []byte, s *sheet) reader {
 	f := &telepayFile{s: s}
 	f.telepayCutter = telepayCutter{s: s, line: line, take: f.record}
 	f.said.sum = AmountFromMinor(0, 2)
+	s.orders = true
 	s.facts.Format, s.facts.Encoding = "telepay", "us-ascii"
 	return f
 }

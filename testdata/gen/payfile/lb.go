@@ -69,7 +69,7 @@ func (f *lb) section(batch, first, last int) error {
 	f.b = append(f.b, sender...)
 	f.b = append(f.b, created.Format("060102")...)
 	f.put(19, 40, "LEVERANTÖRSBETALNINGAR")
-	f.b = append(f.b, created.AddDate(0, 0, 1+batch%20).Format("060102")...)
+	f.b = append(f.b, due(1+batch%20).Format("060102")...)
 	f.to(60)
 	f.b = append(f.b, "SEK"...)
 	negative, sum := false, int64(0)
@@ -115,7 +115,7 @@ func (f *lb) payment(i int) int64 {
 	f.to(38)
 	f.b = digits(f.b, uint64(max(ore, -ore)), 12)
 	if d.roll(5) == 0 {
-		f.b = append(f.b, created.AddDate(0, 0, 1+d.roll(30)).Format("060102")...)
+		f.b = append(f.b, due(1+d.roll(30)).Format("060102")...)
 	}
 	f.to(61)
 	f.b = append(f.b, "VERIF "...)

@@ -109,7 +109,7 @@ func (x *pain001) batch(batch, first, last int) error {
 	x.count(3, last-first)
 	x.total(3, x.sum(first, last))
 	x.open(3, "ReqdExctnDt")
-	x.text(4, "Dt", created.AddDate(0, 0, 1+batch%20).Format("2006-01-02"))
+	x.text(4, "Dt", due(1+batch%20).Format("2006-01-02"))
 	x.shut(3, "ReqdExctnDt")
 	x.open(3, "Dbtr")
 	x.text(4, "Nm", "Exempel Handel AB")

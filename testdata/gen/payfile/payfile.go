@@ -24,6 +24,15 @@ type Options struct {
 // created is when every generated file says that it was made; payments are due in the days after it.
 var created = time.Date(2026, 11, 20, 15, 2, 11, 0, time.UTC)
 
+// due is so many days later, moved to Monday from a weekend: banks do not work then.
+func due(days int) time.Time {
+	day := created.AddDate(0, 0, days)
+	for day.Weekday() == time.Saturday || day.Weekday() == time.Sunday {
+		day = day.AddDate(0, 0, 1)
+	}
+	return day
+}
+
 func (o Options) payments() int { return max(o.Payments, 1) }
 
 func (o Options) perBatch() int {
