@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// abandonWithin is how long a server may take to answer when we broke off a transfer. pure-ftpd often never does.
+const abandonWithin = 2 * time.Second
+
 // dataConn is a data connection of FTP over TLS. Its handshake is done by the first Read or Write, or by Handshake, which
 // the library calls for an empty file.
 type dataConn struct {
@@ -78,10 +81,11 @@ func (d *dataConn) cutOff() bool { return d != nil && d.ended && d.wire.hasEnded
 // (session tickets of TLS 1.3), then the end. Closed at once, unread bytes make TCP reset the connection, and vsftpd loses
 // what it has not read yet. The library reads the server's verdict next, so the control connection gets its time for that.
 func (d *dataConn) Close() error {
-	defer d.control.begin(replyLimit)
 	if d.broken {
+		defer d.control.hurry(abandonWithin)
 		return d.wire.Close()
 	}
+	defer d.control.begin(replyLimit)
 	if d.wrote {
 		d.begin()
 		if err := d.Conn.CloseWrite(); err != nil {

@@ -351,7 +351,7 @@ func pour(from io.Reader, take func([]byte) error) (total int64, taken, err erro
 // resume finds out, after a transfer that was broken off, whether the next answer will be that to the next command: some
 // servers answer once, some twice.
 func (f *ftps) resume() {
-	f.control.begin(replyLimit)
+	f.control.hurry(abandonWithin)
 	if err := f.conn.NoOp(); err != nil {
 		f.leash.cut(fmt.Errorf("the server lost its place after a transfer that was broken off: %w", err))
 	}

@@ -148,6 +148,15 @@ func (w *wire) begin(bytes int64) {
 	w.arm()
 }
 
+// hurry gives the server no more than so long for what it says next.
+func (w *wire) hurry(most time.Duration) {
+	w.begin(replyLimit)
+	w.mu.Lock()
+	w.limit = time.Now().Add(most)
+	w.mu.Unlock()
+	w.arm()
+}
+
 // rest ends an operation: until the next one begins, the server may be silent.
 func (w *wire) rest() {
 	w.mu.Lock()
