@@ -1,9 +1,11 @@
 package proof
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -283,5 +285,94 @@ func TestPollKilled(t *testing.T) {
 		t.Errorf("%d files accepted, %d refused, of %d", len(got), len(with(g.files(), "rejected")), files)
 	}
 	t.Logf("%d kills", kills)
+	g.tidy(t)
+}
+
+// TestDeliver: a receipt of each file, and what is sent, arrive whole, under their names, once; nothing there is overwritten.
+func TestDeliver(t *testing.T) {
+	c := newCustomer(t)
+	in := filepath.Join(filepath.Dir(c.folder), "in")
+	if err := os.Mkdir(in, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g := newGateway(t, options{accounts: acme + c.remote("every: 1h, ready: renamed, after: delete") + "        send: {path: " + in + "}\n"})
+	good := pain001(t, 3000)
+	c.put(t, "pay.xml", good)
+	c.put(t, "bad.xml", wrongTotals(t, 2000))
+	statement := bytes.Repeat([]byte("a statement of account\n"), 100_000)
+	save(t, g.dir, "statement.txt", statement)
+	save(t, in, "statement.txt", []byte("was there before"))
+	g.must("send", "acme", filepath.Join(g.dir, "statement.txt"), "-c", g.config)
+	g.poll(t)
+	arrived := func() map[string][]byte {
+		files := map[string][]byte{}
+		entries, err := os.ReadDir(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if files[e.Name()], err = os.ReadFile(filepath.Join(in, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return files
+	}
+	eventually(t, "everything has arrived", func() bool { return len(arrived()) == 4 })
+	files := arrived()
+	if !bytes.Equal(files["statement-2.txt"], statement) || string(files["statement.txt"]) != "was there before" {
+		t.Error("the statement is not there, or has overwritten another")
+	}
+	for name, content := range files {
+		if strings.HasSuffix(name, ".json") && !bytes.Contains(content, []byte(`"verdict"`)) {
+			t.Errorf("%s: %s", name, content)
+		}
+	}
+	// Nothing arrives twice, and what was delivered is no longer in the outbox.
+	g.poll(t)
+	if len(arrived()) != 4 {
+		t.Errorf("there are %d files", len(arrived()))
+	}
+	s := g.door().sit(t)
+	if entries, err := s.ReadDir("/outbox"); err != nil || len(entries) != 0 {
+		t.Errorf("the outbox holds %v, %v", entries, err)
+	}
+}
+
+// TestOutbox: what an operator sends, the customer fetches over SFTP; removing it says that it was fetched.
+func TestOutbox(t *testing.T) {
+	g := newGateway(t, options{})
+	first, second := bytes.Repeat([]byte("0123456789"), 100_000), []byte("short")
+	save(t, g.dir, "list.csv", first)
+	g.must("send", "acme", filepath.Join(g.dir, "list.csv"), "-c", g.config)
+	save(t, g.dir, "list.csv", second)
+	g.must("send", "acme", filepath.Join(g.dir, "list.csv"), "-c", g.config)
+	read := func(s *session, name string) []byte {
+		f, err := s.Open("/outbox/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	s := g.door().sit(t)
+	if !bytes.Equal(read(s, "list.csv"), first) || !bytes.Equal(read(s, "list-2.csv"), second) {
+		t.Error("the files differ from what was sent")
+	}
+	if err := s.Remove("/outbox/list.csv"); err != nil {
+		t.Fatal(err)
+	}
+	g.stop()
+	g.start()
+	s = g.door().sit(t)
+	if entries, err := s.ReadDir("/outbox"); err != nil || len(entries) != 1 || entries[0].Name() != "list.csv" || !bytes.Equal(read(s, "list.csv"), second) {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if _, talk, code := g.command("", "send", "acme", g.config+".none", "-c", g.config); code != 1 || !strings.Contains(talk, "no such file") {
+		t.Errorf("exit %d: %s", code, talk)
+	}
 	g.tidy(t)
 }
