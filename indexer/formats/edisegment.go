@@ -133,10 +133,10 @@ func graphic(b []byte) bool {
 	var bad uint64
 	for ; len(b) >= 8; b = b[8:] {
 		x := binary.LittleEndian.Uint64(b)
-		bad |= x | x - ' '*ones // the high bit of a byte is set when it is one of them, or stands next to one
+		bad |= x | (x - ' '*ones) // the high bit of a byte is set when it is one of them, or stands next to one
 	}
 	for _, c := range b {
-		bad |= uint64(c) | uint64(c) - ' '
+		bad |= uint64(c) | (uint64(c) - ' ')
 	}
 	return bad&(0x80*ones) == 0
 }
