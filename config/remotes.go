@@ -41,7 +41,7 @@ type Remote struct {
 	Fetch *Fetch `yaml:"fetch"`
 	// Send says where receipts and what is in the account's outbox are delivered to.
 	Send *Send `yaml:"send"`
-	// Expect says by when files should have come.
+	// Expect says by when a file should have come from it.
 	Expect *Expect `yaml:"expect"`
 }
 
@@ -88,15 +88,19 @@ type Send struct {
 	Receipts string `yaml:"receipts" default:"yes" one:"yes no"`
 }
 
-// Expect says by when a file should have come; if none has, one warning is given before that time and one after.
+// Expect says by when a file should have come; if none has, one warning is given before that time and one after. A file
+// counts when it was accepted or is held.
 type Expect struct {
-	// By is the time of day.
+	// By is the time of day by which the gateway has it.
 	By string `yaml:"by" need:"'16:00'"`
+	// Since is the time of day from which on a file counts for the next such day: midnight, or the evening before (18:00 for a
+	// file of the night that must be there by 06:30). What comes on a day between, as on a Saturday, counts for the next one.
+	Since string `yaml:"since" default:"00:00" eg:"'18:00'"`
 	// Days: which days: bank days of calendar, monday to friday, or all.
 	Days string `yaml:"days" default:"bank" one:"bank weekdays all"`
 	// Calendar is whose bank days: SE (Swedish) or TARGET (the euro's).
 	Calendar string `yaml:"calendar" default:"SE" one:"SE TARGET"`
-	// Zone is the time zone of by.
+	// Zone is the time zone of by and since.
 	Zone string `yaml:"zone" default:"Europe/Stockholm" eg:"UTC"`
 	// Warn is how long before that the first warning is given.
 	Warn time.Duration `yaml:"warn" default:"30m" min:"1m"`
@@ -161,6 +165,9 @@ func (l *loading) remote(at string, a *Account, r *Remote) {
 	}
 	if r.Expect != nil {
 		l.expect(at+".expect", r.Expect)
+		if r.Fetch == nil && !l.tried(at+".fetch") {
+			l.note(l.places[at+".expect"], "nothing is fetched from this remote, so nothing can come from it")
+		}
 	}
 	if scheme != "" && l.examine.Remote != nil && !l.wrongBelow(at) {
 		if warning, err := l.examine.Remote(r); err != nil {
@@ -317,6 +324,10 @@ func (l *loading) fetch(at string, a *Account, f *Fetch) {
 func (l *loading) expect(at string, e *Expect) {
 	if e.By != "" {
 		l.clock(at+".by", e.By)
+	}
+	l.clock(at+".since", e.Since)
+	if e.By == e.Since && e.By != "" {
+		l.note(l.places[at+".by"], "is the time of since, so a late file could not be told from the next day's")
 	}
 	l.zone(at+".zone", e.Zone)
 }

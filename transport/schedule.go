@@ -44,18 +44,15 @@ func jittered(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
 
-// nextClock is the first of the times of day after now, in a zone. A time that a clock change skips is the moment of the
-// change; one that comes twice is the first of the two.
+// nextClock is the first of the times of day after now, in a zone.
 func nextClock(clocks []string, zone string, now time.Time) time.Time {
-	place, err := time.LoadLocation(zone)
-	if err != nil {
-		place = time.UTC // Load refused such a zone
-	}
+	place := config.Place(zone)
 	local := now.In(place)
 	var next time.Time
 	for day := range 3 {
+		date := time.Date(local.Year(), local.Month(), local.Day()+day, 0, 0, 0, 0, time.UTC)
 		for _, clock := range clocks {
-			t := onDay(local.AddDate(0, 0, day), clock, place)
+			t := config.Clock(date, clock, place)
 			if t.After(now) && (next.IsZero() || t.Before(next)) {
 				next = t
 			}
@@ -65,10 +62,4 @@ func nextClock(clocks []string, zone string, now time.Time) time.Time {
 		}
 	}
 	return next
-}
-
-// onDay is a time of day on the day of t.
-func onDay(t time.Time, clock string, place *time.Location) time.Time {
-	at, _ := time.Parse("15:04", clock) // Load refused others
-	return time.Date(t.Year(), t.Month(), t.Day(), at.Hour(), at.Minute(), 0, 0, place)
 }
