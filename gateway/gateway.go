@@ -155,6 +155,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
 	group.Go(func() error { return g.follow(inside, func() { ready(addr) }) })
 	group.Go(func() error { return g.prepareSeals(inside) })
+	group.Go(func() error { return g.watchExpected(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)

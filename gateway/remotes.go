@@ -25,14 +25,31 @@ type RemoteLine struct {
 	Failed    int                  `json:"failed,omitempty"` // looks in a row
 	Step      string               `json:"step,omitempty"`   // at which the last one failed
 	Trouble   string               `json:"trouble,omitempty"`
-	Result    transport.LookResult `json:"result"` // of the last look
+	Result    transport.LookResult `json:"result"`         // of the last look
+	Late      *LateLine            `json:"late,omitempty"` // the file that should have come from it
 }
 
 // PollQuery asks for a look now. Remote is a remote's name, or ACCOUNT/NAME where several accounts have one of that name.
 type PollQuery struct{ Remote string }
 
-// Remotes tells how the customers' servers are doing.
-func (g *Gateway) Remotes() []RemoteLine {
+// Remotes tells how the customers' servers are doing, and which of them owe a file.
+func (g *Gateway) Remotes(ctx context.Context) ([]RemoteLine, error) {
+	lines := g.remoteLines()
+	late, err := g.late(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		for k := range late {
+			if late[k].Remote != "" && late[k].Account == lines[i].Account && late[k].Remote == lines[i].Remote {
+				lines[i].Late = &late[k]
+			}
+		}
+	}
+	return lines, nil
+}
+
+func (g *Gateway) remoteLines() []RemoteLine {
 	lines := []RemoteLine{}
 	poller := g.poller.Load()
 	if poller == nil { // only the files are open here

@@ -45,7 +45,7 @@ func (t *tool) listRemotes(ctx context.Context) error {
 			continue
 		}
 		row := text(line.Account, line.Remote, t.remoteState(line), t.minute(line.LastLook), t.minute(line.NextLook), t.minute(line.LastFile),
-			fmt.Sprint(line.Result.Waiting), remoteTrouble(line))
+			fmt.Sprint(line.Result.Waiting), t.remoteTrouble(line))
 		if line.State == "down" {
 			row[2].colour = red
 		}
@@ -65,7 +65,21 @@ func (t *tool) remoteState(line gateway.RemoteLine) string {
 	return "down since " + t.minute(line.DownSince)
 }
 
-func remoteTrouble(line gateway.RemoteLine) string {
+// remoteTrouble is what is wrong with a remote: it is down, or it owes a file, or both.
+func (t *tool) remoteTrouble(line gateway.RemoteLine) string {
+	var parts []string
+	if l := line.Late; l != nil && l.State == "due" {
+		parts = append(parts, "file expected by "+t.minute(l.By))
+	} else if l != nil {
+		parts = append(parts, "file missing since "+t.minute(l.By))
+	}
+	if trouble := lookTrouble(line); trouble != "" {
+		parts = append(parts, trouble)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func lookTrouble(line gateway.RemoteLine) string {
 	switch r := line.Result; {
 	case line.Trouble != "":
 		return line.Step + ": " + line.Trouble
