@@ -80,7 +80,7 @@ func TestExpectedDays(t *testing.T) {
 	}
 }
 
-// TestExpectedDaysAlways: every minute of eleven years belongs to one day, and days follow each other without a hole.
+// TestExpectedDaysAlways: whatever moment of eleven years belongs to one day, and days follow each other without a hole.
 func TestExpectedDaysAlways(t *testing.T) {
 	for _, rule := range []config.Expect{
 		{By: "16:00", Since: "00:00", Days: "bank", Calendar: "SE", Zone: "Europe/Stockholm"},
@@ -88,7 +88,7 @@ func TestExpectedDaysAlways(t *testing.T) {
 		{By: "06:30", Since: "18:00", Days: "weekdays", Zone: "America/New_York"},
 	} {
 		var last expectDay
-		for now := stockholm(t, "2020-01-01 00:00"); now.Year() < 2031; now = now.Add(3*time.Hour + 7*time.Minute) {
+		for now := stockholm(t, "2020-01-01 00:00"); now.Year() < 2031; now = now.Add(11*time.Hour + 7*time.Minute) {
 			before, present := expectedDays(&rule, now)
 			switch {
 			case present.from.After(now) || before.by.IsZero() || before.from.IsZero() || !before.by.Before(present.by) || present.by.Before(present.from):
@@ -387,16 +387,16 @@ func TestWhyLate(t *testing.T) {
 	}
 }
 
-// TestWatchExpected runs the loop itself through a week of Easter, each minute of it.
+// TestWatchExpected runs the loop itself through Easter, each minute of it.
 func TestWatchExpected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newLateHouse(t, "2026-04-01 09:00", `acme expect: {by: "16:00", days: bank}`)
+		h := newLateHouse(t, "2026-04-02 09:00", `acme expect: {by: "16:00", days: bank}`)
 		begun := time.Now()
 		h.now = func() time.Time { return h.clock.Add(time.Since(begun)) }
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- h.watchExpected(ctx) }()
-		<-time.After(7*24*time.Hour + 30*time.Second) // of the bubble's clock
+		<-time.After(5*24*time.Hour + 8*time.Hour + 30*time.Second) // of the bubble's clock
 		cancel()
 		if err := <-ended; err != nil {
 			t.Fatal(err)
@@ -406,7 +406,7 @@ func TestWatchExpected(t *testing.T) {
 			said = append(said, fmt.Sprintf("%s %s", m[1], m[2]))
 		}
 		if d := cmp.Diff([]string{
-			"file expected 2026-04-01T16:00", "file missing 2026-04-01T16:00", "file expected 2026-04-02T16:00", "file missing 2026-04-02T16:00",
+			"file expected 2026-04-02T16:00", "file missing 2026-04-02T16:00",
 			"file expected 2026-04-07T16:00", "file missing 2026-04-07T16:00",
 		}, said); d != "" {
 			t.Errorf("-want +got:\n%s", d)

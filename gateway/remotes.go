@@ -102,8 +102,11 @@ func (g *Gateway) Poll(ctx context.Context, q PollQuery) (RemoteLine, error) {
 	}
 	state, err := poller.Now(ctx, a.ID, r.Name)
 	var remote *transport.RemoteError
-	if err != nil && !errors.As(err, &remote) && ctx.Err() != nil {
+	switch {
+	case err != nil && !errors.As(err, &remote) && ctx.Err() != nil:
 		return RemoteLine{}, err
+	case errors.Is(err, transport.ErrNoRemote), errors.Is(err, context.Canceled):
+		return RemoteLine{}, &No{Text: "not looked at: the gateway stops, or the remote has left the configuration", Hint: "sealgate remotes"}
 	}
 	return remoteLine(state), nil // the line has the trouble
 }

@@ -21,11 +21,13 @@ type Poller struct {
 	depot Depot
 	log   *slog.Logger
 	now   func() time.Time
-	seats chan struct{} // one for each remote that may be connected to at once
+	dial  func(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, error) // DialRemote
+	seats chan struct{}                                                                 // one for each remote that may be connected to at once
 
 	mu      sync.Mutex
 	remotes map[remoteKey]*polling
-	changed chan struct{} // the configuration was swapped
+	running map[remoteKey]chan struct{} // of the last that was started: closed when it has ended
+	changed chan struct{}               // the configuration was swapped
 }
 
 type remoteKey struct{ account, remote string }
@@ -38,6 +40,7 @@ type polling struct {
 	asked   chan chan<- error // somebody wants a look now
 	woken   chan struct{}     // something is to be delivered
 	stop    context.CancelFunc
+	gone    chan struct{}     // closed when it does nothing any more
 	told    map[string]string // see look
 
 	mu    sync.Mutex
@@ -61,8 +64,8 @@ type RemoteState struct {
 // NewPoller makes the poller for a configuration; Run begins.
 func NewPoller(cfg *config.Config, depot Depot, log *slog.Logger) *Poller {
 	p := &Poller{
-		depot: depot, log: log, now: time.Now, seats: make(chan struct{}, max(1, cfg.RemotesAtOnce)),
-		remotes: map[remoteKey]*polling{}, changed: make(chan struct{}, 1),
+		depot: depot, log: log, now: time.Now, dial: DialRemote, seats: make(chan struct{}, max(1, cfg.RemotesAtOnce)),
+		remotes: map[remoteKey]*polling{}, running: map[remoteKey]chan struct{}{}, changed: make(chan struct{}, 1),
 	}
 	p.Reload(cfg)
 	return p
@@ -83,7 +86,8 @@ func (p *Poller) Reload(cfg *config.Config) {
 				delete(old, key)
 				continue
 			}
-			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), woken: make(chan struct{}, 1), told: map[string]string{}}
+			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), woken: make(chan struct{}, 1),
+				gone: make(chan struct{}), told: map[string]string{}}
 			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
 			if before := old[key]; before != nil {
 				one.state = before.snapshot()
@@ -95,6 +99,8 @@ func (p *Poller) Reload(cfg *config.Config) {
 	for _, before := range old {
 		if before.stop != nil {
 			before.stop()
+		} else {
+			close(before.gone) // it never began
 		}
 	}
 	select {
@@ -108,11 +114,19 @@ func (p *Poller) Run(ctx context.Context) error {
 	var group errgroup.Group
 	for {
 		p.mu.Lock()
-		for _, one := range p.remotes {
+		for key, one := range p.remotes {
 			if one.stop == nil {
 				inside, stop := context.WithCancel(ctx)
-				one.stop = stop
-				group.Go(func() error { one.run(inside); return nil })
+				before := p.running[key]
+				one.stop, p.running[key] = stop, one.gone
+				group.Go(func() error {
+					defer close(one.gone)
+					if before != nil {
+						<-before // it may be committing a file, which a second look must not find half-way
+					}
+					one.run(inside)
+					return nil
+				})
 			}
 		}
 		p.mu.Unlock()
@@ -134,7 +148,7 @@ func (o *polling) run(ctx context.Context) {
 		next := earlier(fetchAt, sendAt)
 		o.change(func(s *RemoteState) { s.NextLook = next })
 		if timer.Stop(); !next.IsZero() {
-			timer.Reset(max(0, next.Sub(o.poller.now())))
+			timer.Reset(min(longestNap, max(0, next.Sub(o.poller.now()))))
 		}
 		var heard chan<- error
 		now := false
@@ -147,6 +161,9 @@ func (o *polling) run(ctx context.Context) {
 			}
 			continue
 		case <-timer.C:
+			if next.After(o.poller.now()) { // it only woke to see what the clock says
+				continue
+			}
 		case heard = <-o.asked:
 			now = true
 		}
@@ -219,7 +236,7 @@ func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
 
 // run connects, fetches, delivers and goes.
 func (l *look) run(ctx context.Context, fetch bool) (err error) {
-	if l.session, err = DialRemote(ctx, l.remote, l.log); err != nil {
+	if l.session, err = l.poller.dial(ctx, l.remote, l.log); err != nil {
 		return err
 	}
 	defer func() {
@@ -300,25 +317,39 @@ func (o *polling) snapshot() RemoteState {
 	return o.state
 }
 
-// Now looks at a remote at once and gives how that went. ErrNoRemote if the configuration has none of this name.
+// Now looks at a remote at once, or as soon as a look under way has ended, and gives how that went. ErrNoRemote if the
+// configuration has none of this name; context.Canceled if the gateway stops.
 func (p *Poller) Now(ctx context.Context, account, remote string) (RemoteState, error) {
-	p.mu.Lock()
-	one := p.remotes[remoteKey{account, remote}]
-	p.mu.Unlock()
-	if one == nil {
-		return RemoteState{}, ErrNoRemote
-	}
 	heard := make(chan error, 1)
-	select {
-	case one.asked <- heard:
-	case <-ctx.Done():
-		return one.snapshot(), ctx.Err()
-	}
-	select {
-	case err := <-heard:
-		return one.snapshot(), err
-	case <-ctx.Done():
-		return one.snapshot(), ctx.Err()
+	var last *polling
+	for {
+		p.mu.Lock()
+		one := p.remotes[remoteKey{account, remote}]
+		p.mu.Unlock()
+		switch {
+		case one == nil:
+			return RemoteState{}, ErrNoRemote
+		case one == last: // it looks no more and there is no other: we stop
+			return one.snapshot(), context.Canceled
+		}
+		select {
+		case one.asked <- heard:
+		case <-one.gone:
+			last = one
+			continue
+		case <-ctx.Done():
+			return one.snapshot(), ctx.Err()
+		}
+		select {
+		case err := <-heard:
+			if errors.Is(err, context.Canceled) && ctx.Err() == nil { // the configuration has changed: ask the new one
+				last = one
+				continue
+			}
+			return one.snapshot(), err
+		case <-ctx.Done():
+			return one.snapshot(), ctx.Err()
+		}
 	}
 }
 

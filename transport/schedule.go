@@ -14,11 +14,12 @@ const (
 	firstRetry  = 30 * time.Second // after the first look that failed; each further one doubles it
 	longestWait = 15 * time.Minute // between looks that fail
 	outboxLook  = time.Minute      // before the next try to deliver what could not be
+	longestNap  = 10 * time.Minute // before the clock is read again: it may be set, or the machine be suspended
 	wakeDelay   = 2 * time.Second  // before something is delivered, so that its like goes with it
 )
 
-// nextLook says how long to wait after a look: that ended now, failed so many times in a row, and left files that wait for
-// a second look.
+// nextLook says how long to wait after a look: that ended now, failed so many times in a row, and left files that are not
+// ready. Only where two looks must agree does a second one make them so.
 func nextLook(r *config.Remote, now time.Time, failed int, waiting bool) time.Duration {
 	if failed > 0 {
 		return min(longestWait, firstRetry<<min(failed-1, 10))
@@ -33,7 +34,7 @@ func nextLook(r *config.Remote, now time.Time, failed int, waiting bool) time.Du
 	} else {
 		wait = jittered(f.Every)
 	}
-	if waiting {
+	if waiting && f.Ready == "looks" {
 		wait = min(wait, secondLook)
 	}
 	return wait

@@ -92,7 +92,7 @@ func sameFile(a, b RemoteFile) bool { return a.Size == b.Size && a.Time.Equal(b.
 // again connects anew after the connection was lost.
 func (l *look) again(ctx context.Context) error {
 	l.session.Close() // it is lost anyway
-	session, err := DialRemote(ctx, l.remote, l.log)
+	session, err := l.poller.dial(ctx, l.remote, l.log)
 	if err != nil {
 		l.session = nil
 		return err
