@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -78,17 +79,31 @@ func (t *tool) introduce(shown *transport.Introduction) {
 }
 
 func (t *tool) listRemote(ctx context.Context, r *config.Remote) error {
-	session, err := transport.DialRemote(ctx, r, t.newLog("", slog.LevelWarn))
+	files, wanted, err := visit(ctx, r, t.newLog("", slog.LevelWarn), func() { t.say("login      ok: %s\n", clean(r.User)) })
+	if files >= 0 {
+		t.say("folder     ok: %s, %d to fetch by match: and ignore:\n", count(files, "file"), wanted)
+	}
 	if err != nil {
 		return no("", "%s: %s", r.Name, err)
+	}
+	if r.Send != nil {
+		t.say("send to    ok: %s\n", clean(r.Send.Path))
+	}
+	return nil
+}
+
+// visit logs in to a remote (then in is called), lists it, and the folder of send: too, and changes nothing. files is -1 if there is no list.
+func visit(ctx context.Context, r *config.Remote, log *slog.Logger, in func()) (files, wanted int, err error) {
+	session, err := transport.DialRemote(ctx, r, log)
+	if err != nil {
+		return -1, 0, err
 	}
 	defer session.Close()
-	t.say("login      ok: %s\n", clean(r.User))
+	in()
 	entries, err := session.List(ctx, "")
 	if err != nil {
-		return no("", "%s: %s", r.Name, err)
+		return -1, 0, err
 	}
-	files, wanted := 0, 0
 	for _, e := range entries {
 		if e.Folder || e.Special {
 			continue
@@ -98,12 +113,10 @@ func (t *tool) listRemote(ctx context.Context, r *config.Remote) error {
 			wanted++
 		}
 	}
-	t.say("folder     ok: %s, %d to fetch by match: and ignore:\n", count(files, "file"), wanted)
 	if r.Send != nil {
 		if _, err := session.List(ctx, r.Send.Path); err != nil && !errors.Is(err, transport.ErrGone) {
-			return no("", "%s: the folder of send: %s", r.Name, err)
+			return files, wanted, fmt.Errorf("the folder of send: %w", err)
 		}
-		t.say("send to    ok: %s\n", clean(r.Send.Path))
 	}
-	return nil
+	return files, wanted, nil
 }
