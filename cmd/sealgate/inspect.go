@@ -48,6 +48,7 @@ type inspection struct {
 	Initiator    string            `json:"initiator,omitempty"`
 	Answers      string            `json:"answers,omitempty"`
 	Encoding     string            `json:"encoding,omitempty"`
+	Packed       string            `json:"packed,omitempty"` // gzip or zip
 	Payments     int64             `json:"payments"`
 	Totals       map[string]string `json:"totals,omitempty"`
 	Debits       map[string]string `json:"debits,omitempty"`
@@ -125,7 +126,7 @@ func (t *tool) inspectFile(ctx context.Context, name string) (inspection, error)
 	line := gateway.LineOf(&indexer.File{Facts: f})
 	i := inspection{
 		File: name, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Format: f.Format, Version: f.Version, MessageID: f.MessageID,
-		CreatedAt: f.CreatedAt, Initiator: f.Initiator, Answers: f.Answers, Encoding: f.Encoding, Payments: f.Payments,
+		CreatedAt: f.CreatedAt, Initiator: f.Initiator, Answers: f.Answers, Encoding: f.Encoding, Packed: f.Packed, Payments: f.Payments,
 		Totals: line.Totals, Debits: line.Debits, Declared: f.Declared, First: f.FirstExecution, Last: f.LastExecution,
 		Payers: f.Payers, Accepted: len(problems) == 0, Findings: f.FindingsAll, FindingsKept: f.Findings,
 	}

@@ -123,6 +123,9 @@ func contentOf(d gateway.Detail) string {
 	if d.Encoding != "" && d.Encoding != "utf-8" {
 		text += ", " + d.Encoding
 	}
+	if d.Packed != "" {
+		text += ", packed as " + d.Packed
+	}
 	return text
 }
 

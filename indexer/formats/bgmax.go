@@ -209,7 +209,7 @@ func (f *bgmaxFile) close(rec []byte) {
 	f.counts[3]++
 	f.date = f.day(f.date[:0], columns(rec, 38, 45))
 	f.s.executes(f.date)
-	if c := trim(columns(rec, 69, 71)); len(c) > 0 && string(c) != x.currency && f.s.finds() {
+	if c := trim(columns(rec, 69, 71)); len(c) > 0 && string(c) != x.currency && f.s.finds("currency-differs") {
 		f.s.finding("currency-differs", f.where(), "the TK15 names another currency than its TK05")
 	}
 	says := claim{hasCount: true, hasSum: true, count: count, counted: x.count,

@@ -274,7 +274,7 @@ func (r *camt) endOutside(id int, text []byte) {
 		if r.account == "" {
 			r.account = string(text)
 		}
-		if id == idAccountIBAN && !validIBAN(text) && r.s.finds() {
+		if id == idAccountIBAN && !validIBAN(text) && r.s.finds("iban-check-digits") {
 			r.s.finding("iban-check-digits", r.where("Acct"), "the IBAN %q is not valid", text)
 		}
 	case idOwner:

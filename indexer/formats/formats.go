@@ -67,6 +67,8 @@ type Facts struct {
 	BusinessKey string
 	Findings    []Finding // at most MaxFindings
 	FindingsAll int64     // all of them, kept or not
+	// FindingCodes are the codes of all findings, each once.
+	FindingCodes []string
 }
 
 // Bounds of what is kept of one file.

@@ -50,6 +50,7 @@ func openLoner(prefix []byte, s *sheet) reader {
 	f := &lonerFile{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("bg-loner", "")
+	f.wantSeal()
 	s.orders = true
 	return f
 }
@@ -115,7 +116,7 @@ func (f *lonerFile) payment(rec []byte) {
 		p.PayeeAccount = append(p.PayeeAccount, trim(columns(rec, 13, 28))...)
 	} else {
 		p.PayeeAccount = f.text(p.PayeeAccount, account)
-		if f.s.finds() {
+		if f.s.finds("account-not-numeric") {
 			f.s.finding("account-not-numeric", f.where(), "the account number %q is not a number", account)
 		}
 	}

@@ -87,7 +87,7 @@ func (m *mt942) created(text []byte) {
 	}
 	day, ok := dayYMD(nil, text[:6])
 	if !ok {
-		if m.s.finds() {
+		if m.s.finds("date-shape") {
 			m.s.finding("date-shape", m.file.where(), "%q is not a date", text[:6])
 		}
 		return

@@ -209,7 +209,7 @@ func (f *po3File) close(rec []byte) {
 	words, holds := says.words(unit)
 	switch {
 	case f.odd:
-		if f.s.finds() {
+		if f.s.finds("section-totals") {
 			f.s.finding("section-totals", f.where(), "section %d says %s, but the records that are known here hold %s", f.sections, words, holds)
 		}
 	case f.slot == 0:
