@@ -130,6 +130,27 @@ func (r *Remote) Server() (scheme, address, folder string) {
 	return u.Scheme, net.JoinHostPort(u.Hostname(), port), folder
 }
 
+// Whole is a folder of this remote as its server knows it; "" is that of the URL. It begins with a slash, unless only the
+// server knows where the login begins.
+func (r *Remote) Whole(folder string) string {
+	_, _, base := r.Server()
+	if path.IsAbs(folder) {
+		return path.Clean(folder)
+	}
+	return path.Join(base, folder)
+}
+
+// Puts tells whether the gateway itself puts things into this folder of the remote: what it has delivered there, or moved
+// away, is not to be fetched.
+func (r *Remote) Puts(folder string) bool {
+	moved, moves := "", false
+	if r.Fetch != nil {
+		moved, moves = strings.CutPrefix(r.Fetch.After, "rename:")
+	}
+	whole := r.Whole(folder)
+	return moves && moved != "" && r.Whole(moved) == whole || r.Send != nil && r.Whole(r.Send.Path) == whole
+}
+
 // Takes tells whether a file of this plain name is one to fetch.
 func (f *Fetch) Takes(name string) bool {
 	matches := func(glob string) bool {
@@ -162,6 +183,9 @@ func (l *loading) remote(at string, a *Account, r *Remote) {
 	}
 	if r.Send != nil && r.Send.Path != "" && !cleanFolder(r.Send.Path) {
 		l.note(l.places[at+".send.path"], shown(r.Send.Path)+" is not a folder, written like /in")
+	}
+	if r.Fetch != nil && scheme != "" && r.Puts("") {
+		l.note(p, "fetches from the folder that it delivers to or moves files to, so it would fetch those again")
 	}
 	if r.Expect != nil {
 		l.expect(at+".expect", r.Expect)

@@ -94,7 +94,7 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 		for _, e := range entries {
 			at := path.Join(folder, e.Name)
 			switch {
-			case e.Folder && l.remote.Fetch.Folders == "yes" && !e.Hostile && strings.Count(at, "/") < deepestFolder:
+			case e.Folder && l.remote.Fetch.Folders == "yes" && !e.Hostile && !l.remote.Puts(at) && strings.Count(at, "/") < deepestFolder:
 				folders = append(folders, at)
 			case e.Folder || e.Special:
 			case e.Hostile:

@@ -437,3 +437,32 @@ func TestPollerNaps(t *testing.T) {
 		<-ended
 	})
 }
+
+// tree is a server with folders.
+type tree struct {
+	visited
+	folders map[string][]RemoteFile
+}
+
+func (s *tree) List(_ context.Context, folder string) ([]RemoteFile, error) {
+	return s.folders[folder], nil
+}
+
+// TestOwnFolders: what we have moved away, or delivered, in a folder of theirs that is looked at, is not fetched.
+func TestOwnFolders(t *testing.T) {
+	fetch := config.Fetch{Match: []string{"*"}, Folders: "yes", After: "rename:done"}
+	folder := func(name string) RemoteFile { return RemoteFile{Name: name, Folder: true} }
+	there := &tree{folders: map[string][]RemoteFile{
+		"": {folder("done"), folder("in"), folder("more"), {Name: "a"}}, "more": {folder("done"), {Name: "b"}}, "more/done": {{Name: "c"}},
+		"done": {{Name: "old"}}, "in": {{Name: "receipt"}},
+	}}
+	l := &look{remote: &config.Remote{URL: "sftp://h/out", Fetch: &fetch, Send: &config.Send{Path: "/out/in"}}, session: there}
+	files, err := l.list(t.Context())
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	if d := cmp.Diff([]string{"a", "more/b", "more/done/c"}, names); err != nil || d != "" {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
