@@ -100,7 +100,7 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 			case e.Hostile:
 				l.tell(e.Name, "a file has a name that cannot be one; it is left there")
 				l.result.Left++
-			case l.remote.Fetch.Takes(e.Name):
+			case l.remote.Fetch.Takes(e.Name) && !l.isMarker(e.Name):
 				if e.Name = at; e.Size < 0 { // not told by this server's listing
 					if e, err = l.measured(ctx, e); err != nil {
 						return nil, err
@@ -209,6 +209,12 @@ func (l *look) ready(f RemoteFile, seenSo bool) bool {
 // marker is the path of the file that says that another one is whole.
 func (l *look) marker(name string) string {
 	return path.Join(path.Dir(name), strings.Replace(l.remote.Fetch.Ready, "*", path.Base(name), 1))
+}
+
+// isMarker tells whether a name is that of a marker, which says of another file that it is whole and is none itself.
+func (l *look) isMarker(name string) bool {
+	front, back, markers := strings.Cut(l.remote.Fetch.Ready, "*")
+	return markers && len(name) > len(front)+len(back) && strings.HasPrefix(name, front) && strings.HasSuffix(name, back)
 }
 
 // tolerate tells a trouble with one file and goes on with the next, unless the connection is gone for good or it is us.

@@ -466,3 +466,27 @@ func TestOwnFolders(t *testing.T) {
 		t.Errorf("%v\n%s", err, d)
 	}
 }
+
+// TestMarkers: a marker is no file to fetch, not even one whose file is gone.
+func TestMarkers(t *testing.T) {
+	for ready, want := range map[string]string{"*.done": "a.xml done .done", "ok_*": "a.xml a.xml.done b.done done .done", "looks": "a.xml a.xml.done b.done done ok_a.xml .done"} {
+		there := &tree{folders: map[string][]RemoteFile{"": {{Name: "a.xml"}, {Name: "a.xml.done"}, {Name: "b.done"}, {Name: "done"}, {Name: "ok_a.xml"}, {Name: ".done"}}}}
+		l := &look{remote: &config.Remote{Fetch: &config.Fetch{Match: []string{"*"}, Ready: ready}}, session: there}
+		files, err := l.list(t.Context())
+		got := map[string]bool{}
+		for _, f := range files {
+			got[f.Name] = true
+		}
+		if ready == "*.done" {
+			want += " ok_a.xml"
+		}
+		for _, name := range strings.Fields(want) {
+			if !got[name] {
+				t.Errorf("%s: %s is missing", ready, name)
+			}
+		}
+		if err != nil || len(got) != len(strings.Fields(want)) || ready != "looks" && !l.markers[l.marker("a.xml")] {
+			t.Errorf("%s: %v, %v", ready, got, err)
+		}
+	}
+}

@@ -83,3 +83,23 @@ func TestExpectedFile(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestExpectedFileTold: the daemon's log has the warning of an account's rule once, over restarts.
+func TestExpectedFileTold(t *testing.T) {
+	now := time.Now().UTC()
+	rule := fmt.Sprintf("    expect: {by: %q, since: %q, days: all, zone: UTC, warn: 1d}\n",
+		now.Add(2*time.Hour).Format("15:04"), now.Add(-2*time.Hour).Format("15:04"))
+	g := newGateway(t, options{accounts: acme + rule})
+	told := func() int { return strings.Count(g.log.String(), `msg="file expected" account=acme by=`) }
+	eventually(t, "the warning", func() bool { return told() == 1 })
+	for range 3 {
+		g.stop()
+		g.start()
+		if out, _, code := g.command("", "status", "-c", g.config); code != 1 || !strings.Contains(out, ": nothing was sent; sealgate files --account acme") {
+			t.Errorf("exit %d:\n%s", code, out)
+		}
+	}
+	if told() != 1 {
+		t.Errorf("told %d times", told())
+	}
+}
