@@ -283,6 +283,8 @@ func TestFileExpectedCounts(t *testing.T) {
 	h.rule(t, `acme expect: {by: "18:00"}`)
 	h.say(t, "2026-11-18 16:12", "")
 	h.say(t, "2026-11-18 17:30", `WARN expected by=2026-11-18T18:00+01:00 why="what came was refused"`)
+	h.rule(t, `acme expect: {by: "20:00"}`)
+	h.say(t, "2026-11-18 17:31", "") // it has time again, and has not come
 	h.rule(t, "acme")
 	h.say(t, "2026-11-18 18:00", "")
 	if err := h.sweepTold(t.Context()); err != nil {
@@ -315,8 +317,9 @@ func TestFileExpectedFromRemote(t *testing.T) {
 	poller := transport.NewPoller(h.cfg.Load(), h.Gateway, h.Gateway.log)
 	h.poller.Store(poller)
 	h.clock = stockholm(t, "2026-11-18 16:00")
-	if err := h.checkExpected(t.Context(), h.clock, true); err != nil {
-		t.Fatal(err) // it says nothing: the remote may have it, and was not looked at since the start
+	said := h.log.Len()
+	if err := h.checkExpected(t.Context(), h.clock, true); err != nil || h.log.Len() != said {
+		t.Fatalf("the remote may have it, and was not looked at since the start: %v\n%s", err, h.log.String()[said:])
 	}
 	h.say(t, "2026-11-18 16:00", `WARN missing remote=bank by=2026-11-18T16:00+01:00 why="remote bank was not looked at yet"`)
 	ctx, cancel := context.WithCancel(t.Context())
