@@ -41,7 +41,6 @@ const (
 // peer is a running server.
 type peer struct {
 	dir    string // what its URL's folder is on our disk
-	folder string // of the URL
 	addr   string
 	scheme string
 	config config.Remote
