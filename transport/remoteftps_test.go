@@ -121,19 +121,22 @@ func TestRemoteInjected(t *testing.T) {
 
 func TestRemoteNoGoodbyeAndAnotherSize(t *testing.T) {
 	l, r := openLiar(t, "no goodbye")
-	l.size++
+	l.set(func() { l.size++ })
 	err := r.Read(t.Context(), "pain.xml", 0, func([]byte) error { return nil })
 	failed(t, err, stepFetch, "cut off")
 }
 
 func TestRemoteHostileListing(t *testing.T) {
 	l, r := openLiar(t, "")
+	listing := ftpLine
 	var want []string
 	for _, name := range []string{"../../etc/passwd", "/etc/passwd", "a/b", "", "a\x1b[2J", "\x00", "tab\there", "\u0085", "l\xffx"} {
-		l.listing += "type=file;size=1; " + name + "\r\n"
+		listing += "type=file;size=1; " + name + "\r\n"
 		want = append(want, name)
 	}
-	l.listing += "type=cdir;size=1; .\r\ntype=pdir; ..\r\ntype=dir; .\r\ntype=dir; ..\r\nwhat is this\r\ntype=file;size=-1; minus\r\ntype=OS.unix=slink:/x;size=1; link\r\n"
+	l.set(func() {
+		l.listing = listing + "type=cdir;size=1; .\r\ntype=pdir; ..\r\ntype=dir; .\r\ntype=dir; ..\r\nwhat is this\r\ntype=file;size=-1; minus\r\ntype=OS.unix=slink:/x;size=1; link\r\n"
+	})
 	want = append(want, "what is this", "minus")
 	files, err := r.List(t.Context(), "")
 	fine(t, err)
@@ -148,7 +151,7 @@ func TestRemoteHostileListing(t *testing.T) {
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("hostile: %q, want %q", got, want)
 	}
-	l.listing = "what is this\r\nand this\r\n"
+	l.set(func() { l.listing = "what is this\r\nand this\r\n" })
 	files, err = r.List(t.Context(), "")
 	failed(t, err, stepList, "no form that is known")
 	if files != nil {
@@ -169,7 +172,7 @@ func TestRemoteListingFails(t *testing.T) {
 		t.Run(lie, func(t *testing.T) {
 			t.Parallel()
 			l, r := openLiar(t, lie)
-			l.listing = strings.Repeat(ftpLine, 1000)
+			l.set(func() { l.listing = strings.Repeat(ftpLine, 1000) })
 			files, err := r.List(t.Context(), "")
 			failed(t, err, stepList, words)
 			if files != nil {
@@ -189,7 +192,7 @@ func TestRemoteOtherDataCertificate(t *testing.T) {
 		cert, key, _ := ca.issue(t, "other")
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		fine(t, err)
-		l.data = &tls.Config{Certificates: []tls.Certificate{pair}, SessionTicketsDisabled: true}
+		l.set(func() { l.data = &tls.Config{Certificates: []tls.Certificate{pair}, SessionTicketsDisabled: true} })
 		r, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
 		fine(t, err)
 		err = r.Read(t.Context(), "pain.xml", 0, func([]byte) error { t.Error("took something"); return nil })
@@ -261,7 +264,9 @@ func TestRemoteWrongHostName(t *testing.T) {
 func TestRemoteClientCertificate(t *testing.T) {
 	for _, scheme := range []string{"ftps", "ftpes"} {
 		l, c, ca := newLiar(t, scheme, "")
-		l.cert.ClientAuth = tls.RequireAnyClientCert
+		wants := l.cert.Clone()
+		wants.ClientAuth = tls.RequireAnyClientCert
+		l.set(func() { l.cert, l.data = wants, wants })
 		_, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
 		failed(t, err, stepTLS, "") // its words may be lost in the reset
 		c.ClientCertificate, c.KeyFile, _ = ca.issue(t, "client")
@@ -276,7 +281,9 @@ func TestRemoteClientCertificate(t *testing.T) {
 
 func TestRemoteLegacyTLS(t *testing.T) {
 	l, c, _ := newLiar(t, "ftpes", "")
-	l.cert.MinVersion, l.cert.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	modern, old := l.cert, l.cert.Clone()
+	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	l.set(func() { l.cert = old })
 	said := &peerLog{}
 	log := slog.New(slog.NewTextHandler(said, nil))
 	_, err := DialRemote(t.Context(), &c, log)
@@ -291,7 +298,7 @@ func TestRemoteLegacyTLS(t *testing.T) {
 	if text := said.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "weak algorithms: TLS 1.0 TLS_ECDHE") || !strings.Contains(text, "remote=acme-ftpes") {
 		t.Errorf("the log: %s", text)
 	}
-	l.cert.MinVersion, l.cert.MaxVersion = 0, 0
+	l.set(func() { l.cert = modern })
 	r, err = DialRemote(t.Context(), &c, log)
 	fine(t, err)
 	r.Close()
@@ -303,9 +310,9 @@ func TestRemoteLegacyTLS(t *testing.T) {
 func TestRemoteStoreRefused(t *testing.T) {
 	l, r := openLiar(t, "full")
 	failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(10))), stepSend, "452")
-	l.lie = ""
+	l.set(func() { l.lie = "" })
 	failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(10))), stepSend, "10 bytes were sent, but the server has 300000")
-	l.lie = "takes nothing"
+	l.set(func() { l.lie = "takes nothing" })
 	failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(50<<20))), stepSend, "said nothing")
 	failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(nil)), stepSend, "")
 }

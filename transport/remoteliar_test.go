@@ -17,17 +17,17 @@ import (
 
 // liar is an FTPS server that serves one folder, and lies in one way.
 type liar struct {
-	lie      string
 	implicit bool
-	cert     *tls.Config
-	data     *tls.Config // of the data connections
-	content  []byte      // of every file
-	size     int         // that SIZE tells
-	listing  string
+	content  []byte // of every file
 
-	mu   sync.Mutex
-	log  []string // the commands that came
-	hold chan struct{}
+	mu      sync.Mutex
+	lie     string
+	cert    *tls.Config
+	data    *tls.Config // of the data connections
+	size    int         // that SIZE tells
+	listing string
+	log     []string // the commands that came
+	hold    chan struct{}
 }
 
 const ftpLine = "type=file;size=300000;modify=20261120070809; pain.xml\r\n"
@@ -60,6 +60,20 @@ func newLiar(t testing.TB, scheme, lie string) (*liar, config.Remote, *authority
 	return l, r, ca
 }
 
+// set changes what it does from now on.
+func (l *liar) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// lookUp reads something that tests change.
+func lookUp[T any](l *liar, what *T) T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return *what
+}
+
 // silent holds a connection and says nothing until the test ends.
 func (l *liar) silent() { <-l.hold }
 
@@ -71,12 +85,12 @@ func (l *liar) commands() string {
 
 func (l *liar) serve(conn net.Conn) {
 	raw := conn
-	if l.lie == "silent greeting" {
+	if lookUp(l, &l.lie) == "silent greeting" {
 		l.silent()
 		return
 	}
 	if l.implicit {
-		conn = tls.Server(conn, l.cert)
+		conn = tls.Server(conn, lookUp(l, &l.cert))
 	}
 	fmt.Fprint(conn, "220-hello\r\n220 there\r\n")
 	in := bufio.NewReader(conn)
@@ -91,26 +105,26 @@ func (l *liar) serve(conn net.Conn) {
 		l.mu.Lock()
 		l.log = append(l.log, verb+" "+arg)
 		l.mu.Unlock()
-		if l.lie == "silent "+verb {
+		if lookUp(l, &l.lie) == "silent "+verb {
 			l.silent()
 			return
 		}
 		reply := map[string]string{
 			"USER": "331 password", "PASS": "230 in", "FEAT": "211-\r\n SIZE\r\n MDTM\r\n MLST type*;size*;\r\n REST STREAM\r\n211 end",
 			"TYPE": "200 ok", "PBSZ": "200 ok", "PROT": "200 ok", "CWD": "250 ok", "PWD": `257 "/out"`, "NOOP": "200 ok", "DELE": "250 ok",
-			"SIZE": "213 " + strconv.Itoa(l.size), "MDTM": "213 20261120070809", "RNFR": "350 go on", "RNTO": "250 ok", "MKD": "257 made",
+			"SIZE": "213 " + strconv.Itoa(lookUp(l, &l.size)), "MDTM": "213 20261120070809", "RNFR": "350 go on", "RNTO": "250 ok", "MKD": "257 made",
 		}[verb]
 		switch verb {
 		case "AUTH":
 			fmt.Fprint(conn, "234 go on\r\n")
-			if l.lie == "injected" {
+			if lookUp(l, &l.lie) == "injected" {
 				fmt.Fprint(raw, "230 you are in\r\n")
 			}
-			conn = tls.Server(raw, l.cert)
+			conn = tls.Server(raw, lookUp(l, &l.cert))
 			in = bufio.NewReader(conn)
 			continue
 		case "PASS":
-			switch l.lie {
+			switch lookUp(l, &l.lie) {
 			case "echoes":
 				reply = "530 no such login: " + arg + "\x1b[2J" + strings.Repeat("x", 5000)
 			case "endless":
@@ -121,11 +135,11 @@ func (l *liar) serve(conn net.Conn) {
 				}
 			}
 		case "PROT":
-			if l.lie == "PROT" {
+			if lookUp(l, &l.lie) == "PROT" {
 				reply = "536 no"
 			}
 		case "EPSV", "PASV":
-			if verb == "EPSV" && l.lie == "elsewhere" {
+			if verb == "EPSV" && lookUp(l, &l.lie) == "elsewhere" {
 				reply = "500 what"
 				break
 			}
@@ -135,7 +149,7 @@ func (l *liar) serve(conn net.Conn) {
 			}
 			defer data.Close()
 			port := data.Addr().(*net.TCPAddr).Port
-			if l.lie == "refused data" {
+			if lookUp(l, &l.lie) == "refused data" {
 				data.Close()
 			}
 			reply = fmt.Sprintf("229 (|||%d|)", port)
@@ -146,7 +160,7 @@ func (l *liar) serve(conn net.Conn) {
 			rest, _ = strconv.Atoi(arg)
 			reply = "350 go on"
 		case "RETR", "MLSD":
-			content := []byte(l.listing)
+			content := []byte(lookUp(l, &l.listing))
 			if verb == "RETR" {
 				content = l.content[rest:]
 			}
@@ -169,7 +183,7 @@ func (l *liar) serve(conn net.Conn) {
 
 // send serves a RETR or a listing and gives the last reply.
 func (l *liar) send(control net.Conn, listener net.Listener, content []byte) string {
-	if l.lie == "425" {
+	if lookUp(l, &l.lie) == "425" {
 		fmt.Fprint(control, "150 here it comes\r\n")
 		return "425 it does not"
 	}
@@ -180,7 +194,7 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 	}
 	defer raw.Close()
 	half := content[:len(content)/2]
-	switch l.lie {
+	switch lookUp(l, &l.lie) {
 	case "clear":
 		raw.Write(content)
 		return "226 done"
@@ -188,8 +202,8 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 		l.silent()
 		return "-"
 	}
-	conn := tls.Server(raw, l.data)
-	switch l.lie {
+	conn := tls.Server(raw, lookUp(l, &l.data))
+	switch lookUp(l, &l.lie) {
 	case "silent mid-data":
 		conn.Write(half)
 		l.silent()
@@ -233,7 +247,7 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 		return "426 " + err.Error()
 	}
 	conn.Close()
-	if l.lie == "silent 226" {
+	if lookUp(l, &l.lie) == "silent 226" {
 		l.silent()
 		return "-"
 	}
@@ -248,11 +262,11 @@ func (l *liar) receive(control net.Conn, listener net.Listener) string {
 		return "425 no"
 	}
 	defer raw.Close()
-	if l.lie == "takes nothing" {
+	if lookUp(l, &l.lie) == "takes nothing" {
 		l.silent()
 		return "-"
 	}
-	if l.lie == "clear" {
+	if lookUp(l, &l.lie) == "clear" {
 		fmt.Fprint(raw, "hello, no TLS here\r\n")
 		var got bytes.Buffer
 		got.ReadFrom(raw)
@@ -261,11 +275,11 @@ func (l *liar) receive(control net.Conn, listener net.Listener) string {
 		l.mu.Unlock()
 		return "226 done"
 	}
-	conn := tls.Server(raw, l.data)
+	conn := tls.Server(raw, lookUp(l, &l.data))
 	var got bytes.Buffer
 	got.ReadFrom(conn)
 	conn.Close()
-	if l.lie == "full" {
+	if lookUp(l, &l.lie) == "full" {
 		return "452 the disk is full"
 	}
 	return "226 done"

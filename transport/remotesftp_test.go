@@ -73,7 +73,7 @@ func TestRemoteShortReads(t *testing.T) {
 func TestRemoteHostileNamesSFTP(t *testing.T) {
 	l, r := openSSHLiar(t, "")
 	hostile := []string{"../../etc/passwd", "/etc/passwd", "pain.xml/", "a\nb", "/", "a/../b"}
-	l.names = append(l.names, hostile...)
+	l.set(func() { l.names = append(l.names, hostile...) })
 	files, err := r.List(t.Context(), "")
 	fine(t, err)
 	var good, bad []string
@@ -90,11 +90,12 @@ func TestRemoteHostileNamesSFTP(t *testing.T) {
 }
 
 func TestRemoteListingFailsSFTP(t *testing.T) {
-	for lie, words := range map[string]string{"broken listing": "", "failed listing": "as you say", "endless listing": "more than an answer"} {
+	for lie, words := range map[string]string{"broken listing": "", "failed listing": "as you say", "endless listing": "the server sends "} {
 		t.Run(lie, func(t *testing.T) {
 			l, r := openSSHLiar(t, lie)
 			if lie == "endless listing" {
-				l.names = append(l.names, strings.Split(strings.Repeat(strings.Repeat("n", 100)+"|", 500), "|")...)
+				many := strings.Split(strings.Repeat(strings.Repeat("n", 100)+"|", 500), "|")
+				l.set(func() { l.names = many })
 			}
 			files, err := r.List(t.Context(), "")
 			failed(t, err, stepList, words)
@@ -160,8 +161,9 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 		{"expired", []string{"Password: "}, []bool{false}, true, "does not take the password"},
 	} {
 		l, r := newSSHLiar(t, "")
-		l.server.PasswordCallback = nil
-		l.server.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		server := *l.server
+		server.PasswordCallback = nil
+		server.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			if _, err := ask("", "", nil, nil); err != nil {
 				return nil, err
 			}
@@ -174,6 +176,7 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 			}
 			return nil, err
 		}
+		l.set(func() { l.server = &server })
 		session, err := DialRemote(t.Context(), &r, slog.New(slog.DiscardHandler))
 		if c.words != "" {
 			failed(t, err, stepLogin, c.words)
@@ -204,8 +207,10 @@ func TestRemoteWrongPassword(t *testing.T) {
 func TestRemoteLegacySSH(t *testing.T) {
 	host := newSigner(t, "rsa-2048")
 	l, c := newSSHLiar(t, "", host)
-	l.server.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
-	l.server.MACs, l.server.Ciphers = []string{ssh.HMACSHA1}, []string{ssh.InsecureCipherAES128CBC}
+	l.set(func() {
+		l.server.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
+		l.server.MACs, l.server.Ciphers = []string{ssh.HMACSHA1}, []string{ssh.InsecureCipherAES128CBC}
+	})
 	said := &peerLog{}
 	log := slog.New(slog.NewTextHandler(said, nil))
 	for _, missing := range []string{"diffie-hellman-group14-sha1", "aes128-cbc", "hmac-sha1"} {

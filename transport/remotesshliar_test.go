@@ -25,7 +25,7 @@ type sshLiar struct {
 	names   []string
 	hold    chan struct{}
 
-	mu     sync.Mutex
+	mu     sync.Mutex // for what follows, server and names
 	logins int
 }
 
@@ -69,6 +69,13 @@ func newSSHLiar(t testing.TB, lie string, hosts ...ssh.Signer) (*sshLiar, config
 	return l, r
 }
 
+// set changes what it does from now on.
+func (l *sshLiar) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
 func (l *sshLiar) tries() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +98,10 @@ func (l *sshLiar) serve(conn net.Conn) {
 			}
 		}
 	}
-	session, channels, requests, err := ssh.NewServerConn(conn, l.server)
+	l.mu.Lock()
+	server := l.server
+	l.mu.Unlock()
+	session, channels, requests, err := ssh.NewServerConn(conn, server)
 	if err != nil {
 		return
 	}
@@ -213,8 +223,11 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 		case 12: // READDIR
 			reply = status(1)
 			if !listed {
-				reply = lengths(byte(104), id, uint32(len(l.names)))
-				for _, name := range l.names {
+				l.mu.Lock()
+				names := l.names
+				l.mu.Unlock()
+				reply = lengths(byte(104), id, uint32(len(names)))
+				for _, name := range names {
 					reply = append(reply, lengths(name, "-rw-r--r-- "+name, attrs(0o100644, 3))...)
 				}
 				if l.lie == "broken listing" {

@@ -240,6 +240,9 @@ func (w *wire) lost(err error) error {
 		why = errHungUp
 	case errors.Is(err, net.ErrClosed):
 		return err // the library closed it, and knows why
+	case errors.Is(err, os.ErrDeadlineExceeded) && w.overdue():
+		why = said{errTooSlow.Error(), err}
+		err = why
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = said{fmt.Sprintf("the server said nothing for %v", w.leash.silence), err}
 		err = why
@@ -253,6 +256,13 @@ func (w *wire) lost(err error) error {
 		w.leash.why = why
 	}
 	return err
+}
+
+// overdue says whether the operation as a whole has used up its time.
+func (w *wire) overdue() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.limit.IsZero() && !time.Now().Before(w.limit)
 }
 
 func (w *wire) hasEnded() bool {
