@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -45,13 +46,15 @@ func newLiar(t testing.TB, scheme, lie string) (*liar, config.Remote, *authority
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	fine(t, err)
 	var running sync.WaitGroup
-	t.Cleanup(func() { listener.Close(); close(l.hold); running.Wait() })
+	ended, end := context.WithCancel(context.Background())
+	t.Cleanup(func() { end(); listener.Close(); close(l.hold); running.Wait() })
 	running.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
+			context.AfterFunc(ended, func() { conn.Close() })
 			running.Go(func() { defer conn.Close(); l.serve(conn) })
 		}
 	})

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,13 +54,15 @@ func newSSHLiar(t testing.TB, lie string, hosts ...ssh.Signer) (*sshLiar, config
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	fine(t, err)
 	var running sync.WaitGroup
-	t.Cleanup(func() { listener.Close(); close(l.hold); running.Wait() })
+	ended, end := context.WithCancel(context.Background())
+	t.Cleanup(func() { end(); listener.Close(); close(l.hold); running.Wait() })
 	running.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
+			context.AfterFunc(ended, func() { conn.Close() })
 			running.Go(func() { defer conn.Close(); l.serve(conn) })
 		}
 	})
