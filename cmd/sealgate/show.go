@@ -131,6 +131,9 @@ func contentOf(d gateway.Detail) string {
 
 func paymentsOf(d gateway.Detail) string {
 	text := fmt.Sprint(d.Payments)
+	if d.Batches > 1 {
+		text += fmt.Sprintf(" in %d batches", d.Batches)
+	}
 	if sums := totals(d.FileLine); sums != "" {
 		text += ", " + sums
 	}

@@ -82,6 +82,7 @@ func (f *autogiroFile) open(rec []byte) {
 		return
 	}
 	f.sections++
+	f.s.facts.Batches++
 	f.checkNumber(columns(rec, 69, 78), "bankgiro")
 	f.owner = append(f.owner[:0], trim(columns(rec, 69, 78))...)
 	f.s.payer(nil, f.owner)

@@ -158,6 +158,7 @@ func (f *bacsFile) record(rec []byte) {
 	case "HDR1":
 		f.open(rec)
 	case "UHL1":
+		f.s.facts.Batches++
 		f.begin(rec)
 	case "EOF1":
 		if string(columns(rec, 5, 53)) != string(f.header) && f.s.finds("label-differs") {

@@ -89,6 +89,7 @@ func (f *baiFile) place(code int) {
 		ok = !f.inGroup && f.n > 1
 		f.inGroup, f.group = true, baiSums{records: 1}
 		f.groups++
+		f.s.facts.Batches++
 		f.currency, f.date = append(f.currency[:0], "USD"...), f.date[:0]
 	case 3:
 		ok = f.inGroup && !f.inAccount

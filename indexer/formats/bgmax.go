@@ -131,6 +131,7 @@ func (f *bgRecords) stamp(b []byte) string {
 // open begins a deposit.
 func (f *bgmaxFile) open(rec []byte) {
 	f.inDeposit = true
+	f.s.facts.Batches++
 	payee, kind := columns(rec, 3, 12), "bankgiro"
 	if pg := columns(rec, 13, 22); len(bareNumber(payee)) == 0 && len(bareNumber(pg)) > 0 {
 		payee, kind = pg, "plusgiro"

@@ -163,6 +163,7 @@ func (r *camt) start(id int) {
 		}
 	case idStatement:
 		r.statements++
+		r.s.facts.Batches++
 		r.of = statement{owner: r.of.owner[:0], account: r.of.account[:0], paged: r.paged}
 	case idBalance:
 		r.of.balance = balance{}

@@ -48,6 +48,7 @@ func (r *camt055) start(id int) {
 		r.underFrom = r.s.facts.Payments
 	case idOriginalBatch:
 		r.batchFrom = r.s.facts.Payments
+		r.s.facts.Batches++
 	}
 }
 

@@ -167,6 +167,7 @@ func (f *codaFile) record(rec []byte) {
 func (f *codaFile) header(rec []byte) {
 	f.place, f.part, f.messages = codaHeader, noCODA(), 0
 	f.statements++
+	f.s.facts.Batches++
 	if f.statements > 1 {
 		return
 	}

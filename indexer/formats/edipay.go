@@ -169,6 +169,7 @@ func (f *ediFile) content(g *ediSegment) {
 	case "SEQ":
 		f.sequence(g)
 	case "LIN":
+		f.s.facts.Batches++
 		f.openLine(g)
 	case "CNT":
 		f.control(g)

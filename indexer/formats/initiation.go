@@ -89,6 +89,7 @@ func (r *initiation) start(id int) {
 		}
 	case idPmtInf:
 		r.batches++
+		r.s.facts.Batches++
 		r.batch = claim{}
 		r.date, r.ownerName, r.ownerAccount = r.date[:0], r.ownerName[:0], r.ownerAccount[:0]
 	case idTx:

@@ -80,6 +80,7 @@ func (f *lbFile) open(rec []byte) {
 	}
 	f.inSection = true
 	f.sections++
+	f.s.facts.Batches++
 	x := &f.section
 	*x = lbSection{date: x.date[:0]}
 	copy(x.sender[:], columns(rec, 3, 12))

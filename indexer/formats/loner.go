@@ -81,6 +81,7 @@ func (f *lonerFile) open(rec []byte) {
 	}
 	f.inSection = true
 	f.sections++
+	f.s.facts.Batches++
 	f.count, f.sum = 0, 0
 	f.checkNumber(columns(rec, 69, 78), "bankgiro")
 	f.sender = append(f.sender[:0], trim(columns(rec, 69, 78))...)

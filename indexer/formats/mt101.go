@@ -40,6 +40,7 @@ func openMT101(_ []byte, s *sheet) reader {
 }
 
 func (m *mt101) begin() {
+	m.s.facts.Batches++
 	m.payer.reset()
 	m.initiator.reset()
 	m.in, m.inB, m.settled, m.charged = 0, false, false, false

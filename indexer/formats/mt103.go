@@ -36,6 +36,7 @@ func openMT103(_ []byte, s *sheet) reader {
 }
 
 func (m *mt103) begin() {
+	m.s.facts.Batches++
 	m.payer.reset()
 	m.payee.reset()
 	m.in, m.hasAmount, m.charged = 0, false, false

@@ -98,6 +98,7 @@ func (m *mt940) open(text []byte) {
 		return
 	}
 	m.opening = b
+	m.s.facts.Batches++
 	m.currency = append(m.currency[:0], b.currency[:]...)
 	if m.file.messages == 1 {
 		m.key = m.s.facts.MessageID + "\x1f" + string(m.account) + "\x1f" + string(m.number) + "\x1f" + string(text[1:min(len(text), 7)])

@@ -43,6 +43,7 @@ func openMT942(_ []byte, s *sheet) reader {
 }
 
 func (m *mt942) begin() {
+	m.s.facts.Batches++
 	m.reset()
 	m.sums, m.report = [2]mtSum{}, m.report[:0]
 }

@@ -226,6 +226,7 @@ func (f *nachaFile) open(rec []byte) {
 	}
 	f.inBatch = true
 	f.batches++
+	f.s.facts.Batches++
 	x := &f.batch
 	keep := func(to []byte, first, last int) []byte { return append(to[:0], columns(rec, first, last)...) }
 	x.class, x.sec, x.odfi, x.number = keep(x.class, 2, 4), keep(x.sec, 51, 53), keep(x.odfi, 80, 87), keep(x.number, 88, 94)

@@ -153,6 +153,7 @@ func (f *netsFile) record(rec []byte) {
 // open begins an assignment.
 func (f *netsFile) open(rec []byte) {
 	f.inAssignment = true
+	f.s.facts.Batches++
 	f.assignments++
 	f.part = netsSums{records: 1, sum: AmountFromMinor(0, 2)}
 	f.service, f.kind = string(rec[2:4]), string(rec[4:6])

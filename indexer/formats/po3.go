@@ -111,6 +111,7 @@ func (f *po3File) open(rec []byte) {
 	if !f.inSection {
 		f.inSection, f.odd, f.mixed = true, false, false
 		f.sections++
+		f.s.facts.Batches++
 		f.count, f.sum = 0, 0
 	}
 	f.payer = f.payer[:0]

@@ -193,6 +193,7 @@ func (f *telepayFile) record(rec []byte) {
 func (f *telepayFile) open(rec []byte) {
 	f.inBatch = true
 	f.batches++
+	f.s.facts.Batches++
 	f.orders, f.transactions, f.foreign, f.deletions = 0, 0, false, false
 	f.part = telepaySums{records: 1, sum: AmountFromMinor(0, 2)}
 	f.credited = AmountFromMinor(0, 2)

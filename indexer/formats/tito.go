@@ -155,6 +155,7 @@ func (f *titoFile) open(rec []byte) {
 		f.s.finding("statement-cut", f.recs.where(), "statement %d ends without a balance, or holds fewer records than it says", f.statements)
 	}
 	f.statements++
+	f.s.facts.Batches++
 	f.has, f.balanced = 1, false
 	f.says, _ = number(columns(rec, 91, 96))
 	var ok bool

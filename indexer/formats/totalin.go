@@ -115,6 +115,7 @@ func (f *totalInFile) record(rec []byte) {
 	case 0:
 		f.start(rec)
 	case 10:
+		f.s.facts.Batches++
 		f.open(rec)
 	case 20, 25:
 		f.flush()
