@@ -50,6 +50,9 @@ func mtLook(b []byte) (kind string, a answer) {
 		b = b[n:]
 		switch {
 		case b2kind(mtNumber(line)) != "":
+			if !ended { // the line may go on, and be something else
+				return "", more
+			}
 			return mtNumber(line), yes
 		case line[0] == ':':
 			if kind, a := seen.field(line); a != more {

@@ -48,13 +48,13 @@ func (f *isoFile) begin() {
 			return
 		}
 		var ok bool
-		if declared, ok = declaration(body[5:end]); !ok {
-			f.pending = badDeclaration
+		if declared, ok = declaration(body[5:end]); !ok || !ascii(body[:end]) {
+			f.pending, declared = badDeclaration, ""
 		} else if len(body) < len(text) {
 			f.pending = "it has white space before its XML declaration"
 		}
 		f.xml.lines = bytes.Count(text[:len(text)-len(body)+end], []byte{'\n'})
-		bom += d.width() * (len(text) - len(body) + end + 2)
+		bom = min(len(f.head), bom+d.width()*(len(text)-len(body)+end+2)) // less, where a letter in it took more bytes here
 	}
 	f.choose(d, declared)
 	f.sheet.facts.Encoding = d.name
