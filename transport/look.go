@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/textproto"
 	"path"
 	"slices"
@@ -39,8 +40,12 @@ type look struct {
 	session Remote
 	known   map[string]Polled
 	markers map[string]bool   // paths of files that may be markers
+	hostile map[string]bool   // what the listing shows that cannot be a file
 	told    map[string]string // by path: the last trouble told, so that each is told once; the remote's, over all looks
 	result  LookResult
+	asked   bool // by somebody who wants everything tried now
+	// nextSend is when something is to be delivered next; zero if nothing waits.
+	nextSend time.Time
 }
 
 // LookResult is what one look found and did.
@@ -79,7 +84,7 @@ func (l *look) fetch(ctx context.Context) error {
 // list gives the files that are asked for, with their paths as names, the oldest first.
 func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 	var files []RemoteFile
-	l.markers = map[string]bool{}
+	l.markers, l.hostile = map[string]bool{}, map[string]bool{}
 	folders := []string{""}
 	for len(folders) > 0 {
 		folder := folders[0]
@@ -98,8 +103,11 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 				folders = append(folders, at)
 			case e.Folder || e.Special:
 			case e.Hostile:
-				l.tell(e.Name, "a file has a name that cannot be one; it is left there")
+				at = folder + "//" + e.Name
+				l.hostile[at] = true
+				l.tell(at, "a file has a name that cannot be one; it is left there")
 				l.result.Left++
+				continue
 			case l.remote.Fetch.Takes(e.Name):
 				if e.Name = at; e.Size < 0 { // not told by this server's listing
 					if e, err = l.measured(ctx, e); err != nil {
@@ -216,7 +224,9 @@ func (l *look) tolerate(ctx context.Context, name string, err error) error {
 	var remote *RemoteError
 	switch {
 	case err == nil:
-		delete(l.told, name)
+		if l.known[name].State != PolledSeen { // decided
+			delete(l.told, name)
+		}
 		return nil
 	case errors.Is(err, ErrGone): // somebody else has removed it
 		return nil
@@ -254,7 +264,8 @@ func (l *look) keep(ctx context.Context, p Polled) error {
 	return l.poller.depot.NotePolled(context.WithoutCancel(ctx), l.account.ID, l.remote.Name, p)
 }
 
-// forget drops what is known of files that are not there any more; of those that we took, after a long while.
+// forget drops what is known of files that are not there any more; of those that we took, after a long while. What was told
+// of them goes too.
 func (l *look) forget(ctx context.Context, files []RemoteFile) error {
 	there := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -274,11 +285,11 @@ func (l *look) forget(ctx context.Context, files []RemoteFile) error {
 				continue
 			}
 		}
-		delete(l.told, name)
 		if err := l.poller.depot.ForgetPolled(ctx, l.account.ID, l.remote.Name, name); err != nil {
 			return err
 		}
 	}
+	maps.DeleteFunc(l.told, func(name, _ string) bool { return !there[name] && !l.hostile[name] })
 	return nil
 }
 
