@@ -40,6 +40,8 @@ type polling struct {
 	stop    context.CancelFunc
 	told    map[string]string // see look
 
+	nextSend time.Time // when something is to be delivered next; zero if nothing waits
+
 	mu    sync.Mutex
 	state RemoteState
 }
@@ -151,7 +153,7 @@ func (o *polling) run(ctx context.Context) {
 			now = true
 		}
 		fetch := now || !fetchAt.IsZero() && !fetchAt.After(o.poller.now())
-		err := o.lookOnce(ctx, fetch)
+		err := o.lookOnce(ctx, fetch, now)
 		if heard != nil {
 			heard <- err
 		}
@@ -178,11 +180,11 @@ func (o *polling) first() (fetchAt, sendAt time.Time) {
 func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
 	now, s := o.poller.now(), o.snapshot()
 	wait := nextLook(o.remote, now, s.Failed, s.Result.Waiting > 0)
-	switch {
-	case s.Failed > 0:
+	if s.Failed > 0 {
 		return now.Add(wait), time.Time{}
-	case s.Result.Undelivered > 0:
-		sendAt = now.Add(outboxLook)
+	}
+	if sendAt = o.nextSend; !sendAt.IsZero() && sendAt.Before(now.Add(wakeDelay)) {
+		sendAt = now.Add(wakeDelay)
 	}
 	if fetched {
 		fetchAt = now.Add(wait)
@@ -201,8 +203,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// lookOnce takes a seat and looks.
-func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
+// lookOnce takes a seat and looks. asked: somebody wants it now.
+func (o *polling) lookOnce(ctx context.Context, fetch, asked bool) error {
 	select {
 	case o.poller.seats <- struct{}{}:
 	case <-ctx.Done():
@@ -210,9 +212,10 @@ func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
 	}
 	defer func() { <-o.poller.seats }()
 	o.change(func(s *RemoteState) { s.Looking = true })
-	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told,
+	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told, asked: asked,
 		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
 	err := l.run(ctx, fetch)
+	o.nextSend = l.nextSend
 	o.ended(l, err)
 	return err
 }
@@ -227,15 +230,14 @@ func (l *look) run(ctx context.Context, fetch bool) (err error) {
 			l.session.Close() // its farewell does not matter
 		}
 	}()
+	var fetching error
 	if fetch && l.remote.Fetch != nil {
-		if err := l.fetch(ctx); err != nil {
-			return err
-		}
+		fetching = l.fetch(ctx)
 	}
-	if l.remote.Send == nil {
-		return nil
+	if l.remote.Send == nil || fetching != nil && !alive(fetching) {
+		return fetching
 	}
-	return l.deliver(ctx)
+	return cmp.Or(fetching, l.deliver(ctx))
 }
 
 // Wake says that there is something to be delivered to an account's remotes.
