@@ -25,7 +25,8 @@ const (
 	deepestFolder = 10
 	mostFiles     = 100_000             // listed; more is a mistake of somebody's
 	goneKept      = 90 * 24 * time.Hour // how long a file that we removed is remembered: a server restored from a backup brings it back
-	fetchTries    = 3                   // connections that one file may cost
+	fetchTries    = 3                   // connections that one file may cost which bring less than a long stretch of it
+	longStretch   = 1 << 20
 )
 
 // look is one visit to a remote: what lies there is listed, what is ready is taken, what was taken is removed there.

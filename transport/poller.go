@@ -274,10 +274,11 @@ func (o *polling) ended(l *look, err error) {
 			if s.Failed++; s.Failed == 1 {
 				s.DownSince = now
 			}
-			if s.Failed == 1 || s.Trouble != remote.Err.Error() {
-				l.log.Warn("remote down", "step", remote.Step, "err", remote.Err, "next", nextLook(o.remote, now, s.Failed, false))
+			trouble := plainWords(remote.Err.Error())
+			if s.Failed == 1 || s.Trouble != trouble {
+				l.log.Warn("remote down", "step", remote.Step, "err", trouble, "next", nextLook(o.remote, now, s.Failed, false))
 			}
-			s.Step, s.Trouble = remote.Step, remote.Err.Error()
+			s.Step, s.Trouble = remote.Step, trouble
 		default: // not the remote's fault
 			if s.Failed++; s.Failed == 1 {
 				s.DownSince = now

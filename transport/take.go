@@ -56,7 +56,8 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 // their number is the file's size before and after.
 func (l *look) read(ctx context.Context, name string, before RemoteFile, in Incoming) error {
 	at := int64(0)
-	for try := 1; ; try++ {
+	for tries := 0; ; {
+		began := at
 		err := l.session.Read(ctx, name, at, func(p []byte) error {
 			if at+int64(len(p)) > before.Size {
 				return &RemoteError{Step: "fetch", Err: errChanged}
@@ -65,15 +66,20 @@ func (l *look) read(ctx context.Context, name string, before RemoteFile, in Inco
 			at += int64(n)
 			return err
 		})
-		var remote *RemoteError
-		if err == nil || !errors.As(err, &remote) || alive(err) || try == fetchTries || ctx.Err() != nil {
-			if err != nil {
-				return err
-			}
+		if err == nil {
 			break
 		}
-		if err := l.again(ctx); err != nil {
+		if at-began < longStretch {
+			tries++
+		}
+		var remote *RemoteError
+		if !errors.As(err, &remote) || errors.Is(err, errChanged) || tries == fetchTries || ctx.Err() != nil || alive(err) && at == began {
 			return err
+		}
+		if !alive(err) { // else it was the data connection alone that broke
+			if err := l.again(ctx); err != nil {
+				return err
+			}
 		}
 		if now, err := l.session.Stat(ctx, name); err != nil {
 			return err
