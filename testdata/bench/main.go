@@ -33,7 +33,7 @@ type place struct{ name, dir string }
 
 func main() {
 	b := bench{ctx: context.Background()}
-	only := flag.String("only", "", "comma-separated: stream, answer, small, handshakes, idle, rooms")
+	only := flag.String("only", "", "comma-separated: stream, answer, small, handshakes, idle, remotes, rooms")
 	disk := flag.String("disk", "", "folder on a disk (default: the system's temporary folder)")
 	memory := flag.String("memory", "/dev/shm", "folder on a tmpfs")
 	flag.StringVar(&b.sealgate, "sealgate", "bin/sealgate", "the binary to measure")
@@ -68,7 +68,7 @@ func (b *bench) main(only, disk, memory string) error {
 		run  func() error
 	}{
 		{"stream", b.stream}, {"answer", b.answer}, {"small", b.small},
-		{"handshakes", b.handshakes}, {"idle", b.idle}, {"rooms", b.rooms},
+		{"handshakes", b.handshakes}, {"idle", b.idle}, {"remotes", b.remotes}, {"rooms", b.rooms},
 	} {
 		if only != "" && !slices.Contains(strings.Split(only, ","), part.name) {
 			continue
