@@ -2,13 +2,15 @@
 # make test   installs the peers that are missing (as root, from Debian's packages) and runs every test
 # make check  gofmt, vet, staticcheck, the race detector
 # make bench  speed against OpenSSH's sshd, side by side in the same run
+# make moov   our reading of NACHA files against moov-io/ach (fetches its module)
+# make xsd    our ISO 20022 test files against the official schemas, which are in the folder XSD_DIR
 # make fuzz   every fuzz target for FUZZTIME
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 1m
 
-.PHONY: build demo test check race vuln fuzz bench peers
+.PHONY: build demo test check race vuln fuzz bench peers moov xsd
 
 build:
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/sealgate ./cmd/sealgate
@@ -42,3 +44,9 @@ fuzz:
 
 bench: build
 	$(GO) run ./testdata/bench -sealgate bin/sealgate
+
+moov:
+	cd testdata/moov && $(GO) vet . && $(GO) test -count=1 -v .
+
+xsd:
+	./docs/xsd-check.sh "$(XSD_DIR)"

@@ -96,7 +96,7 @@ type Account struct {
 	// key and an access key.
 	AccessKeys []string `yaml:"access_keys" eg:"[./acme.access.crt]"`
 	// BGCSealKeyFile is a file with the key that this customer and Bankgirot share, as 32 hexadecimal digits, mode 0600. With
-	// it the seal (TK00 and TK99, HMAC) of a sealed file is verified, and a wrong one is seal-mismatch.
+	// it the seal (TK00 and TK99, HMAC) of LB, Löner and Autogiro files is verified; a wrong one, or none, is seal-mismatch.
 	BGCSealKeyFile string `yaml:"bgc_seal_key_file" eg:"./acme.sealkey"`
 	// MaxFileSize: a longer file is refused as too-large, while it arrives.
 	MaxFileSize int64 `yaml:"max_file_size" default:"512MiB" min:"1KiB"`

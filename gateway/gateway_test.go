@@ -727,9 +727,9 @@ func TestMemoryIsBounded(t *testing.T) {
 		account, addr string
 		fit           int
 	}{
-		{"acme", "192.0.2.1", 14},   // the account's share of 16 MiB
-		{"soft", "192.0.2.1", 12},   // the address's of 30 MiB: 14 are in use
-		{"soft", "2001:db8::1", 2},  // the account's again
+		{"acme", "192.0.2.1", 12},   // the account's share of 16 MiB
+		{"soft", "192.0.2.1", 11},   // the address's of 30 MiB, of which 16 are in use
+		{"soft", "2001:db8::1", 1},  // the account's again
 		{"gone", "2001:db8::2", 7},  // what is left in total
 		{"beta", "198.51.100.1", 0}, // nothing
 	} {

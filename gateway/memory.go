@@ -7,8 +7,9 @@ import (
 	"github.com/sealgate/sealgate/config"
 )
 
-// uploadMemory is what an open upload holds before its first byte: the inspector, the block of payments it fills.
-const uploadMemory = 128 << 10
+// uploadMemory is what an open upload may hold beside its bytes: the inspector, and what it unpacks, the block of payments
+// that it fills.
+const uploadMemory = 256 << 10
 
 // budget bounds what uploads hold in memory: all of them, those of one account, those from one address. Whoever opens
 // thousands of files, or writes far ahead of a gap, meets his own share first.

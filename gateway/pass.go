@@ -17,8 +17,9 @@ const (
 	queueLength = 8
 )
 
-// passMemory is what one running pass may hold: chunks in both queues, two slabs of the sealed copy, the sealer's pieces.
-const passMemory = 2*queueLength*chunkSize + 2*copySlab + 1<<20
+// passMemory is what one running pass may hold: chunks in both queues, two slabs of the sealed copy, the sealer's pieces, the
+// end-to-end ids that the inspector remembers.
+const passMemory = 2*queueLength*chunkSize + 2*copySlab + 1<<20 + 4<<20
 
 // pass hashes and seals a large upload while it arrives, beside the inspection: one goroutine hashes, one seals into
 // the copy, which has a writer of its own. Bounded queues hold the client back when the disk is slower than the line.

@@ -16,6 +16,8 @@ type Detail struct {
 	Initiator      string            `json:"initiator,omitempty"`
 	Declared       string            `json:"declared,omitempty"`
 	Encoding       string            `json:"encoding,omitempty"`
+	Packed         string            `json:"packed,omitempty"` // gzip or zip
+	Batches        int64             `json:"batches,omitempty"`
 	Sentence       string            `json:"sentence,omitempty"` // as it was sent
 	FindingsKept   []formats.Finding `json:"findings_kept,omitempty"`
 	CopySize       int64             `json:"copy_size,omitempty"`     // of the sealed copy
@@ -56,7 +58,7 @@ func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
 	}
 	d := Detail{
 		FileLine: LineOf(f), User: f.User, Version: f.Facts.Version, Initiator: f.Facts.Initiator,
-		Declared: f.Facts.Declared, Encoding: f.Facts.Encoding, Sentence: f.Sentence, FindingsKept: f.Facts.Findings,
+		Declared: f.Facts.Declared, Encoding: f.Facts.Encoding, Packed: f.Facts.Packed, Batches: f.Facts.Batches, Sentence: f.Sentence, FindingsKept: f.Facts.Findings,
 		CopySize: f.CopySize, LedgerSequence: f.Ledger.Seq, LedgerHash: f.Ledger.Hash,
 	}
 	for _, e := range history {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/sealgate/sealgate/indexer/formats"
 )
 
 func TestFind(t *testing.T) {
@@ -51,7 +49,7 @@ func TestFiles(t *testing.T) {
 		case 3:
 			f.Facts.Format, f.Facts.Answers = "bg-lb", fmt.Sprint("ORIGINAL-", i%2)
 		case 4:
-			f.Facts.Findings = append(f.Facts.Findings, f.Facts.Findings[0], formats.Finding{Code: "date-past"})
+			f.Facts.FindingCodes = append(f.Facts.FindingCodes, "date-past")
 		}
 		commit(t, x, &Delivery{File: f})
 	}

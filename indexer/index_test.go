@@ -59,6 +59,7 @@ func newFile(t testing.TB, content string, at time.Time) *File {
 			FirstExecution: "2026-11-24", LastExecution: "2026-11-24", Declared: "1 payment, 1250.50", Encoding: "utf-8",
 			BusinessKey: "key of " + content,
 			Findings:    []formats.Finding{{Code: "iban-check-digits", Sentence: "The IBAN is wrong.", Where: "payment 1"}}, FindingsAll: 1,
+			FindingCodes: []string{"iban-check-digits"},
 		},
 		Verdict: Accepted, Fate: Sealed, Certificate: "sha256:ab", Sentence: "accepted", Witness: []byte("0123456789abcdef0123456789abcdef"),
 	}

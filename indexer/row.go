@@ -45,6 +45,8 @@ type rest struct {
 	Totals      []total         `json:"totals,omitempty"`
 	Debits      []total         `json:"debits,omitempty"`
 	Answers     string          `json:"answers,omitempty"`
+	Packed      string          `json:"packed,omitempty"`
+	Batches     int64           `json:"batches,omitempty"`
 	Found       string          `json:"found,omitempty"` // codes of the findings, a blank before and after each
 	Declared    string          `json:"declared,omitempty"`
 	Encoding    string          `json:"encoding,omitempty"`
@@ -75,8 +77,8 @@ func (r *fileRow) putFacts(f *File) error {
 	}
 	r.format, r.messageID, r.payments, r.first, r.last = c.Format, c.MessageID, c.Payments, c.FirstExecution, c.LastExecution
 	more := rest{
-		Version: c.Version, CreatedAt: c.CreatedAt, Initiator: c.Initiator, Payers: c.Payers, Answers: c.Answers,
-		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll, Found: findingCodes(c.Findings),
+		Version: c.Version, CreatedAt: c.CreatedAt, Initiator: c.Initiator, Payers: c.Payers, Answers: c.Answers, Packed: c.Packed, Batches: c.Batches,
+		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll, Found: findingCodes(c.FindingCodes),
 	}
 	for _, t := range c.Totals {
 		more.Totals = append(more.Totals, total(t))
@@ -98,15 +100,12 @@ func (r *fileRow) putFacts(f *File) error {
 	return nil
 }
 
-// findingCodes lists the codes of findings, each once, a blank before and after each.
-func findingCodes(findings []formats.Finding) string {
-	codes := ""
-	for _, f := range findings {
-		if !strings.Contains(codes, " "+f.Code+" ") {
-			codes = strings.TrimSuffix(codes, " ") + " " + f.Code + " "
-		}
+// findingCodes lists codes with a blank before and after each.
+func findingCodes(codes []string) string {
+	if len(codes) == 0 {
+		return ""
 	}
-	return codes
+	return " " + strings.Join(codes, "  ") + " "
 }
 
 // putOutcome fills the columns that a verdict decides.
@@ -158,7 +157,7 @@ func (r *fileRow) file() (*File, error) {
 	f.Facts = formats.Facts{
 		Format: r.format, Version: more.Version, MessageID: r.messageID, CreatedAt: more.CreatedAt, Initiator: more.Initiator,
 		Payers: more.Payers, Payments: r.payments, FirstExecution: r.first, LastExecution: r.last,
-		Answers: more.Answers, Declared: more.Declared, Encoding: more.Encoding, FindingsAll: more.FindingsAll,
+		FindingCodes: strings.Fields(more.Found), Answers: more.Answers, Packed: more.Packed, Batches: more.Batches, Declared: more.Declared, Encoding: more.Encoding, FindingsAll: more.FindingsAll,
 	}
 	for _, t := range more.Totals {
 		f.Facts.Totals = append(f.Facts.Totals, formats.Total(t))

@@ -120,7 +120,7 @@ func fetchFrom(t *testing.T, p *peer, version uint16) {
 		t.Errorf("Stat of nothing: %v", err)
 	}
 	var remote *RemoteError
-	if err := r.Read(ctx, "none.xml", 0, func([]byte) error { t.Error("bytes of nothing"); return nil }); !errors.As(err, &remote) || remote.Step != stepFetch {
+	if err := r.Read(ctx, "none.xml", 0, func([]byte) error { t.Error("bytes of nothing"); return nil }); !errors.Is(err, ErrGone) || !errors.As(err, &remote) || remote.Step != stepFetch {
 		t.Errorf("Read of nothing: %v", err)
 	}
 	if err := r.Remove(ctx, "none.xml"); !errors.Is(err, ErrGone) {
@@ -213,7 +213,10 @@ func moveAt(t *testing.T, p *peer, r Remote) {
 		t.Errorf("Stat of a folder: %+v, %v", f, err)
 	}
 	var remote *RemoteError
-	if err := r.Rename(ctx, "none.xml", "done/x"); !errors.As(err, &remote) || remote.Step != stepRename {
+	if err := r.Rename(ctx, "old.xml", "none/x"); !errors.As(err, &remote) || remote.Step != stepRename || errors.Is(err, ErrGone) {
+		t.Errorf("a rename to nowhere: %v", err)
+	}
+	if err := r.Rename(ctx, "none.xml", "done/x"); !errors.Is(err, ErrGone) || !errors.As(err, &remote) || remote.Step != stepRename {
 		t.Errorf("a rename of nothing: %v", err)
 	}
 	if err := r.MakeFolder(ctx, "old.xml"); err == nil {

@@ -120,10 +120,11 @@ func (s *sftpRemote) handshake(ctx context.Context, r *config.Remote, login *ssh
 func plainSSH(err error) error {
 	var none *ssh.AlgorithmNegotiationError
 	if errors.As(err, &none) {
-		what := strings.TrimPrefix(none.Error(), "ssh: ")
-		what, _, _ = strings.Cut(what, ";")
-		_, offered, _ := strings.Cut(none.Error(), "peer offered: ")
-		return said{fmt.Sprintf("%s; the server has %s: name one under legacy, if there is no better", what, offered), err}
+		what, offered, _ := strings.Cut(strings.TrimPrefix(none.Error(), "ssh: "), "; ")
+		_, offered, _ = strings.Cut(offered, "peer offered: ")
+		names := strings.Fields(strings.NewReplacer("[", "", "]", "", `"`, "").Replace(offered))
+		names = slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "kex-strict-") || strings.HasPrefix(n, "ext-info-") })
+		return said{fmt.Sprintf("%s; name one of the server's under legacy, if it has no better: %s", what, strings.Join(names, ", ")), err}
 	}
 	text := strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
 	if strings.Contains(text, "unable to authenticate") {
@@ -138,7 +139,10 @@ func (s *sftpRemote) enter(ctx context.Context, r *config.Remote) error {
 		s.wire.begin(replyLimit)
 		defer s.wire.rest()
 		channel, requests, err := s.ssh.OpenChannel("session", nil)
-		if err != nil {
+		var refused *ssh.OpenChannelError
+		if err != nil && !errors.As(err, &refused) {
+			return io.ErrUnexpectedEOF // the library's word for a lost connection is not fit for people
+		} else if err != nil {
 			return err
 		}
 		// Both end with the connection.
@@ -182,7 +186,7 @@ func (s *sftpRemote) on(ctx context.Context, step, name string, op func(whole st
 		}
 		s.wire.begin(replyLimit)
 		defer s.wire.rest()
-		return gone(op(whole))
+		return op(whole)
 	})
 }
 
@@ -247,7 +251,7 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 	return s.on(ctx, stepFetch, name, func(whole string) error {
 		file, err := s.client.Open(whole)
 		if err != nil {
-			return err
+			return gone(err)
 		}
 		defer file.Close()
 		if _, err := file.Seek(offset, io.SeekStart); err != nil {
@@ -288,7 +292,7 @@ func (s *sftpRemote) Remove(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return s.client.Remove(whole)
+		return gone(s.client.Remove(whole))
 	})
 }
 
@@ -304,7 +308,12 @@ func (s *sftpRemote) Rename(ctx context.Context, from, to string) error {
 		} else if err != ErrGone {
 			return err
 		}
-		return s.client.Rename(whole, target)
+		if err = s.client.Rename(whole, target); errors.Is(err, os.ErrNotExist) { // the file, or the folder it should go to
+			if _, gone := s.lstat(whole); gone == ErrGone {
+				return ErrGone
+			}
+		}
+		return err
 	})
 }
 

@@ -8,7 +8,10 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/pkg/sftp"
 )
 
 const (
@@ -33,11 +36,15 @@ type leash struct {
 	silence time.Duration
 
 	mu    sync.Mutex
-	why   error // why the session was cut; nil while it lives
+	why   error // why the session is over; nil while it lives
+	ours  bool  // we cut it
 	wires map[*wire]struct{}
 }
 
 func newLeash(silence time.Duration) *leash {
+	if silence <= 0 {
+		silence = 30 * time.Second
+	}
 	return &leash{silence: silence, wires: make(map[*wire]struct{})}
 }
 
@@ -45,23 +52,18 @@ func newLeash(silence time.Duration) *leash {
 func (l *leash) cut(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.blame(why)
+	if l.why == nil {
+		l.why, l.ours = why, true
+	}
 	for w := range l.wires {
 		w.Conn.SetDeadline(time.Unix(1, 0)) // wakes who waits; a Close here would race with a TLS alert
 	}
 }
 
-// blame notes why the session is over, with mu held.
-func (l *leash) blame(why error) {
-	if l.why == nil {
-		l.why = why
-	}
-}
-
-func (l *leash) reason() error {
+func (l *leash) reason() (why error, ours bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.why
+	return l.why, l.ours
 }
 
 // close cuts the session and closes its connections.
@@ -81,7 +83,7 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 	if err := context.Cause(ctx); err != nil {
 		return remoteError(step, err)
 	}
-	if why := l.reason(); why != nil {
+	if why, _ := l.reason(); why != nil {
 		return remoteError(step, fmt.Errorf("the session is over: %w", why))
 	}
 	stop := context.AfterFunc(ctx, func() { l.cut(context.Cause(ctx)) })
@@ -94,7 +96,7 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 		}
 		return nil
 	}
-	if why := l.reason(); why != nil {
+	if why, ours := l.reason(); ours || why != nil && (why != errHungUp || uninformed(err)) {
 		var known *RemoteError
 		if errors.As(err, &known) {
 			step = known.Step
@@ -104,6 +106,16 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 	return remoteError(step, err)
 }
 
+// uninformed tells whether an error says no more than that the connection is gone.
+func uninformed(err error) bool {
+	for _, poor := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, sftp.ErrSSHFxConnectionLost} {
+		if errors.Is(err, poor) {
+			return true
+		}
+	}
+	return false
+}
+
 // wire is one TCP connection of a session. The libraries set no deadlines; it does: an operation begins, and then every
 // silence, and the operation as a whole, has its limit.
 type wire struct {
@@ -111,11 +123,11 @@ type wire struct {
 	leash *leash
 	vital bool // without it the session is over: the control connection, or the SSH connection
 
-	mu     sync.Mutex
-	limit  time.Time // of the operation under way; zero when there is none
-	left   int64     // bytes that may still come in it
-	ended  bool      // the server has closed its side
-	spoken bool      // we have sent something
+	mu    sync.Mutex
+	limit time.Time // of the operation under way; zero when there is none
+	left  int64     // bytes that may still come in it
+	ended bool      // the server has closed its side
+	first []byte    // what we sent first
 }
 
 // dialWire connects. A wire that is not vital carries data: its failures do not end the session.
@@ -200,7 +212,9 @@ func (w *wire) Read(p []byte) (int, error) {
 
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
-	w.spoken = true
+	if w.first == nil {
+		w.first = append(w.first, p[:min(len(p), 4)]...)
+	}
 	w.mu.Unlock()
 	n, err := w.Conn.Write(p)
 	if err != nil {
@@ -222,8 +236,13 @@ func (w *wire) Close() error {
 func (w *wire) lost(err error) error {
 	why := err
 	switch {
-	case err == io.EOF:
+	case err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
 		why = errHungUp
+	case errors.Is(err, net.ErrClosed):
+		return err // the library closed it, and knows why
+	case errors.Is(err, os.ErrDeadlineExceeded) && w.overdue():
+		why = said{errTooSlow.Error(), err}
+		err = why
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = said{fmt.Sprintf("the server said nothing for %v", w.leash.silence), err}
 		err = why
@@ -234,9 +253,16 @@ func (w *wire) lost(err error) error {
 		return w.leash.why // it was cut
 	}
 	if w.vital {
-		w.leash.blame(why)
+		w.leash.why = why
 	}
 	return err
+}
+
+// overdue says whether the operation as a whole has used up its time.
+func (w *wire) overdue() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.limit.IsZero() && !time.Now().Before(w.limit)
 }
 
 func (w *wire) hasEnded() bool {
@@ -245,10 +271,11 @@ func (w *wire) hasEnded() bool {
 	return w.ended
 }
 
-func (w *wire) hasSpoken() bool {
+// began says whether these were the first bytes that we sent.
+func (w *wire) began(with string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.spoken
+	return string(w.first) == with
 }
 
 // pace measures a transfer by the time that was spent waiting for the server, not for us.

@@ -64,6 +64,8 @@ func (t *tool) commands() *cobra.Command {
 		root.AddCommand(g.commands...)
 	}
 	root.SetHelpCommand(t.helpCommand())
+	root.AddCommand(&cobra.Command{Use: "version", Short: "Show the version.", Hidden: true, Args: arguments(),
+		RunE: func(*cobra.Command, []string) error { t.say("sealgate %s\n", versionText()); return nil }})
 	// Before the command or after it, as people type it; -h shows it where it means something.
 	root.PersistentFlags().StringVarP(&t.configFile, "config", "c", "", "configuration `FILE` (default ./sealgate.yaml, then /etc/sealgate/sealgate.yaml)")
 	return root

@@ -48,7 +48,9 @@ type inspection struct {
 	Initiator    string            `json:"initiator,omitempty"`
 	Answers      string            `json:"answers,omitempty"`
 	Encoding     string            `json:"encoding,omitempty"`
+	Packed       string            `json:"packed,omitempty"` // gzip or zip
 	Payments     int64             `json:"payments"`
+	Batches      int64             `json:"batches,omitempty"`
 	Totals       map[string]string `json:"totals,omitempty"`
 	Debits       map[string]string `json:"debits,omitempty"`
 	Declared     string            `json:"declared,omitempty"`
@@ -125,7 +127,7 @@ func (t *tool) inspectFile(ctx context.Context, name string) (inspection, error)
 	line := gateway.LineOf(&indexer.File{Facts: f})
 	i := inspection{
 		File: name, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Format: f.Format, Version: f.Version, MessageID: f.MessageID,
-		CreatedAt: f.CreatedAt, Initiator: f.Initiator, Answers: f.Answers, Encoding: f.Encoding, Payments: f.Payments,
+		CreatedAt: f.CreatedAt, Initiator: f.Initiator, Answers: f.Answers, Encoding: f.Encoding, Packed: f.Packed, Payments: f.Payments, Batches: f.Batches,
 		Totals: line.Totals, Debits: line.Debits, Declared: f.Declared, First: f.FirstExecution, Last: f.LastExecution,
 		Payers: f.Payers, Accepted: len(problems) == 0, Findings: f.FindingsAll, FindingsKept: f.Findings,
 	}

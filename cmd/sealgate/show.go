@@ -123,11 +123,17 @@ func contentOf(d gateway.Detail) string {
 	if d.Encoding != "" && d.Encoding != "utf-8" {
 		text += ", " + d.Encoding
 	}
+	if d.Packed != "" {
+		text += ", packed as " + d.Packed
+	}
 	return text
 }
 
 func paymentsOf(d gateway.Detail) string {
 	text := fmt.Sprint(d.Payments)
+	if d.Batches > 1 {
+		text += fmt.Sprintf(" in %d batches", d.Batches)
+	}
 	if sums := totals(d.FileLine); sums != "" {
 		text += ", " + sums
 	}

@@ -44,6 +44,7 @@ func openAutogiro(prefix []byte, s *sheet) reader {
 	f := &autogiroFile{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("bg-autogiro", "")
+	f.wantSeal()
 	s.both, s.orders = true, true
 	f.p.Currency = []byte("SEK")
 	return f
@@ -81,6 +82,7 @@ func (f *autogiroFile) open(rec []byte) {
 		return
 	}
 	f.sections++
+	f.s.facts.Batches++
 	f.checkNumber(columns(rec, 69, 78), "bankgiro")
 	f.owner = append(f.owner[:0], trim(columns(rec, 69, 78))...)
 	f.s.payer(nil, f.owner)
@@ -102,7 +104,7 @@ func (f *autogiroFile) payment(rec []byte, code int) {
 	}
 	p := &f.p
 	other, bankgiro := bareNumber(columns(rec, 16, 31)), trim(columns(rec, 44, 53))
-	if string(bankgiro) != string(f.owner) && f.s.finds() {
+	if string(bankgiro) != string(f.owner) && f.s.finds("payee-differs") {
 		f.s.finding("payee-differs", f.where(), "the payment names another bankgiro number than its TK01")
 	}
 	if code == 82 {

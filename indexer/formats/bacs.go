@@ -158,9 +158,10 @@ func (f *bacsFile) record(rec []byte) {
 	case "HDR1":
 		f.open(rec)
 	case "UHL1":
+		f.s.facts.Batches++
 		f.begin(rec)
 	case "EOF1":
-		if string(columns(rec, 5, 53)) != string(f.header) && f.s.finds() {
+		if string(columns(rec, 5, 53)) != string(f.header) && f.s.finds("label-differs") {
 			f.s.finding("label-differs", f.recs.where(), "EOF1 does not repeat what HDR1 says")
 		}
 	case "UTL1":
@@ -185,7 +186,7 @@ func (f *bacsFile) open(rec []byte) {
 // begin takes UHL1, behind which the data come.
 func (f *bacsFile) begin(rec []byte) {
 	f.day, _ = f.julian(f.day[:0], columns(rec, 5, 10))
-	if currency := columns(rec, 21, 22); !allBlank(currency) && string(currency) != "00" && f.s.finds() {
+	if currency := columns(rec, 21, 22); !allBlank(currency) && string(currency) != "00" && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "the currency %q is not sterling", currency)
 	}
 }
@@ -211,7 +212,7 @@ func (f *bacsFile) julian(to, field []byte) ([]byte, bool) {
 			day -= length
 		}
 	}
-	if f.s.finds() {
+	if f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a day of a year", field)
 	}
 	return to, false
@@ -219,7 +220,7 @@ func (f *bacsFile) julian(to, field []byte) ([]byte, bool) {
 
 // data takes one data record.
 func (f *bacsFile) data(rec []byte) {
-	if f.recs.width != 100 && f.recs.width != 106 && f.s.finds() {
+	if f.recs.width != 100 && f.recs.width != 106 && f.s.finds("record-length") {
 		f.s.finding("record-length", f.recs.where(), "the record has %d characters, not 100 or 106", f.recs.width)
 	}
 	pence, ok := number(columns(rec, 36, 46))
@@ -227,7 +228,7 @@ func (f *bacsFile) data(rec []byte) {
 		f.s.malformed("the amount of record %d is not 11 digits", f.recs.n)
 		return
 	}
-	if !digits(rec[:14]) && f.s.finds() {
+	if !digits(rec[:14]) && f.s.finds("account-shape") {
 		f.s.finding("account-shape", f.recs.where(), "%q is not a sort code and an account", rec[:14])
 	}
 	debit := false
@@ -252,7 +253,7 @@ func (f *bacsFile) data(rec []byte) {
 	named, own := string(columns(rec, 65, 70)) == "CONTRA", string(rec[:14]) == string(rec[17:31])
 	if named || own { // either is enough, or one wrong letter would make a payment of it
 		f.contra = true
-		if named != own && f.s.finds() {
+		if named != own && f.s.finds("contra-account") {
 			f.s.finding("contra-account", f.recs.where(), "of a contra record, it has either the reference or the originator's own account, not both")
 		}
 		return
@@ -284,7 +285,7 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 		f.last = append(f.last[:0], p.ExecutionDate...)
 		f.s.executes(f.last)
 	}
-	if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds() {
+	if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the processing day %s has passed", p.ExecutionDate)
 	}
 	f.s.payment(p)
@@ -306,7 +307,7 @@ func (f *bacsFile) payer(rec []byte) {
 }
 
 func (f *bacsFile) strange() {
-	if f.s.finds() {
+	if f.s.finds("characters") {
 		f.s.finding("characters", f.recs.where(), "a text has characters other than A to Z, 0 to 9, blank, . & / and -")
 	}
 }
@@ -341,7 +342,7 @@ func (f *bacsFile) close(rec []byte) {
 		}
 		f.s.mismatch(&f.slot, fmt.Sprintf("%s says %s, but holds %s", who, says, f.part))
 	}
-	if f.contra && f.part.debits.Cmp(f.part.credits) != 0 && f.s.finds() {
+	if f.contra && f.part.debits.Cmp(f.part.credits) != 0 && f.s.finds("contra-mismatch") {
 		f.s.finding("contra-mismatch", f.recs.where(), "its contra records do not balance the others: debits %s, credits %s", f.part.debits, f.part.credits)
 	}
 	all, err := f.said.debits.Add(says.debits)

@@ -161,7 +161,7 @@ func (f *baiFile) piece(b []byte, end byte) {
 		}
 		f.more(f.recs.flatten(b), after == '\n')
 	case after == '/':
-		if f.s.finds() {
+		if f.s.finds("slash-inside") {
 			f.s.finding("slash-inside", f.where(), "something that is no record follows the slash that ends the record")
 		}
 	default:

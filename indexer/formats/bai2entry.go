@@ -76,7 +76,7 @@ func (f *baiFile) funds(field []byte) {
 	case len(field) == 0 || len(field) == 1 && (kind >= '0' && kind <= '2' || kind == 'Z' || kind == 'z'):
 	case f.kind == 3 && f.began == 88 && (len(field) == 2 || len(field) == 3) && digits(field):
 		f.amounts(field) // a funds type without its comma was left out at the end of the record before
-	case f.s.finds():
+	case f.s.finds("funds-type"):
 		f.s.finding("funds-type", f.where(), "%+q is not a funds type", field)
 	}
 }
@@ -132,7 +132,7 @@ func (f *baiFile) entry(minor int64) {
 	f.bank, f.customer, f.text = f.bank[:0], f.customer[:0], f.text[:0]
 	p, d := &f.p, baiDirection(f.code)
 	if d < 0 {
-		if f.code != 890 && f.s.finds() { // 890 is a text alone
+		if f.code != 890 && f.s.finds("entry-type") { // 890 is a text alone
 			f.s.finding("entry-type", f.where(), "the type code %03d is of no credit and no debit, so it is not counted as a payment", f.code)
 		}
 		return

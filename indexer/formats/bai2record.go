@@ -89,6 +89,7 @@ func (f *baiFile) place(code int) {
 		ok = !f.inGroup && f.n > 1
 		f.inGroup, f.group = true, baiSums{records: 1}
 		f.groups++
+		f.s.facts.Batches++
 		f.currency, f.date = append(f.currency[:0], "USD"...), f.date[:0]
 	case 3:
 		ok = f.inGroup && !f.inAccount
@@ -207,7 +208,7 @@ func (f *baiFile) fileField(at int, field []byte) {
 func (f *baiFile) groupField(at int, field []byte) {
 	switch at {
 	case 2:
-		if string(field) != "1" && len(field) > 0 && f.s.finds() {
+		if string(field) != "1" && len(field) > 0 && f.s.finds("group-status") {
 			f.s.finding("group-status", f.where(), "group %d is no update (status 1), but of status %+q", f.groups, field)
 		}
 	case 3:
@@ -222,7 +223,7 @@ func (f *baiFile) groupField(at int, field []byte) {
 // day appends YYMMDD as a date, or enters a finding.
 func (f *baiFile) day(to, field []byte) []byte {
 	to, ok := dayYMD(to, field)
-	if !ok && f.s.finds() {
+	if !ok && f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.where(), "%q is not a date", field)
 	}
 	return to
@@ -232,7 +233,7 @@ func (f *baiFile) day(to, field []byte) []byte {
 func (f *baiFile) in(currency []byte) {
 	f.p.Currency = append(f.p.Currency[:0], currency[:min(len(currency), 8)]...)
 	f.decimals = decimalsOf(f.p.Currency)
-	if !validCurrency(f.p.Currency) && f.s.finds() {
+	if !validCurrency(f.p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.where(), "%q is not a currency code", f.p.Currency)
 	}
 }

@@ -25,7 +25,7 @@ func (f *baiFile) endField(at int, field []byte) {
 	}
 	if len(field) == 0 {
 		f.left |= 1 << at
-		if f.s.finds() {
+		if f.s.finds("total-missing") {
 			f.s.finding("total-missing", f.where(), "the record leaves one of its totals open")
 		}
 	} else if !f.state(at, field, all) {
@@ -108,7 +108,7 @@ func (a baiSums) words(child string) string {
 // summed holds the totals of credits and debits in 03 against the account's entries, where it has any.
 func (f *baiFile) summed() {
 	for d, kind := range []string{"credits", "debits"} {
-		if s := &f.summary[d]; s.has && f.detail[0].count+f.detail[1].count > 0 && s.sum.Cmp(f.detail[d].sum) != 0 && f.s.finds() {
+		if s := &f.summary[d]; s.has && f.detail[0].count+f.detail[1].count > 0 && s.sum.Cmp(f.detail[d].sum) != 0 && f.s.finds("summary-mismatch") {
 			f.s.finding("summary-mismatch", f.where(), "account %d says that its %s are %s, but its entries make %s", f.accounts, kind, s.sum, f.detail[d].sum)
 		}
 	}

@@ -37,8 +37,8 @@ func ParseSealKey(text []byte) (key SealKey, err error) {
 
 var errSealKey = errors.New("not a seal key: 32 hexadecimal digits and nothing else")
 
-// CheckSeal is called before the first Write: the seal of a file that Bankgirot's senders seal is then verified with the key, and
-// SealMismatch is a problem. Without it, a seal is only read.
+// CheckSeal is called before the first Write: files that Bankgirot's senders seal (LB, Löner, Autogiro) must then have a seal
+// that fits the key, or SealMismatch is a problem. Without it, a seal is only read.
 func (i *Inspector) CheckSeal(key SealKey) { i.sheet.sealKey = &key }
 
 // bgMAC computes a file's seal from its records.

@@ -131,6 +131,7 @@ func (f *bgRecords) stamp(b []byte) string {
 // open begins a deposit.
 func (f *bgmaxFile) open(rec []byte) {
 	f.inDeposit = true
+	f.s.facts.Batches++
 	payee, kind := columns(rec, 3, 12), "bankgiro"
 	if pg := columns(rec, 13, 22); len(bareNumber(payee)) == 0 && len(bareNumber(pg)) > 0 {
 		payee, kind = pg, "plusgiro"
@@ -209,7 +210,7 @@ func (f *bgmaxFile) close(rec []byte) {
 	f.counts[3]++
 	f.date = f.day(f.date[:0], columns(rec, 38, 45))
 	f.s.executes(f.date)
-	if c := trim(columns(rec, 69, 71)); len(c) > 0 && string(c) != x.currency && f.s.finds() {
+	if c := trim(columns(rec, 69, 71)); len(c) > 0 && string(c) != x.currency && f.s.finds("currency-differs") {
 		f.s.finding("currency-differs", f.where(), "the TK15 names another currency than its TK05")
 	}
 	says := claim{hasCount: true, hasSum: true, count: count, counted: x.count,

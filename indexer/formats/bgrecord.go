@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -134,7 +135,7 @@ func (f *bgRecords) take(line []byte) {
 	f.records++
 	f.learn(line)
 	rec := f.flatten(line)
-	if len(rec) > bgRecord && f.s.finds() {
+	if len(rec) > bgRecord && f.s.finds("record-length") {
 		f.s.finding("record-length", f.where(), "the record has %d characters, of at most %d", len(rec), bgRecord)
 	}
 	f.each(rec)
@@ -151,13 +152,24 @@ func (f *bgRecords) last() {
 
 // trimLine takes off what may follow a record's last character.
 func trimLine(b []byte) []byte {
-	for len(b) >= 8 && string(b[len(b)-8:]) == "        " {
-		b = b[:len(b)-8]
+	for {
+		for len(b) > 0 && b[len(b)-1] < ' ' {
+			b = b[:len(b)-1]
+		}
+		if len(b) == 0 || b[len(b)-1] > ' ' {
+			return b
+		}
+		for len(b) >= 8 {
+			if rest := binary.LittleEndian.Uint64(b[len(b)-8:]) ^ 0x2020202020202020; rest != 0 {
+				b = b[:len(b)-bits.LeadingZeros64(rest)/8]
+				break
+			}
+			b = b[:len(b)-8]
+		}
+		for len(b) > 0 && len(b) < 8 && b[len(b)-1] == ' ' {
+			b = b[:len(b)-1]
+		}
 	}
-	for len(b) > 0 && (b[len(b)-1] <= ' ' || b[len(b)-1] == 0x1A) {
-		b = b[:len(b)-1]
-	}
-	return b
 }
 
 // flatten makes a UTF-8 record one of a byte a character, so that columns are offsets. Characters beyond ISO-8859-1
@@ -248,13 +260,6 @@ const lbTitle = 100
 
 func (f *bgRecords) where() string { return fmt.Sprintf("record %d", f.records) }
 
-// unknown enters a finding about a record that the format does not have.
-func (f *bgRecords) unknown() {
-	if f.s.finds() {
-		f.s.finding("unknown-record", f.where(), "the record has a code that this format does not know")
-	}
-}
-
 // day appends YYMMDD or YYYYMMDD as YYYY-MM-DD; GENAST (at once), blanks and zeros append nothing, and so does what is not
 // a date, which is a finding.
 func (f *bgRecords) day(to, field []byte) []byte {
@@ -282,7 +287,7 @@ func (f *bgRecords) day(to, field []byte) []byte {
 			return to
 		}
 	}
-	if f.s.finds() {
+	if f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.where(), "%q is not a date", field)
 	}
 	return to
@@ -316,34 +321,13 @@ func (f *bgRecords) currencyCode(field []byte, before string) string {
 	if field = trim(field); len(field) == 0 {
 		field = []byte("SEK")
 	}
-	if !validCurrency(field) && f.s.finds() {
+	if !validCurrency(field) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.where(), "%q is not a currency code", field)
 	}
 	if before == string(field) {
 		return before
 	}
 	return string(f.text(nil, field))
-}
-
-// checkPast enters a finding about an execution date that has passed.
-func (f *bgRecords) checkPast(date []byte) {
-	if len(date) > 0 && string(date) < f.s.today && f.s.finds() {
-		f.s.finding("date-past", f.where(), "the execution date %s has passed", date)
-	}
-}
-
-// checkNumber enters a finding about a bankgiro or plusgiro number that cannot be right.
-func (f *bgRecords) checkNumber(number []byte, kind string) {
-	switch checkLuhn(number) {
-	case luhnWrong:
-		if f.s.finds() {
-			f.s.finding(kind+"-check-digit", f.where(), "the %s number %q is not valid", kind, number)
-		}
-	case luhnNoNumber:
-		if f.s.finds() {
-			f.s.finding(kind+"-not-numeric", f.where(), "the %s number %q is not a number", kind, number)
-		}
-	}
 }
 
 // addMinor is a+b; false beyond 64 bits.

@@ -27,7 +27,7 @@ func (f *bgRecords) sealRecord(rec []byte, idle bool) bool {
 			f.s.malformed("record %d, a TK99, does not end a seal that TK00 began", f.records)
 		case len(rec) < 72:
 			f.s.malformed("record %d, a TK99, is too short", f.records)
-		case !hexDigits(rec[8:72]) && f.s.finds():
+		case !hexDigits(rec[8:72]) && f.s.finds("seal-shape"):
 			f.s.finding("seal-shape", f.where(), "the key's check value or the seal is not written in hexadecimal digits")
 		}
 		f.unsealed = true
@@ -63,6 +63,14 @@ func (f *bgRecords) sealOpen() bool { return f.sealed && !f.unsealed }
 // couldUnseal tells whether a last record without a line end is a whole TK99 in its place.
 func (f *bgRecords) couldUnseal(rec []byte, idle bool) bool {
 	return f.sealOpen() && idle && code(rec) == 99 && len(rec) >= 72
+}
+
+// wantSeal is for files that a sender seals: where its key is known, one without a seal may have lost it, and what it covered
+// with it.
+func (f *bgRecords) wantSeal() {
+	if !f.sealed && f.s.sealKey != nil {
+		f.s.problems = append(f.s.problems, Problem{SealMismatch, "it has no seal, and this sender's files have one"})
+	}
 }
 
 // named enters the format: a sealed file is one of its own, whose version says what is inside.

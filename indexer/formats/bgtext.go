@@ -35,7 +35,7 @@ func (f *bgRecords) text(to, field []byte) []byte {
 // checkCharacters enters a finding about a text with a character that none of Bankgirot's alphabets has: a control character.
 func (f *bgRecords) checkCharacters(field []byte) {
 	for _, c := range field {
-		if (c < ' ' || c == 0x7F || f.encoding == "iso-8859-1" && c >= 0x80 && c < 0xA0) && f.s.finds() {
+		if (c < ' ' || c == 0x7F || f.encoding == "iso-8859-1" && c >= 0x80 && c < 0xA0) && f.s.finds("characters") {
 			f.s.finding("characters", f.where(), "the text has the control character 0x%02X", c)
 			return
 		}

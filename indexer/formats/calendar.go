@@ -150,7 +150,7 @@ func (s *sheet) checkBankDay(p *Payment) {
 		return
 	}
 	known.date, known.currency = [10]byte(date), [3]byte(currency)
-	if why := bankHoliday(date, currency); why != "" && s.finds() {
+	if why := bankHoliday(date, currency); why != "" && s.finds("date-bank-holiday") {
 		s.finding("date-bank-holiday", s.fromHere(), "the execution date %s is no bank day for %s: %s", date, currency, why)
 	}
 }

@@ -163,6 +163,7 @@ func (r *camt) start(id int) {
 		}
 	case idStatement:
 		r.statements++
+		r.s.facts.Batches++
 		r.of = statement{owner: r.of.owner[:0], account: r.of.account[:0], paged: r.paged}
 	case idBalance:
 		r.of.balance = balance{}
@@ -274,7 +275,7 @@ func (r *camt) endOutside(id int, text []byte) {
 		if r.account == "" {
 			r.account = string(text)
 		}
-		if id == idAccountIBAN && !validIBAN(text) && r.s.finds() {
+		if id == idAccountIBAN && !validIBAN(text) && r.s.finds("iban-check-digits") {
 			r.s.finding("iban-check-digits", r.where("Acct"), "the IBAN %q is not valid", text)
 		}
 	case idOwner:

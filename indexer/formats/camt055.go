@@ -48,6 +48,7 @@ func (r *camt055) start(id int) {
 		r.underFrom = r.s.facts.Payments
 	case idOriginalBatch:
 		r.batchFrom = r.s.facts.Payments
+		r.s.facts.Batches++
 	}
 }
 
@@ -60,7 +61,7 @@ func (r *camt055) end(id int, text []byte) {
 	case idAmount: // the message moves money: what it says must be a number
 		if !r.hasAmount {
 			r.tx.Amount, r.hasAmount = isoAmount(r.s, text, r.tx.Currency, false), true
-			if !validCurrency(r.tx.Currency) && r.s.finds() {
+			if !validCurrency(r.tx.Currency) && r.s.finds("currency-shape") {
 				r.s.finding("currency-shape", r.where("an amount"), "%q is not a currency code", r.tx.Currency)
 			}
 		}

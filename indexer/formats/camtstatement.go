@@ -224,7 +224,7 @@ func (r *camt) date() []byte {
 	if len(date) == 0 || validDate(date) {
 		return date
 	}
-	if r.s.finds() {
+	if r.s.finds("date-shape") {
 		r.s.finding("date-shape", r.where("BookgDt or ValDt"), "%q is not a date", date)
 	}
 	return nil
@@ -234,11 +234,11 @@ func (r *camt) checkCurrency() {
 	currency := r.tx.Currency
 	switch c := ccyOf(currency); {
 	case c == (ccy{}):
-		if r.s.finds() {
+		if r.s.finds("currency-shape") {
 			r.s.finding("currency-shape", r.where("Amt"), "%q is not a currency code", currency)
 		}
 	case r.of.accountCurrency != (ccy{}) && c != r.of.accountCurrency:
-		if r.s.finds() {
+		if r.s.finds("currency-differs") {
 			r.s.finding("currency-differs", r.where("Amt"), "the amount is in %s, the account in %s", currency, r.of.accountCurrency[:])
 		}
 	}
@@ -248,10 +248,10 @@ func (r *camt) checkCurrency() {
 func (r *camt) check(id int, text []byte) {
 	switch {
 	case id == idBIC:
-		if !validBIC(text) && r.s.finds() {
+		if !validBIC(text) && r.s.finds("bic-shape") {
 			r.s.finding("bic-shape", r.where("an agent"), "the BIC %q does not have a BIC's shape", text)
 		}
-	case !validIBAN(text) && r.s.finds():
+	case !validIBAN(text) && r.s.finds("iban-check-digits"):
 		where := "DbtrAcct"
 		if id == idCreditorIBAN {
 			where = "CdtrAcct"

@@ -1,5 +1,7 @@
 package formats
 
+import "encoding/binary"
+
 // validIBAN tells whether b has an IBAN's shape and check digits (ISO 13616). Blanks are not allowed.
 func validIBAN(b []byte) bool {
 	if len(b) < 5 || len(b) > 34 || !upper(b[0]) || !upper(b[1]) || !digit(b[2]) || !digit(b[3]) {
@@ -115,6 +117,13 @@ func number(b []byte) (int64, bool) {
 		return 0, false
 	}
 	n := int64(0)
+	for ; len(b) >= 8; b = b[8:] {
+		eight, ok := eightDigits(binary.LittleEndian.Uint64(b))
+		if !ok {
+			return 0, false
+		}
+		n = n*1e8 + eight
+	}
 	for _, c := range b {
 		if c -= '0'; c > 9 {
 			return 0, false
@@ -122,4 +131,16 @@ func number(b []byte) (int64, bool) {
 		n = n*10 + int64(c)
 	}
 	return n, true
+}
+
+// eightDigits reads eight digits at once, the first in the lowest byte: neighbours are put together to pairs, pairs to fours,
+// fours to eight.
+func eightDigits(w uint64) (n int64, ok bool) {
+	if (w&0xF0F0F0F0F0F0F0F0)|((w+0x0606060606060606)&0xF0F0F0F0F0F0F0F0)>>4 != 0x3333333333333333 {
+		return 0, false
+	}
+	w = (w & 0x0F0F0F0F0F0F0F0F) * (1 + 10<<8) >> 8
+	w = (w & 0x00FF00FF00FF00FF) * (1 + 100<<16) >> 16
+	w = (w & 0x0000FFFF0000FFFF) * (1 + 10_000<<32) >> 32
+	return int64(w), true
 }

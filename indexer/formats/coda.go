@@ -151,7 +151,7 @@ func (f *codaFile) record(rec []byte) {
 	case '2':
 		f.movement(rec)
 	case '3':
-		if !f.pending && f.s.finds() {
+		if !f.pending && f.s.finds("information-alone") {
 			f.s.finding("information-alone", f.recs.where(), "the record tells more of a movement, but there is none")
 		}
 	case '8':
@@ -167,6 +167,7 @@ func (f *codaFile) record(rec []byte) {
 func (f *codaFile) header(rec []byte) {
 	f.place, f.part, f.messages = codaHeader, noCODA(), 0
 	f.statements++
+	f.s.facts.Batches++
 	if f.statements > 1 {
 		return
 	}
@@ -183,7 +184,7 @@ func (f *codaFile) header(rec []byte) {
 }
 
 func (f *codaFile) noDate(field []byte) {
-	if f.s.finds() {
+	if f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a date", field)
 	}
 }
@@ -204,7 +205,7 @@ func (f *codaFile) open(rec []byte) {
 	f.name = latin(f.name[:0], columns(rec, 65, 90))
 	f.checkIBAN(f.account)
 	f.p.Currency = latin(f.p.Currency[:0], currency)
-	if !validCurrency(f.p.Currency) && f.s.finds() {
+	if !validCurrency(f.p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "%q is not a currency code", currency)
 	}
 	if f.first == "" {
@@ -215,7 +216,7 @@ func (f *codaFile) open(rec []byte) {
 
 // checkIBAN enters a finding about what looks like an IBAN and cannot be one.
 func (f *codaFile) checkIBAN(account []byte) {
-	if len(account) > 4 && upper(account[0]) && upper(account[1]) && digits(account[2:4]) && !validIBAN(account) && f.s.finds() {
+	if len(account) > 4 && upper(account[0]) && upper(account[1]) && digits(account[2:4]) && !validIBAN(account) && f.s.finds("iban-check-digits") {
 		f.s.finding("iban-check-digits", f.recs.where(), "the IBAN %q is not valid", account)
 	}
 }
@@ -240,7 +241,7 @@ func (f *codaFile) close(rec []byte) {
 		f.s.malformed("the balance of record %d is not 15 digits with a sign", f.recs.n)
 		return
 	}
-	if balance.Cmp(f.balance) != 0 && f.s.finds() {
+	if balance.Cmp(f.balance) != 0 && f.s.finds("balance-mismatch") {
 		f.s.finding("balance-mismatch", f.recs.where(), "the new balance is %s, but old balance and movements make %s", balance, f.balance)
 	}
 }
@@ -264,7 +265,7 @@ func (f *codaFile) trailer(rec []byte) {
 	holds.records -= 1 + f.messages // the header began the count, the trailer is in it
 	if f.messages > 0 && says.records == holds.records+f.messages {
 		holds.records = says.records // some banks count free messages; the standard does not
-		if f.s.finds() {
+		if f.s.finds("record-count") {
 			f.s.finding("record-count", f.recs.where(), "the trailer counts free messages, too")
 		}
 	}
@@ -288,7 +289,7 @@ func (f *codaFile) trailer(rec []byte) {
 // finish enters what makes two files the same business, and what only the end proves.
 func (f *codaFile) finish() {
 	facts := &f.s.facts
-	if f.follows && f.s.finds() {
+	if f.follows && f.s.finds("statement-missing") {
 		f.s.finding("statement-missing", f.recs.where(), "the last trailer says that another statement follows")
 	}
 	f.follows = false

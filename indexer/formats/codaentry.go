@@ -85,7 +85,7 @@ func (f *codaFile) structure() {
 	if n %= 97; n == 0 {
 		n = 97
 	}
-	if (!ok || !ok2 || n != rest) && f.s.finds() {
+	if (!ok || !ok2 || n != rest) && f.s.finds("communication-check-digits") {
 		f.s.finding("communication-check-digits", f.recs.where(), "the structured communication %q is not valid", f.text)
 	}
 }

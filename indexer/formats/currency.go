@@ -40,7 +40,7 @@ func currencyDecimals(code []byte) (uint8, bool) {
 func (s *sheet) meet(currency []byte, in *sums) {
 	decimals, known := currencyDecimals(currency)
 	in.decimals = append(in.decimals, decimals)
-	if !known && validCurrency(currency) && s.finds() { // another shape is a finding of the format's
+	if !known && validCurrency(currency) && s.finds("currency-unknown") { // another shape is a finding of the format's
 		s.finding("currency-unknown", s.fromHere(), "ISO 4217 has no currency %s that is in use", currency)
 	}
 }
@@ -48,7 +48,7 @@ func (s *sheet) meet(currency []byte, in *sums) {
 // checkAmount enters a finding about the next payment's amount if its currency cannot be paid in such small parts. (10.00 JPY can
 // be paid: zeros do not count.)
 func (s *sheet) checkAmount(a Amount, in *sums) {
-	if decimals := in.decimals[in.last]; a.scale > decimals && a.finer(decimals) && s.finds() {
+	if decimals := in.decimals[in.last]; a.scale > decimals && a.finer(decimals) && s.finds("currency-decimals") {
 		s.finding("currency-decimals", fmt.Sprintf("payment %d", s.facts.Payments+1), "the amount %s has more decimals than %s has", a, in.list[in.last].Currency)
 	}
 }

@@ -169,6 +169,7 @@ func (f *ediFile) content(g *ediSegment) {
 	case "SEQ":
 		f.sequence(g)
 	case "LIN":
+		f.s.facts.Batches++
 		f.openLine(g)
 	case "CNT":
 		f.control(g)
@@ -308,14 +309,14 @@ func (f *ediFile) institution(g *ediSegment) {
 	into.account = f.text(into.account[:0], g.at(2, 1))
 	into.holder = f.text(into.holder[:0], g.at(2, 2))
 	f.checkAccount(into.account)
-	if bank := g.at(3, 1); string(g.at(3, 2)) == "25" && len(bank) > 0 && !validBIC(bank) && f.s.finds() {
+	if bank := g.at(3, 1); string(g.at(3, 2)) == "25" && len(bank) > 0 && !validBIC(bank) && f.s.finds("bic-shape") {
 		f.s.finding("bic-shape", f.where(), "the BIC %q does not have a BIC's shape", bank)
 	}
 }
 
 // checkAccount judges what looks like an IBAN.
 func (f *ediFile) checkAccount(b []byte) {
-	if len(b) >= 15 && upper(b[0]) && upper(b[1]) && digit(b[2]) && digit(b[3]) && !validIBAN(b) && f.s.finds() {
+	if len(b) >= 15 && upper(b[0]) && upper(b[1]) && digit(b[2]) && digit(b[3]) && !validIBAN(b) && f.s.finds("iban-check-digits") {
 		f.s.finding("iban-check-digits", f.where(), "the IBAN %q is not valid", b)
 	}
 }

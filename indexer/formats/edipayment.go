@@ -30,7 +30,7 @@ func (f *ediFile) endPayment() {
 		p.ExecutionDate = date.date
 	}
 	p.EndToEndID, p.Reference = f.id, f.remitted.text
-	if f.kind == "PAYMUL" && len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds() {
+	if f.kind == "PAYMUL" && len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.where(), "the execution date %s has passed", p.ExecutionDate)
 	}
 	f.s.executes(p.ExecutionDate)
@@ -63,7 +63,7 @@ func (f *ediFile) priced() bool {
 		return false
 	case len(p.Currency) == 0:
 		f.s.notes("no-currency", f.where(), "the payment has no currency, so it only counts")
-	case !validCurrency(p.Currency) && f.s.finds():
+	case !validCurrency(p.Currency) && f.s.finds("currency-shape"):
 		f.s.finding("currency-shape", f.where(), "%q is not a currency code", p.Currency)
 	}
 	if f.kind == "FINSTA" {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
 // earlierEnds are where a file of several statements is whole, too: nothing in it tells that another follows.
@@ -68,148 +66,6 @@ func trueEndNACHA(data []byte) int {
 		return min(len(data), control+71)
 	}
 	return min(len(data), control+55)
-}
-
-// generatedFixed is a file of a format of fixed columns that is in no way special.
-func generatedFixed(format string, opt payfile.Options) []byte {
-	switch format {
-	case "nacha":
-		return generatedNACHA(opt)
-	case "nets-ocr":
-		return generatedNets(opt)
-	case "coda":
-		return generatedCODA(opt)
-	case "bacs":
-		return generatedBACS(opt)
-	}
-	return nil
-}
-
-// generatedNACHA has debits and credits in turn, and an addenda record for each fourth entry.
-func generatedNACHA(opt payfile.Options) []byte {
-	var b bytes.Buffer
-	ending := "\n"
-	if opt.NoBreaks {
-		ending = ""
-	}
-	records := 0
-	line := func(format string, args ...any) {
-		records++
-		fmt.Fprintf(&b, "%-94s%s", fmt.Sprintf(format, args...), ending)
-	}
-	line("101 061000052 1210428822611201502A094101%-23s%-23s", "EXAMPLE BANK", "EXEMPEL WIDGETS")
-	batches, entries, debits, credits := 0, 0, 0, 0
-	for from := 0; from < opt.Payments; from += opt.PerBatch {
-		batches++
-		line("5200%-16s%20s%-10sPPD%-10s%6s261123   112104288%07d", "EXEMPEL WIDGETS", "", "1234567890", "PAYROLL", "", batches)
-		n, d, c := 0, 0, 0
-		to := min(opt.Payments, from+opt.PerBatch)
-		for i := from; i < to; i++ {
-			code, amount, more := 22, 100+i%100_000, 0
-			if c += amount; i%2 == 1 {
-				code, c, d = 27, c-amount, d+amount
-			}
-			if i%4 == 3 {
-				more = 1
-			}
-			n += 1 + more
-			line("6%d061000052%-17d%010dID%-13dRECEIVER %-13d  %d12104288%07d", code, 1000+i, amount, i, i, more, i%10_000_000)
-			if more == 1 {
-				line("705INVOICE %-72d0001%07d", i, i%10_000_000)
-			}
-		}
-		hash := (to - from) * 6100005 % 1e10
-		line("8200%06d%010d%012d%012d%-10s%25s12104288%07d", n, hash, d, c, "1234567890", "", batches)
-		entries, debits, credits = entries+n, debits+d, credits+c
-	}
-	line("9%06d%06d%08d%010d%012d%012d", batches, (records+10)/10, entries, opt.Payments*6100005%1e10, debits, credits)
-	for records%10 != 0 {
-		line("%s", strings.Repeat("9", 94))
-	}
-	return b.Bytes()
-}
-
-// generatedNets is a file of requests.
-func generatedNets(opt payfile.Options) []byte {
-	var b bytes.Buffer
-	records := 0
-	line := func(format string, args ...any) {
-		records++
-		text := fmt.Sprintf(format, args...)
-		fmt.Fprintf(&b, "%s%s\n", text, strings.Repeat("0", netsSize-len(text)))
-	}
-	line("NY000010000123452011001000080")
-	sum := 0
-	for from, n := 0, 0; from < opt.Payments; from += opt.PerBatch {
-		n++
-		line("NY210020000000000%07d86011117947", n)
-		before, part := records, 0
-		to := min(opt.Payments, from+opt.PerBatch)
-		for i := from; i < to; i++ {
-			amount := 100 + i%100_000
-			part += amount
-			line("NY212130%07d231126%11s%017d%25s", i%10_000_000, "", amount, "1234567897")
-			line("NY212131%07d%-10s%25sREF %-21d", i%10_000_000, "KARI EK", "", i)
-		}
-		line("NY210088%08d%08d%017d231126231126", to-from, records-before+2, part)
-		sum += part
-	}
-	line("NY000089%08d%08d%017d231126", opt.Payments, records+1, sum)
-	return b.Bytes()
-}
-
-// generatedCODA is one statement, of entries of three records.
-func generatedCODA(opt payfile.Options) []byte {
-	var b bytes.Buffer
-	line := func(last, format string, args ...any) {
-		fmt.Fprintf(&b, "%-127s%s\n", fmt.Sprintf(format, args...), last)
-	}
-	line("2", "0000020112672505        REF0000001%-26s%-11s00000000000 00000", "EXEMPLE TRAVAUX SA", "KREDBEBB")
-	line("7", "12017%-34sEUR0%015d191126%-26s%-35s01", "BE71096123456769", 0, "EXEMPLE TRAVAUX SA", "COMPTE A VUE")
-	debits, credits := 0, 0
-	for i := range opt.Payments {
-		amount, sign := 10*(100+i%100_000), i%2
-		if sign == 1 {
-			debits += amount
-		} else {
-			credits += amount
-		}
-		n := i % 10_000
-		line("0", "21%04d0000%-21d%d%015d201126001500000%-53s20112601701 ", n, i, sign, amount, "FACTURE 4711")
-		line("0", "22%04d0000%-53s%-35d%-11s%16s1", n, "MOIS DE NOVEMBRE", i, "", "")
-		line("0", "23%04d0000%-34sEUR%-35s%-43s0", n, "BE68539007547034", "BERG EN ZOON", "")
-	}
-	balance, sign := credits-debits, 0
-	if balance < 0 {
-		balance, sign = -balance, 1
-	}
-	line("0", "8017%-34sEUR%d%015d201126", "BE71096123456769", sign, balance)
-	line("2", "9%15s%06d%015d%015d", "", (opt.Payments*3+2)%1_000_000, debits, credits)
-	return b.Bytes()
-}
-
-// generatedBACS is one file of credits with their contra.
-func generatedBACS(opt payfile.Options) []byte {
-	var b bytes.Buffer
-	label := func(format string, args ...any) { fmt.Fprintf(&b, "%-80s\n", fmt.Sprintf(format, args...)) }
-	header := func(n int) {
-		name := []string{"HDR", "EOF"}[n]
-		label("%s1A123456S  1123456000417000100010000   26324 26334 000000", name)
-		label("%s2F0200000100%35s00", name, "")
-	}
-	label("VOL1000417%27s    123456    %28s1", "", "")
-	header(0)
-	label("UHL1 26331999999    000000001 DAILY  001")
-	sum := 0
-	for i := range opt.Payments {
-		amount := 100 + i%100_000
-		sum += amount
-		fmt.Fprintf(&b, "405060%08d099203040123456780000%011d%-18s%-18d%-18s\n", i%100_000_000, amount, "EXAMPLE WIDGETS", i, "ANNE BERG")
-	}
-	fmt.Fprintf(&b, "20304012345678017203040123456780000%011d%-18s%-18s%-18s\n", sum, "PAYROLL", "CONTRA", "EXAMPLE WIDGETS")
-	header(1)
-	label("UTL1%013d%013d%07d%07d", sum, sum, 1, opt.Payments)
-	return b.Bytes()
 }
 
 // TestFixedFindings wants what is softer than a problem to be a finding, and a file that is right to have none.
@@ -309,18 +165,3 @@ func FuzzFixed(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkNACHA(b *testing.B) {
-	b.Run("lines", func(b *testing.B) { benchmark(b, "nacha", payfile.Options{Payments: 100_000, PerBatch: 1000}) })
-	b.Run("no-breaks", func(b *testing.B) {
-		benchmark(b, "nacha", payfile.Options{Payments: 100_000, PerBatch: 1000, NoBreaks: true})
-	})
-}
-
-func BenchmarkNets(b *testing.B) {
-	benchmark(b, "nets-ocr", payfile.Options{Payments: 100_000, PerBatch: 1000})
-}
-
-func BenchmarkCODA(b *testing.B) { benchmark(b, "coda", payfile.Options{Payments: 100_000}) }
-
-func BenchmarkBACS(b *testing.B) { benchmark(b, "bacs", payfile.Options{Payments: 100_000}) }

@@ -94,7 +94,7 @@ func (r *followUp) end(id int, text []byte) {
 		r.creditor.account = append(r.creditor.account[:0], text...)
 		r.checkIBAN(id == idCreditorIBAN, "CdtrAcct", text)
 	case idBIC:
-		if !validBIC(text) && r.s.finds() {
+		if !validBIC(text) && r.s.finds("bic-shape") {
 			r.s.finding("bic-shape", r.where("an agent"), "the BIC %q does not have a BIC's shape", text)
 		}
 	case idUnstructured:
@@ -153,7 +153,7 @@ func (r *followUp) amount(text []byte) {
 	}
 	amount, err := parseAmount(text, 18, 5)
 	if err != nil || text[0] == '-' || !validCurrency(r.tx.Currency) {
-		if r.s.finds() {
+		if r.s.finds("amount-shape") {
 			r.s.finding("amount-shape", r.where("an amount"), "%q %q is not an amount with a currency", r.tx.Currency, text)
 		}
 		r.tx.Currency = r.tx.Currency[:0]
@@ -168,13 +168,13 @@ func (r *followUp) date(text []byte) {
 	}
 	if date := text[:min(len(text), 10)]; validDate(date) {
 		r.tx.ExecutionDate = append(r.tx.ExecutionDate[:0], date...)
-	} else if r.s.finds() {
+	} else if r.s.finds("date-shape") {
 		r.s.finding("date-shape", r.where("a date"), "%q is not a date", text)
 	}
 }
 
 func (r *followUp) checkIBAN(is bool, where string, text []byte) {
-	if is && !validIBAN(text) && r.s.finds() {
+	if is && !validIBAN(text) && r.s.finds("iban-check-digits") {
 		r.s.finding("iban-check-digits", r.where(where), "the IBAN %q is not valid", text)
 	}
 }

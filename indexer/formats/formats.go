@@ -55,6 +55,7 @@ type Facts struct {
 	Initiator                     string  // initiating party's name, or the sender's bankgiro
 	Payers                        []Party // distinct, in file order, at most MaxPayers
 	Payments                      int64
+	Batches                       int64   // groups that its payments stand in: PmtInf, sections, batches, statements, messages
 	Totals                        []Total // sorted by currency
 	Debits                        []Total // sums of what is drawn, as positive amounts, for formats that have both directions; sorted by currency
 	FirstExecution, LastExecution string  // YYYY-MM-DD, "" if none
@@ -67,6 +68,8 @@ type Facts struct {
 	BusinessKey string
 	Findings    []Finding // at most MaxFindings
 	FindingsAll int64     // all of them, kept or not
+	// FindingCodes are the codes of all findings, each once.
+	FindingCodes []string
 }
 
 // Bounds of what is kept of one file.

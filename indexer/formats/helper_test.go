@@ -103,25 +103,12 @@ func testdata(t testing.TB) map[string][]byte {
 	return files
 }
 
-// generated is a file of payfile, or one that is made of it.
+// generated is a file of payfile.
 func generated(t testing.TB, format string, opt payfile.Options) []byte {
 	t.Helper()
-	if format == "camt.053" {
-		return generatedCamt(opt)
-	}
-	if data := generatedFixed(format, opt); data != nil {
-		return data
-	}
 	var b bytes.Buffer
-	write := payfile.Pain001
-	if format == "bg-lb" {
-		write = payfile.LB
-	}
-	if err := write(&b, opt); err != nil {
+	if err := payfile.Write(&b, format, opt); err != nil {
 		t.Fatal(err)
-	}
-	if remake := remakes[format]; remake != nil {
-		return remake(b.Bytes())
 	}
 	return b.Bytes()
 }

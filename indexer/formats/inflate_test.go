@@ -7,6 +7,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
 // inflated is what our inflater makes of data in chunks, at most limit bytes, and what is left behind the end.
@@ -82,7 +84,7 @@ func TestInflater(t *testing.T) {
 		noise[i] = byte(r.Uint32())
 	}
 	for name, data := range map[string][]byte{
-		"none": {}, "one": {'x'}, "noise": noise, "zeros": make([]byte, 100_000), "text": bgLoner(700), "far": append(bytes.Clone(noise[:32768]), noise[:32768]...),
+		"none": {}, "one": {'x'}, "noise": noise, "zeros": make([]byte, 100_000), "text": generated(t, "bg-loner", payfile.Options{Payments: 700}), "far": append(bytes.Clone(noise[:32768]), noise[:32768]...),
 	} {
 		for _, level := range levels {
 			packed := deflated(t, data, level)
@@ -105,7 +107,7 @@ func TestInflater(t *testing.T) {
 
 // FuzzInflater holds ours against the standard library's, on streams and on blocks that begin with any bits.
 func FuzzInflater(f *testing.F) {
-	for _, data := range [][]byte{{}, []byte("x"), bgLoner(20), make([]byte, 3000)} {
+	for _, data := range [][]byte{{}, []byte("x"), generated(f, "bg-loner", payfile.Options{Payments: 20}), make([]byte, 3000)} {
 		for _, level := range levels {
 			f.Add(deflated(f, data, level), uint64(3))
 		}
@@ -114,7 +116,7 @@ func FuzzInflater(f *testing.F) {
 }
 
 func BenchmarkInflater(b *testing.B) {
-	data := bgLoner(50_000)
+	data := generated(b, "bg-loner", payfile.Options{Payments: 50_000})
 	packed := deflated(b, data, flate.DefaultCompression)
 	b.Run("ours", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))

@@ -89,6 +89,7 @@ func (r *initiation) start(id int) {
 		}
 	case idPmtInf:
 		r.batches++
+		r.s.facts.Batches++
 		r.batch = claim{}
 		r.date, r.ownerName, r.ownerAccount = r.date[:0], r.ownerName[:0], r.ownerAccount[:0]
 	case idTx:
@@ -126,7 +127,7 @@ func (r *initiation) end(id int, text []byte) {
 	case idOtherAccount:
 		r.otherAccount = append(r.otherAccount[:0], text...)
 	case idBIC:
-		if !validBIC(text) && r.s.finds() {
+		if !validBIC(text) && r.s.finds("bic-shape") {
 			r.s.finding("bic-shape", r.where("an agent"), "the BIC %q does not have a BIC's shape", text)
 		}
 	case idUnstructured:
@@ -199,14 +200,14 @@ func (r *initiation) inBatch(what string) string {
 }
 
 func (r *initiation) checkIBAN(text []byte, where string) {
-	if !validIBAN(text) && r.s.finds() {
+	if !validIBAN(text) && r.s.finds("iban-check-digits") {
 		r.s.finding("iban-check-digits", r.where(where), "the IBAN %q is not valid", text)
 	}
 }
 
 // checkScheme looks at an account that is named to be a bankgiro number, as Swedish banks have it.
 func (r *initiation) checkScheme(scheme, account []byte, where string) {
-	if string(scheme) == "BGNR" && checkLuhn(account) == luhnWrong && r.s.finds() {
+	if string(scheme) == "BGNR" && checkLuhn(account) == luhnWrong && r.s.finds("bankgiro-check-digit") {
 		r.s.finding("bankgiro-check-digit", r.where(where), "the bankgiro number %q is not valid", account)
 	}
 }
@@ -223,7 +224,7 @@ func (r *initiation) executes(text []byte) {
 	}
 	r.date = append(r.date[:0], date...)
 	r.s.executes(date)
-	if string(date) < r.s.today && r.s.finds() {
+	if string(date) < r.s.today && r.s.finds("date-past") {
 		r.s.finding("date-past", r.inBatch(r.roles.date), "the execution date %s has passed", date)
 	}
 }
@@ -231,7 +232,7 @@ func (r *initiation) executes(text []byte) {
 // amount takes a payment's amount, whose currency has come before.
 func (r *initiation) amount(text []byte) {
 	r.tx.Amount, r.hasAmount = isoAmount(r.s, text, r.tx.Currency, r.hasAmount), true
-	if !validCurrency(r.tx.Currency) && r.s.finds() {
+	if !validCurrency(r.tx.Currency) && r.s.finds("currency-shape") {
 		r.s.finding("currency-shape", r.where("Amt"), "%q is not a currency code", r.tx.Currency)
 	}
 }
@@ -243,10 +244,10 @@ func (r *initiation) payment() {
 		r.s.malformed("payment %d has no amount", r.s.facts.Payments+1)
 		return
 	}
-	if r.ids.again(p.EndToEndID) && r.s.finds() {
+	if r.ids.again(p.EndToEndID) && r.s.finds("end-to-end-id-duplicate") {
 		r.s.finding("end-to-end-id-duplicate", r.where("PmtId"), "the end-to-end id %q is that of an earlier payment", p.EndToEndID)
 	}
-	if len(p.EndToEndID) == 0 && r.s.finds() {
+	if len(p.EndToEndID) == 0 && r.s.finds("end-to-end-id-missing") {
 		r.s.finding("end-to-end-id-missing", r.where("PmtId"), "the payment has no end-to-end id")
 	}
 	r.checkPayment()

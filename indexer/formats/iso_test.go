@@ -2,41 +2,9 @@ package formats
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
-
-// remakes turn a generated pain.001 into another message with the same payments.
-var remakes = map[string]func(pain001 []byte) []byte{
-	"pain.008": replacer("CstmrCdtTrfInitn", "CstmrDrctDbtInitn", "CdtTrfTxInf", "DrctDbtTxInf", "pain.001.001.09", "pain.008.001.08",
-		"Cdtr", "Dbtr", "Dbtr", "Cdtr", "ReqdExctnDt>", "ReqdColltnDt>", "<Dt>", "", "</Dt>", "", "<Amt>", "", "</Amt>", ""),
-	"pain.002": replacer("CstmrCdtTrfInitn", "CstmrPmtStsRpt", "pain.001.001.09", "pain.002.001.10", "PmtInf>", "OrgnlPmtInfAndSts>",
-		"<CdtTrfTxInf>", "<TxInfAndSts>", "</CdtTrfTxInf>", "</OrgnlTxRef></TxInfAndSts>", "<PmtId>", "", "</PmtId>", "<OrgnlTxRef>",
-		"EndToEndId", "OrgnlEndToEndId"),
-	"camt.055": func(b []byte) []byte {
-		b = replacer("CstmrCdtTrfInitn", "CstmrPmtCxlReq", "pain.001.001.09", "camt.055.001.08", "<PmtInf>", "<Undrlyg><OrgnlPmtInfAndCxl>",
-			"</PmtInf>", "</OrgnlPmtInfAndCxl></Undrlyg>", "<CdtTrfTxInf>", "<TxInf>", "</CdtTrfTxInf>", "</OrgnlTxRef></TxInf>",
-			"<PmtId>", "", "</PmtId>", "<OrgnlTxRef>", "EndToEndId", "OrgnlEndToEndId", "<MsgId>", "<Id>", "</MsgId>", "</Id>")(b)
-		b = bytes.Replace(b, []byte("<GrpHdr>"), []byte("<Assgnmt>"), 1)
-		b = bytes.Replace(b, []byte("<NbOfTxs>"), []byte("</Assgnmt><CtrlData><NbOfTxs>"), 1)
-		b = bytes.Replace(b, []byte("<InitgPty>"), []byte("</CtrlData><Any><InitgPty>"), 1)
-		return bytes.Replace(b, []byte("</GrpHdr>"), []byte("</Any>"), 1)
-	},
-	"pacs.008": func(b []byte) []byte {
-		b = replacer("CstmrCdtTrfInitn", "FIToFICstmrCdtTrf", "pain.001.001.09", "pacs.008.001.08", "InstdAmt", "IntrBkSttlmAmt",
-			"<Amt>", "", "</Amt>", "", "<PmtInf>", "<!--", "</PmtInf>", "", "</DbtrAgt>", "-->")(b)
-		return bytes.ReplaceAll(b, []byte("</CdtTrfTxInf>"),
-			[]byte("<IntrBkSttlmDt>2026-11-23</IntrBkSttlmDt><Dbtr><Nm>Exempel Handel AB</Nm></Dbtr></CdtTrfTxInf>"))
-	},
-}
-
-func replacer(pairs ...string) func([]byte) []byte {
-	r := strings.NewReplacer(pairs...)
-	return func(b []byte) []byte { return []byte(r.Replace(string(b))) }
-}
 
 // codes are those of a file's findings.
 func codes(r read) string {
@@ -73,93 +41,6 @@ func TestPain008Payments(t *testing.T) {
 	if codes(got) != want {
 		t.Errorf("findings %q, want %q", codes(got), want)
 	}
-}
-
-// generatedCamt is a statement with so many entries, every third one a debit, and right totals.
-func generatedCamt(opt payfile.Options) []byte {
-	var entries, b bytes.Buffer
-	var credits, debits [2]int64 // count, sum
-	for i := range int64(opt.Payments) {
-		ore, sign, side := 100+i*7919%900_000, "CRDT", "Dbtr"
-		part := &credits
-		if i%3 == 2 {
-			sign, side, part = "DBIT", "Cdtr", &debits
-		}
-		part[0]++
-		part[1] += ore
-		fmt.Fprintf(&entries, `
-      <Ntry>
-        <NtryRef>%d</NtryRef>
-        <Amt Ccy="SEK">%s</Amt>
-        <CdtDbtInd>%s</CdtDbtInd>
-        <Sts><Cd>BOOK</Cd></Sts>
-        <BookgDt>
-          <Dt>2026-11-%02d</Dt>
-        </BookgDt>
-        <ValDt>
-          <Dt>2026-11-%02d</Dt>
-        </ValDt>
-        <AcctSvcrRef>REF-%09d</AcctSvcrRef>
-        <BkTxCd>
-          <Domn>
-            <Cd>PMNT</Cd>
-            <Fmly>
-              <Cd>RCDT</Cd>
-              <SubFmlyCd>ESCT</SubFmlyCd>
-            </Fmly>
-          </Domn>
-        </BkTxCd>
-        <NtryDtls>
-          <TxDtls>
-            <Refs>
-              <EndToEndId>E2E-%09d</EndToEndId>
-            </Refs>
-            <RltdPties>
-              <%s>
-                <Pty>
-                  <Nm>Exempel %d AB</Nm>
-                </Pty>
-              </%s>
-              <%sAcct>
-                <Id>
-                  <IBAN>SE4550000000058398257466</IBAN>
-                </Id>
-              </%sAcct>
-            </RltdPties>
-            <RmtInf>
-              <Ustrd>Faktura %d</Ustrd>
-            </RmtInf>
-          </TxDtls>
-        </NtryDtls>
-      </Ntry>`, i+1, AmountFromMinor(ore, 2), sign, 1+i%28, 1+i%28, i, i, side, i%977, side, side, side, i*31)
-	}
-	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
-<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
-  <BkToCstmrStmt>
-    <GrpHdr><MsgId>M</MsgId><CreDtTm>2026-11-20T15:02:11</CreDtTm></GrpHdr>
-    <Stmt>
-      <Id>S</Id>
-      <Acct><Id><IBAN>SE4550000000058398257466</IBAN></Id></Acct>
-      <Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="SEK">0.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
-      <Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="SEK">%s</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
-      <TxsSummry>
-        <TtlNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlNtries>
-        <TtlCdtNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlCdtNtries>
-        <TtlDbtNtries><NbOfNtries>%d</NbOfNtries><Sum>%s</Sum></TtlDbtNtries>
-      </TxsSummry>%s
-    </Stmt>
-  </BkToCstmrStmt>
-</Document>
-`, AmountFromMinor(credits[1]-debits[1], 2), opt.Payments, AmountFromMinor(credits[1]+debits[1], 2),
-		credits[0], AmountFromMinor(credits[1], 2), debits[0], AmountFromMinor(debits[1], 2), entries.Bytes())
-	if !opt.Minified {
-		return b.Bytes()
-	}
-	var minified []byte
-	for _, line := range bytes.Split(b.Bytes(), []byte{'\n'}) {
-		minified = append(minified, bytes.TrimLeft(line, " ")...)
-	}
-	return minified
 }
 
 func TestCamtPayments(t *testing.T) {

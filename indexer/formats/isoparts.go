@@ -102,7 +102,7 @@ func created(s *sheet, where string, text []byte) {
 
 // notes enters a finding that is so rare that its words may cost something.
 func (s *sheet) notes(code, where, sentence string, args ...any) {
-	if s.finds() {
+	if s.finds(code) {
 		s.finding(code, where, sentence, args...)
 	}
 }

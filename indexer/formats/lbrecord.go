@@ -80,6 +80,7 @@ func (f *lbFile) open(rec []byte) {
 	}
 	f.inSection = true
 	f.sections++
+	f.s.facts.Batches++
 	x := &f.section
 	*x = lbSection{date: x.date[:0]}
 	copy(x.sender[:], columns(rec, 3, 12))
@@ -102,6 +103,8 @@ func (f *lbFile) open(rec []byte) {
 	f.named("bg-lb", "")
 	if x.report != 0 {
 		f.named("bg-lb-report", "report "+string(x.report))
+	} else {
+		f.wantSeal()
 	}
 	facts.Initiator = string(sender)
 	facts.CreatedAt = string(f.day(nil, columns(rec, 13, 18)))
@@ -222,7 +225,7 @@ func (f *lbFile) close(rec []byte) {
 		return
 	}
 	f.inSection = false
-	if string(columns(rec, 3, 12)) != string(x.sender[:]) && f.s.finds() {
+	if string(columns(rec, 3, 12)) != string(x.sender[:]) && f.s.finds("sender-differs") {
 		f.s.finding("sender-differs", f.where(), "the TK29 names another sender than its TK11")
 	}
 	f.declared += count
@@ -241,7 +244,7 @@ func (f *lbFile) close(rec []byte) {
 	words, holds := says.words(" " + f.currency)
 	switch {
 	case x.report > '1': // what the totals of these reports are of is not known for sure
-		if f.s.finds() {
+		if f.s.finds("report-totals") {
 			f.s.finding("report-totals", f.where(), "it says %s, but holds %s", words, holds)
 		}
 	case f.slot != 0:

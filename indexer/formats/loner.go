@@ -50,6 +50,7 @@ func openLoner(prefix []byte, s *sheet) reader {
 	f := &lonerFile{bgRecords: newBGRecords(s, shape)}
 	f.each = f.record
 	f.named("bg-loner", "")
+	f.wantSeal()
 	s.orders = true
 	return f
 }
@@ -80,6 +81,7 @@ func (f *lonerFile) open(rec []byte) {
 	}
 	f.inSection = true
 	f.sections++
+	f.s.facts.Batches++
 	f.count, f.sum = 0, 0
 	f.checkNumber(columns(rec, 69, 78), "bankgiro")
 	f.sender = append(f.sender[:0], trim(columns(rec, 69, 78))...)
@@ -115,7 +117,7 @@ func (f *lonerFile) payment(rec []byte) {
 		p.PayeeAccount = append(p.PayeeAccount, trim(columns(rec, 13, 28))...)
 	} else {
 		p.PayeeAccount = f.text(p.PayeeAccount, account)
-		if f.s.finds() {
+		if f.s.finds("account-not-numeric") {
 			f.s.finding("account-not-numeric", f.where(), "the account number %q is not a number", account)
 		}
 	}

@@ -337,7 +337,7 @@ func (f *mtFile) endBlock(b []byte) {
 		} else if f.messages == 0 {
 			f.header(b)
 		}
-	case b[0] == '4' && bytes.Contains(b, []byte("{451:1")) && f.s.finds():
+	case b[0] == '4' && bytes.Contains(b, []byte("{451:1")) && f.s.finds("not-acknowledged"):
 		f.s.finding("not-acknowledged", fmt.Sprintf("message %d", f.messages+1), "SWIFT did not accept the message, as its acknowledgement says")
 	}
 }

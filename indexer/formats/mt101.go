@@ -40,6 +40,7 @@ func openMT101(_ []byte, s *sheet) reader {
 }
 
 func (m *mt101) begin() {
+	m.s.facts.Batches++
 	m.payer.reset()
 	m.initiator.reset()
 	m.in, m.inB, m.settled, m.charged = 0, false, false, false
@@ -113,7 +114,7 @@ func (m *mt101) place(text []byte) {
 // day takes field 30.
 func (m *mt101) day(text []byte) {
 	var ok bool
-	if m.date, ok = dayYMD(m.date[:0], text); !ok && m.s.finds() {
+	if m.date, ok = dayYMD(m.date[:0], text); !ok && m.s.finds("date-shape") {
 		m.s.finding("date-shape", m.file.where(), "%q is not a date", text[:min(len(text), 20)])
 	}
 }
@@ -163,7 +164,7 @@ func (m *mt101) wholeWith(rest []byte) bool { return m.lacks() == "" && !m.charg
 
 // flush hands over the payment of the sequence B that ends.
 func (m *mt101) flush() {
-	if !m.charged && m.s.finds() {
+	if !m.charged && m.s.finds("charges-missing") {
 		where := fmt.Sprintf("message %d, payment %d", m.file.messages, m.s.facts.Payments+1)
 		m.s.finding("charges-missing", where, "the payment has no field 71A")
 	}
@@ -197,7 +198,7 @@ func (m *mt101) finish() {
 
 // end enters what makes two files the same business, and what only the end proves.
 func (m *mt101) end() {
-	if m.index < m.total && m.s.finds() {
+	if m.index < m.total && m.s.finds("message-missing") {
 		m.s.finding("message-missing", fmt.Sprintf("message %d", m.file.messages), "the last message is number %d of %d", m.index, m.total)
 	}
 	facts := &m.s.facts

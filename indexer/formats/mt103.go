@@ -36,6 +36,7 @@ func openMT103(_ []byte, s *sheet) reader {
 }
 
 func (m *mt103) begin() {
+	m.s.facts.Batches++
 	m.payer.reset()
 	m.payee.reset()
 	m.in, m.hasAmount, m.charged = 0, false, false
@@ -75,7 +76,7 @@ func (m *mt103) amount(text []byte) {
 	}
 	m.hasAmount = true
 	var ok bool
-	if m.date, ok = dayYMD(m.date[:0], text[:6]); !ok && m.s.finds() {
+	if m.date, ok = dayYMD(m.date[:0], text[:6]); !ok && m.s.finds("date-shape") {
 		m.s.finding("date-shape", m.file.where(), "%q is not a date", text[:6])
 	}
 	m.p.Currency, m.p.Amount, ok = mtMoney(m.p.Currency[:0], text[6:])
@@ -136,7 +137,7 @@ func mtCharges(line []byte) bool {
 }
 
 func (m *mt103) finish() {
-	if !m.charged && m.s.finds() {
+	if !m.charged && m.s.finds("charges-missing") {
 		m.s.finding("charges-missing", fmt.Sprintf("message %d", m.file.messages), "the message has no field 71A")
 	}
 	p := &m.p

@@ -98,6 +98,7 @@ func (m *mt940) open(text []byte) {
 		return
 	}
 	m.opening = b
+	m.s.facts.Batches++
 	m.currency = append(m.currency[:0], b.currency[:]...)
 	if m.file.messages == 1 {
 		m.key = m.s.facts.MessageID + "\x1f" + string(m.account) + "\x1f" + string(m.number) + "\x1f" + string(text[1:min(len(text), 7)])
@@ -107,7 +108,7 @@ func (m *mt940) open(text []byte) {
 // follow holds a page's opening balance against the closing one of the page before it.
 func (m *mt940) follow(tag []byte) {
 	if string(tag) == "60M" && m.before.has && string(m.account) == string(m.beforeAccount) && m.opening.has &&
-		m.opening.amount.Cmp(m.before.amount) != 0 && m.s.finds() {
+		m.opening.amount.Cmp(m.before.amount) != 0 && m.s.finds("pages-apart") {
 		m.s.finding("pages-apart", m.file.where(), "the page opens with %s, but the one before it closes with %s", m.opening, m.before)
 	}
 }
@@ -214,7 +215,7 @@ func (m *mt940) finish() {
 
 // end enters what makes two files the same business, and what only the end proves.
 func (m *mt940) end() {
-	if m.page && m.s.finds() {
+	if m.page && m.s.finds("page-missing") {
 		m.s.finding("page-missing", m.file.where(), "the last message closes with an intermediate balance, but no page follows")
 	}
 	facts := &m.s.facts

@@ -43,6 +43,7 @@ func openMT942(_ []byte, s *sheet) reader {
 }
 
 func (m *mt942) begin() {
+	m.s.facts.Batches++
 	m.reset()
 	m.sums, m.report = [2]mtSum{}, m.report[:0]
 }
@@ -87,7 +88,7 @@ func (m *mt942) created(text []byte) {
 	}
 	day, ok := dayYMD(nil, text[:6])
 	if !ok {
-		if m.s.finds() {
+		if m.s.finds("date-shape") {
 			m.s.finding("date-shape", m.file.where(), "%q is not a date", text[:6])
 		}
 		return

@@ -67,7 +67,7 @@ func (e *mtEntries) holder(text []byte) {
 
 // checkIBAN enters a finding about what looks like an IBAN and cannot be one.
 func (f *mtFile) checkIBAN(account []byte) {
-	if len(account) >= 15 && upper(account[0]) && upper(account[1]) && digits(account[2:4]) && !validIBAN(account) && f.s.finds() {
+	if len(account) >= 15 && upper(account[0]) && upper(account[1]) && digits(account[2:4]) && !validIBAN(account) && f.s.finds("iban-check-digits") {
 		f.s.finding("iban-check-digits", f.where(), "the IBAN %q is not valid", account)
 	}
 }
@@ -150,7 +150,7 @@ func mtNoID(id []byte) bool {
 
 func (e *mtEntries) day(field []byte) {
 	var ok bool
-	if e.date, ok = dayYMD(e.date[:0], field); !ok && e.s.finds() {
+	if e.date, ok = dayYMD(e.date[:0], field); !ok && e.s.finds("date-shape") {
 		e.s.finding("date-shape", e.file.where(), "%q is not a date", field)
 	}
 	if ok && field[0] >= '8' {

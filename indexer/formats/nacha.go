@@ -138,7 +138,7 @@ func allNines(b []byte) bool {
 
 // checkCharacters enters a finding about a record with something other than printable ASCII, which is what the standard allows.
 func (f *nachaFile) checkCharacters(rec []byte) {
-	if !printable(rec) && f.s.finds() {
+	if !printable(rec) && f.s.finds("characters") {
 		f.s.finding("characters", f.recs.where(), "the record has characters that are not printable ASCII")
 	}
 }
@@ -193,7 +193,7 @@ func (f *nachaFile) header(rec []byte) {
 		facts.MessageID = "FIM:" + string(m) // the file id modifier tells apart the files of a day
 	}
 	day, ok := dayYMD(nil, columns(rec, 24, 29))
-	if !ok && f.s.finds() {
+	if !ok && f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a date", columns(rec, 24, 29))
 	}
 	facts.CreatedAt = string(day)
@@ -213,7 +213,7 @@ func (f *nachaFile) checkRouting(b []byte, what string) {
 			return
 		}
 	}
-	if f.s.finds() {
+	if f.s.finds("aba-check-digit") {
 		f.s.finding("aba-check-digit", f.recs.where(), "the routing number %q of the %s is not valid", b, what)
 	}
 }
@@ -226,6 +226,7 @@ func (f *nachaFile) open(rec []byte) {
 	}
 	f.inBatch = true
 	f.batches++
+	f.s.facts.Batches++
 	x := &f.batch
 	keep := func(to []byte, first, last int) []byte { return append(to[:0], columns(rec, first, last)...) }
 	x.class, x.sec, x.odfi, x.number = keep(x.class, 2, 4), keep(x.sec, 51, 53), keep(x.odfi, 80, 87), keep(x.number, 88, 94)
@@ -244,17 +245,17 @@ func (f *nachaFile) open(rec []byte) {
 	f.s.payer(x.name, f.p.PayerAccount)
 	var ok bool
 	field := columns(rec, 70, 75)
-	if x.date, ok = dayYMD(x.date[:0], field); !ok && !allBlank(field) && f.s.finds() {
+	if x.date, ok = dayYMD(x.date[:0], field); !ok && !allBlank(field) && f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a date", field)
 	}
 	f.s.executes(x.date)
-	if ok && string(x.date) < f.s.today && f.s.finds() {
+	if ok && string(x.date) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the effective date %s of batch %d has passed", x.date, f.batches)
 	}
 	switch string(x.class) {
 	case "200", "220", "225", "280":
 	default:
-		if f.s.finds() {
+		if f.s.finds("service-class") {
 			f.s.finding("service-class", f.recs.where(), "%q is not a service class", x.class)
 		}
 	}
@@ -281,7 +282,7 @@ func (f *nachaFile) close(rec []byte) {
 		if x.adv && c.first == 45 {
 			continue
 		}
-		if string(trim(columns(rec, c.first, c.last))) != string(trim(c.header)) && f.s.finds() {
+		if string(trim(columns(rec, c.first, c.last))) != string(trim(c.header)) && f.s.finds("batch-differs") {
 			f.s.finding("batch-differs", f.recs.where(), "the %s of batch %d differs between its header and its control", c.what, f.batches)
 		}
 	}
@@ -342,7 +343,7 @@ func (f *nachaFile) control(rec []byte) {
 	if (says.wrong(f.sums) || batches != f.batches) && f.slot == 0 {
 		f.s.mismatch(&f.slot, fmt.Sprintf("it says %s, but holds %s, %s", facts.Declared, counted(f.batches, "batch", "batches"), f.sums))
 	}
-	if (f.recs.n+9)/10 != blocks && f.s.finds() {
+	if (f.recs.n+9)/10 != blocks && f.s.finds("block-count") {
 		f.s.finding("block-count", f.recs.where(), "it says %d blocks of ten records, but has %d", blocks, (f.recs.n+9)/10)
 	}
 	day, _, _ := strings.Cut(facts.CreatedAt, "T")

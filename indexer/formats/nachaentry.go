@@ -60,10 +60,10 @@ func (f *nachaFile) direction(code []byte) (debit, ok bool) {
 	if f.batch.adv {
 		debit = code[1]%2 == 0
 	}
-	if !nachaCode(int(code[0]-'0')*10+int(code[1]-'0')) && f.s.finds() {
+	if !nachaCode(int(code[0]-'0')*10+int(code[1]-'0')) && f.s.finds("transaction-code") {
 		f.s.finding("transaction-code", f.recs.where(), "%q is not a transaction code", code)
 	}
-	if class := string(f.batch.class); (debit && class == "220" || !debit && class == "225") && f.s.finds() {
+	if class := string(f.batch.class); (debit && class == "220" || !debit && class == "225") && f.s.finds("service-class") {
 		f.s.finding("service-class", f.recs.where(), "the direction of payment %d is not that of its batch", f.s.facts.Payments+1)
 	}
 	return debit, true
@@ -117,7 +117,7 @@ func (f *nachaFile) flush() {
 	}
 	f.pending = false
 	f.s.payment(&f.p)
-	if f.promised != (f.addenda > 0) && f.s.finds() {
+	if f.promised != (f.addenda > 0) && f.s.finds("addenda-indicator") {
 		f.s.finding("addenda-indicator", f.recs.where(), "payment %d says otherwise of its addenda, of which it has %d", f.s.facts.Payments, f.addenda)
 	}
 }

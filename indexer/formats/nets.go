@@ -121,7 +121,7 @@ func (f *netsFile) record(rec []byte) {
 	case inside != f.inAssignment || (kind == 10) != !f.begun:
 		f.s.malformed("record %d, of type %d, is out of place", n, kind)
 		return
-	case inside && string(rec[2:4]) != f.service && f.s.finds():
+	case inside && string(rec[2:4]) != f.service && f.s.finds("service-differs"):
 		f.s.finding("service-differs", f.recs.where(), "the record is of another service than its assignment")
 	}
 	switch kind {
@@ -144,7 +144,7 @@ func (f *netsFile) record(rec []byte) {
 	case 89:
 		f.finish(rec)
 	default:
-		if f.s.finds() {
+		if f.s.finds("unknown-record") {
 			f.s.finding("unknown-record", f.recs.where(), "the record has a type that this format does not know")
 		}
 	}
@@ -153,6 +153,7 @@ func (f *netsFile) record(rec []byte) {
 // open begins an assignment.
 func (f *netsFile) open(rec []byte) {
 	f.inAssignment = true
+	f.s.facts.Batches++
 	f.assignments++
 	f.part = netsSums{records: 1, sum: AmountFromMinor(0, 2)}
 	f.service, f.kind = string(rec[2:4]), string(rec[4:6])
@@ -160,7 +161,7 @@ func (f *netsFile) open(rec []byte) {
 		f.s.facts.Version = "service " + f.service
 	}
 	f.p.PayeeAccount = f.account(f.p.PayeeAccount[:0], columns(rec, 25, 35), "payee")
-	if f.kind == "36" && f.s.finds() {
+	if f.kind == "36" && f.s.finds("cancellation") {
 		f.s.finding("cancellation", f.recs.where(), "assignment %d cancels requests: they are not counted as payments", f.assignments)
 	}
 }
@@ -170,7 +171,7 @@ func (f *netsFile) account(to, b []byte, whose string) []byte {
 	if n, ok := number(b); !ok || n == 0 {
 		return to
 	}
-	if (len(b) != 11 || !mod11(b)) && f.s.finds() {
+	if (len(b) != 11 || !mod11(b)) && f.s.finds("account-check-digit") {
 		f.s.finding("account-check-digit", f.recs.where(), "the account %q of the %s is not valid", b, whose)
 	}
 	return append(to, b...)
@@ -206,7 +207,7 @@ func (f *netsFile) transaction(rec []byte) {
 	switch sign := rec[31]; {
 	case sign == '-':
 		ore = -ore
-	case sign != ' ' && sign != '0' && f.s.finds():
+	case sign != ' ' && sign != '0' && f.s.finds("sign"):
 		f.s.finding("sign", f.recs.where(), "the amount's sign is neither a minus nor nothing")
 	}
 	p := &f.p
@@ -221,20 +222,20 @@ func (f *netsFile) transaction(rec []byte) {
 	p.EndToEndID = f.number
 	if field := columns(rec, 16, 21); len(f.date) == 0 || string(field) != string(f.day[:]) { // mostly it is the one before
 		copy(f.day[:], field)
-		if f.date, ok = dayDMY(f.date[:0], field); !ok && string(field) != "000000" && f.s.finds() {
+		if f.date, ok = dayDMY(f.date[:0], field); !ok && string(field) != "000000" && f.s.finds("date-shape") {
 			f.s.finding("date-shape", f.recs.where(), "%q is not a date", field)
 		}
 		f.dated = false
 	}
 	p.ExecutionDate = f.date
 	f.s.orders = f.service == "21"
-	if f.s.orders && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds() {
+	if f.s.orders && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the due date %s has passed", f.date)
 	}
 	p.PayerName, p.PayerAccount = p.PayerName[:0], p.PayerAccount[:0]
 	p.Reference = latin(p.Reference[:0], columns(rec, 50, 74))
 	f.text = len(p.Reference) == 0
-	if kid := p.Reference; !f.text && checkLuhn(kid) != luhnRight && !mod11(kid) && f.s.finds() {
+	if kid := p.Reference; !f.text && checkLuhn(kid) != luhnRight && !mod11(kid) && f.s.finds("kid-check-digit") {
 		f.s.finding("kid-check-digit", f.recs.where(), "the KID %q is not valid", kid)
 	}
 }
@@ -246,7 +247,7 @@ func (f *netsFile) describe(rec []byte, kind int) {
 		return
 	}
 	p := &f.p
-	if string(columns(rec, 9, 15)) != string(f.number) && f.s.finds() {
+	if string(columns(rec, 9, 15)) != string(f.number) && f.s.finds("transaction-differs") {
 		f.s.finding("transaction-differs", f.recs.where(), "the record is of another transaction than the one before it")
 	}
 	switch {

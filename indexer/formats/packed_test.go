@@ -10,6 +10,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/sealgate/sealgate/testdata/gen/payfile"
 )
 
 // gzipped packs data in members of the size.
@@ -248,7 +250,7 @@ func FuzzPacked(f *testing.F) {
 }
 
 func BenchmarkPacked(b *testing.B) {
-	data := bgLoner(100_000)
+	data := generated(b, "bg-loner", payfile.Options{Payments: 100_000})
 	for _, kind := range []string{"gzip", "zip"} {
 		packed := packings(b, data)[kind]
 		b.Run(kind, func(b *testing.B) {
@@ -259,6 +261,10 @@ func BenchmarkPacked(b *testing.B) {
 }
 
 func TestNoAllocationsPacked(t *testing.T) {
-	allocations(t, "gzip", func(n int) []byte { return gzipped(t, bgLoner(n), 1<<30, gzip.Header{}) })
-	allocations(t, "zip", func(n int) []byte { return zipped(t, zip.Deflate, true, bgLoner(n)) })
+	allocations(t, "gzip", func(n int) []byte {
+		return gzipped(t, generated(t, "bg-loner", payfile.Options{Payments: n}), 1<<30, gzip.Header{})
+	})
+	allocations(t, "zip", func(n int) []byte {
+		return zipped(t, zip.Deflate, true, generated(t, "bg-loner", payfile.Options{Payments: n}))
+	})
 }

@@ -111,6 +111,7 @@ func (f *po3File) open(rec []byte) {
 	if !f.inSection {
 		f.inSection, f.odd, f.mixed = true, false, false
 		f.sections++
+		f.s.facts.Batches++
 		f.count, f.sum = 0, 0
 	}
 	f.payer = f.payer[:0]
@@ -209,7 +210,7 @@ func (f *po3File) close(rec []byte) {
 	words, holds := says.words(unit)
 	switch {
 	case f.odd:
-		if f.s.finds() {
+		if f.s.finds("section-totals") {
 			f.s.finding("section-totals", f.where(), "section %d says %s, but the records that are known here hold %s", f.sections, words, holds)
 		}
 	case f.slot == 0:

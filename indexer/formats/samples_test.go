@@ -123,6 +123,7 @@ func sampleFacts(t testing.TB, row map[string]string, got read) map[string][2]st
 		claim("currency_totals "+name, sum, found)
 	}
 	claim("message_id", row["message_id"], f.MessageID)
+	claim("batches", row["batches"], fmt.Sprint(f.Batches))
 	if answers, ok := strings.CutPrefix(row["initiating"], "orig:"); ok { // a pain.002's row
 		claim("answers", strings.TrimSuffix(answers, " sts:"), f.Answers)
 	} else {

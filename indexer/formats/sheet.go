@@ -41,7 +41,7 @@ func (s *sheet) report(also ...Problem) (Facts, []Problem) {
 		f.Format = "unrecognised"
 	}
 	f.Payers = slices.Clone(f.Payers)
-	f.Findings = slices.Clone(f.Findings)
+	f.Findings, f.FindingCodes = slices.Clone(f.Findings), slices.Clone(f.FindingCodes)
 	f.Totals, f.Debits = s.totals.sorted(), s.debits.sorted()
 	return f, append(slices.Clone(s.problems), also...)
 }
@@ -95,7 +95,10 @@ func (s *sheet) mismatch(slot *int, detail string) {
 }
 
 // finds counts a finding and tells whether it is to be kept: only then need its words be made, and entered with finding.
-func (s *sheet) finds() bool {
+func (s *sheet) finds(code string) bool {
+	if !slices.Contains(s.facts.FindingCodes, code) {
+		s.facts.FindingCodes = append(s.facts.FindingCodes, code)
+	}
 	s.facts.FindingsAll++
 	return s.facts.FindingsAll <= MaxFindings
 }

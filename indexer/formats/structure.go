@@ -106,7 +106,7 @@ func (r *initiation) irregular(id int, text []byte) {
 }
 
 func (r *initiation) irregularity(id int, rule *isoRule, sentence string, args ...any) {
-	if !r.s.finds() {
+	if !r.s.finds("structure") {
 		return
 	}
 	where := r.roles.path(id)
@@ -121,7 +121,7 @@ func (r *initiation) irregularity(id int, rule *isoRule, sentence string, args .
 
 // absent enters a required element that is not there.
 func (r *initiation) absent(where string) {
-	if r.s.finds() {
+	if r.s.finds("structure") {
 		r.s.finding("structure", where, "the element is missing")
 	}
 }
@@ -147,7 +147,7 @@ func (r *initiation) checkBatch() {
 }
 
 func (r *initiation) checkPayment() {
-	if r.order.lacks(rankName, rankPayee) && r.s.finds() {
+	if r.order.lacks(rankName, rankPayee) && r.s.finds("structure") {
 		r.s.finding("structure", r.where(r.roles.inPayment()+r.roles.otherAccount), "the payment has neither the account nor the name of whom it is with")
 	}
 	r.order.at = rankPaid

@@ -158,7 +158,7 @@ func (f *telepayFile) record(rec []byte) {
 	}
 	f.part.records++
 	if n, ok := number(columns(rec, 14, 19)); ok {
-		if f.part.records > 1 && n != (f.number+1)%1_000_000 && f.s.finds() {
+		if f.part.records > 1 && n != (f.number+1)%1_000_000 && f.s.finds("sequence") {
 			f.s.finding("sequence", f.where(), "the record has number %d behind number %d", n, f.number)
 		}
 		f.number = n
@@ -193,6 +193,7 @@ func (f *telepayFile) record(rec []byte) {
 func (f *telepayFile) open(rec []byte) {
 	f.inBatch = true
 	f.batches++
+	f.s.facts.Batches++
 	f.orders, f.transactions, f.foreign, f.deletions = 0, 0, false, false
 	f.part = telepaySums{records: 1, sum: AmountFromMinor(0, 2)}
 	f.credited = AmountFromMinor(0, 2)
@@ -222,7 +223,7 @@ func (f *telepayFile) begin(rec []byte, kind int) {
 	if f.date, ok = dayYMD(f.date[:0], day); !ok && !allBlank(day) && string(day) != "000000" {
 		f.s.notes("date-shape", f.where(), "%q is not a date", day)
 	}
-	if len(f.date) > 0 && !f.returns && string(f.date) < f.s.today && f.s.finds() {
+	if len(f.date) > 0 && !f.returns && string(f.date) < f.s.today && f.s.finds("date-past") {
 		f.s.finding("date-past", f.where(), "the payment date %s has passed", f.date)
 	}
 	if kind == 1 {
@@ -232,7 +233,7 @@ func (f *telepayFile) begin(rec []byte, kind int) {
 				p.Currency = append(p.Currency[:0], currency...)
 			}
 		}
-		if !validCurrency(p.Currency) && f.s.finds() {
+		if !validCurrency(p.Currency) && f.s.finds("currency-shape") {
 			f.s.finding("currency-shape", f.where(), "%q is not a currency code", p.Currency)
 		}
 		return
@@ -273,7 +274,7 @@ func (f *telepayFile) checked(to, field []byte, whose string) []byte {
 	}
 	from := len(to)
 	to = latin(to, field)
-	if b := to[from:]; len(b) > 0 && (len(b) != 11 || !mod11(b)) && f.s.finds() {
+	if b := to[from:]; len(b) > 0 && (len(b) != 11 || !mod11(b)) && f.s.finds("account-check-digit") {
 		f.s.finding("account-check-digit", f.where(), "the account %q of the %s is not valid", b, whose)
 	}
 	return to
@@ -332,7 +333,7 @@ func (f *telepayFile) invoice(rec, field []byte, sign byte, ref []byte) {
 	switch kid := columns(rec, 201, 227); {
 	case !allBlank(kid):
 		f.remit(kid)
-		if kid = bytes.Trim(kid, " "); checkLuhn(kid) != luhnRight && !mod11(kid) && f.s.finds() {
+		if kid = bytes.Trim(kid, " "); checkLuhn(kid) != luhnRight && !mod11(kid) && f.s.finds("kid-check-digit") {
 			f.s.finding("kid-check-digit", f.where(), "the KID %q is not valid", kid)
 		}
 	case !allBlank(columns(rec, 274, 293)):

@@ -17,13 +17,13 @@ func (f *telepayFile) remit(field []byte) {
 func (f *telepayFile) foreignDetail(rec []byte, kind int64) {
 	switch kind {
 	case 2:
-		if bic := bytes.Trim(columns(rec, 81, 91), " "); len(bic) > 0 && !validBIC(bic) && f.s.finds() {
+		if bic := bytes.Trim(columns(rec, 81, 91), " "); len(bic) > 0 && !validBIC(bic) && f.s.finds("bic-shape") {
 			f.s.finding("bic-shape", f.where(), "the BIC %q does not have a BIC's shape", bic)
 		}
 	case 3:
 		f.account = latin(f.account[:0], columns(rec, 81, 115))
 		f.name = latin(f.name[:0], columns(rec, 116, 150))
-		if b := f.account; len(b) >= 15 && upper(b[0]) && upper(b[1]) && digit(b[2]) && digit(b[3]) && !validIBAN(b) && f.s.finds() {
+		if b := f.account; len(b) >= 15 && upper(b[0]) && upper(b[1]) && digit(b[2]) && digit(b[3]) && !validIBAN(b) && f.s.finds("iban-check-digits") {
 			f.s.finding("iban-check-digits", f.where(), "the IBAN %q is not valid", b)
 		}
 	case 4:

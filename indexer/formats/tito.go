@@ -110,7 +110,7 @@ func (f *titoFile) record(rec []byte) {
 		f.s.malformed("record %d does not begin with T and five digits", f.recs.n)
 		return
 	}
-	if length < int64(len(rec)) && f.s.finds() {
+	if length < int64(len(rec)) && f.s.finds("record-length") {
 		f.s.finding("record-length", f.recs.where(), "the record has %d characters, not %d", len(rec), length)
 	}
 	if kind != 0 && f.statements == 0 {
@@ -131,7 +131,7 @@ func (f *titoFile) record(rec []byte) {
 		f.close(rec)
 	case 50, 70, 80, 81:
 	default:
-		if f.s.finds() {
+		if f.s.finds("unknown-record") {
 			f.s.finding("unknown-record", f.recs.where(), "the record has a type that is not read here")
 		}
 	}
@@ -151,10 +151,11 @@ func (f *titoFile) amount(field []byte) (Amount, bool) {
 
 // open begins a statement.
 func (f *titoFile) open(rec []byte) {
-	if f.statements > 0 && (!f.balanced || f.has-1 < f.says) && f.s.finds() {
+	if f.statements > 0 && (!f.balanced || f.has-1 < f.says) && f.s.finds("statement-cut") {
 		f.s.finding("statement-cut", f.recs.where(), "statement %d ends without a balance, or holds fewer records than it says", f.statements)
 	}
 	f.statements++
+	f.s.facts.Batches++
 	f.has, f.balanced = 1, false
 	f.says, _ = number(columns(rec, 91, 96))
 	var ok bool
@@ -166,7 +167,7 @@ func (f *titoFile) open(rec []byte) {
 	f.account = latin(f.account[:0], columns(rec, 10, 23))
 	f.name = squeeze(latin(f.name[:0], columns(rec, 148, 182)))
 	f.p.Currency = latin(f.p.Currency[:0], columns(rec, 97, 99))
-	if !validCurrency(f.p.Currency) && f.s.finds() {
+	if !validCurrency(f.p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "%q is not a currency code", f.p.Currency)
 	}
 	f.s.payer(f.name, f.account)
@@ -205,7 +206,7 @@ func (f *titoFile) entry(rec []byte) {
 	p.Amount, f.debit = amount, amount.Sign() < 0
 	f.id = latin(f.id[:0], columns(rec, 13, 30))
 	f.date, ok = dayYMD(f.date[:0], columns(rec, 31, 36))
-	if !ok && f.s.finds() {
+	if !ok && f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a date", columns(rec, 31, 36))
 	}
 	f.party = squeeze(latin(f.party[:0], columns(rec, 109, 143)))
@@ -247,7 +248,7 @@ func (f *titoFile) close(rec []byte) {
 	}
 	f.balanced = true
 	sum, err := f.balance.Add(f.moved)
-	if (err != nil || sum.Cmp(balance) != 0) && f.s.finds() {
+	if (err != nil || sum.Cmp(balance) != 0) && f.s.finds("balance-mismatch") {
 		f.s.finding("balance-mismatch", f.recs.where(), "the balance is %s, but the one before it and the entries make %s", balance, sum)
 	}
 	f.balance, f.moved = balance, AmountFromMinor(0, 2)

@@ -115,6 +115,7 @@ func (f *totalInFile) record(rec []byte) {
 	case 0:
 		f.start(rec)
 	case 10:
+		f.s.facts.Batches++
 		f.open(rec)
 	case 20, 25:
 		f.flush()
@@ -161,14 +162,14 @@ func (f *totalInFile) open(rec []byte) {
 	p := &f.p
 	p.PayeeAccount = latin(p.PayeeAccount[:0], columns(rec, 3, 38))
 	p.Currency = latin(p.Currency[:0], columns(rec, 39, 41))
-	if !validCurrency(p.Currency) && f.s.finds() {
+	if !validCurrency(p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "%q is not a currency code", p.Currency)
 	}
 	if len(p.Currency) == 0 {
 		p.Currency = append(p.Currency, "SEK"...)
 	}
 	var ok bool
-	if f.date, ok = dayLong(f.date[:0], columns(rec, 42, 49)); !ok && f.s.finds() {
+	if f.date, ok = dayLong(f.date[:0], columns(rec, 42, 49)); !ok && f.s.finds("date-shape") {
 		f.s.finding("date-shape", f.recs.where(), "%q is not a date", columns(rec, 42, 49))
 	}
 }
@@ -232,7 +233,7 @@ func (f *totalInFile) describe(rec []byte, kind int64) {
 		}
 	case 51, 52, 62, 63, 70:
 	default:
-		if f.s.finds() {
+		if f.s.finds("unknown-record") {
 			f.s.finding("unknown-record", f.recs.where(), "the record has a type that this format does not know")
 		}
 	}
@@ -285,7 +286,7 @@ func (f *totalInFile) finish(rec []byte) {
 	switch n := f.recs.n; {
 	case says == n:
 	case says == n-1 || says == n-2: // no manual at hand says whether the first and the last record are in it
-		if f.s.finds() {
+		if f.s.finds("record-count") {
 			f.s.finding("record-count", f.recs.where(), "the file says %d records, but holds %d", says, n)
 		}
 	case f.slot == 0:

@@ -26,15 +26,16 @@ func TestTotalInPayments(t *testing.T) {
 // totalIn makes a file of so many payments, in one account.
 func totalIn(payments int) []byte {
 	var b bytes.Buffer
-	line(&b, "00TI111111    2026112004133001234501TL1TOTALIN")
-	line(&b, "10%-36sSEK20261119", "12345678")
+	line := func(format string, args ...any) { fmt.Fprintf(&b, "%-80s\r\n", fmt.Sprintf(format, args...)) }
+	line("00TI111111    2026112004133001234501TL1TOTALIN")
+	line("10%-36sSEK20261119", "12345678")
 	for n := range payments {
-		line(&b, "20%035d%015d%017d", n, 10_000, n)
-		line(&b, "50EXEMPEL WIDGETS AB")
-		line(&b, "60%036d1", n%100)
+		line("20%035d%015d%017d", n, 10_000, n)
+		line("50EXEMPEL WIDGETS AB")
+		line("60%036d1", n%100)
 	}
-	line(&b, "90%08d%017d20261119001", payments, payments*10_000)
-	line(&b, "99%015d", 3*payments+4)
+	line("90%08d%017d20261119001", payments, payments*10_000)
+	line("99%015d", 3*payments+4)
 	return b.Bytes()
 }
 

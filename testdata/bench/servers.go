@@ -82,8 +82,10 @@ func cpuOf(pid int) float64 {
 }
 
 // status gives a line of /proc/PID/status in bytes: VmRSS, VmHWM.
-func (s *server) status(field string) int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *server) status(field string) int64 { return statusOf(s.cmd.Process.Pid, field) }
+
+func statusOf(pid int, field string) int64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {
 			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)

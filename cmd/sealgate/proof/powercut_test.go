@@ -111,9 +111,14 @@ func (v *volume) unmount() {
 	v.mounted = false
 }
 
-// mount is the power coming back: the journal is replayed.
+// mount is the power coming back: the journal is replayed. On a busy machine the kernel may not have let go of the file
+// system that was shut down, and mount gives the same one again, on which every call fails; then it is done anew.
 func (v *volume) mount() {
-	v.unmount()
-	output(v.t, "mount", "-o", "loop", v.image, v.mnt)
-	v.mounted = true
+	probe := filepath.Join(v.mnt, "probe")
+	eventually(v.t, "the volume is mounted anew", func() bool {
+		v.unmount()
+		output(v.t, "mount", "-o", "loop", v.image, v.mnt)
+		v.mounted = true
+		return os.WriteFile(probe, nil, 0o600) == nil && os.Remove(probe) == nil
+	})
 }

@@ -6,63 +6,10 @@ import "io"
 // mostly payments to bankgiro numbers, some to bank accounts and plusgiro, one in 40 a credit note. Its errors are the
 // writer's. Options.MessageID has no place in this format.
 func LB(w io.Writer, opt Options) error {
-	f := &lb{out: newOut(w), Options: opt}
-	if err := f.batches(f.section); err != nil {
-		return err
-	}
-	return f.w.Flush()
+	return fixed(w, opt, bgSize, "\r\n", func(f *records) error { return f.batches(f.lbSection) })
 }
 
-type lb struct {
-	*out
-	Options
-	start int    // where the record under way begins in b
-	text  []byte // scratch space of one field
-}
-
-// record begins a record, or ends the one under way.
-func (f *lb) record(code string) {
-	f.finish()
-	f.start = len(f.b)
-	f.b = append(f.b, code...)
-}
-
-func (f *lb) finish() {
-	if len(f.b) == f.start {
-		return
-	}
-	f.to(81)
-	if !f.NoBreaks {
-		f.b = append(f.b, '\r', '\n')
-	}
-	f.start = len(f.b)
-}
-
-// to fills up with blanks, or cuts, so that the next byte stands in the column (from 1).
-func (f *lb) to(column int) {
-	f.b = f.b[:min(len(f.b), f.start+column-1)]
-	for len(f.b) < f.start+column-1 {
-		f.b = append(f.b, ' ')
-	}
-}
-
-// put writes UTF-8 text into columns from to last, in ISO-8859-1.
-func (f *lb) put(from, last int, s string) {
-	f.to(from)
-	for _, r := range s {
-		f.b = append(f.b, byte(r))
-	}
-	f.to(last + 1)
-}
-
-// flush hands finished records on.
-func (f *lb) flush() error {
-	f.finish()
-	f.start = 0
-	return f.out.flush()
-}
-
-func (f *lb) section(batch, first, last int) error {
+func (f *records) lbSection(batch, first, last int) error {
 	d := f.dice(-1 - batch)
 	sender := append([]byte("00"), d.withLuhn(nil, 8)...)
 	f.record("11")
@@ -74,7 +21,7 @@ func (f *lb) section(batch, first, last int) error {
 	f.b = append(f.b, "SEK"...)
 	negative, sum := false, int64(0)
 	for i := first; i < last; i++ {
-		sum += f.payment(i)
+		sum += f.lbPayment(i)
 		if err := f.flush(); err != nil {
 			return err
 		}
@@ -92,8 +39,8 @@ func (f *lb) section(batch, first, last int) error {
 	return f.flush()
 }
 
-// payment writes the records of payment i and tells what it adds to the section's sum, in öre.
-func (f *lb) payment(i int) int64 {
+// lbPayment writes the records of payment i and tells what it adds to the section's sum, in öre.
+func (f *records) lbPayment(i int) int64 {
 	d := f.dice(i)
 	ore := int64(f.amount(i) % 1e10)
 	kind := d.roll(40)
@@ -104,14 +51,14 @@ func (f *lb) payment(i int) int64 {
 	case kind < 4:
 		code, receiver = "54", append([]byte("000"), d.withLuhn(nil, 7)...)
 	case kind < 12:
-		receiver = f.account(&d, i)
+		receiver = f.lbAccount(&d, i)
 	default:
 		receiver = append([]byte("00"), d.withLuhn(nil, 8)...)
 	}
 	f.record(code)
 	f.b = append(f.b, receiver...)
 	f.to(13)
-	f.reference(&d)
+	f.lbReference(&d)
 	f.to(38)
 	f.b = digits(f.b, uint64(max(ore, -ore)), 12)
 	if d.roll(5) == 0 {
@@ -123,8 +70,8 @@ func (f *lb) payment(i int) int64 {
 	return ore
 }
 
-// account writes what goes ahead of a payment to a bank account: the account, the payee's name and address.
-func (f *lb) account(d *dice, i int) []byte {
+// lbAccount writes what goes ahead of a payment to a bank account: the account, the payee's name and address.
+func (f *records) lbAccount(d *dice, i int) []byte {
 	number := digits([]byte("0000"), uint64(i%99999+1), 5)
 	number = append(number, luhn(number[4:]))
 	f.record("40")
@@ -144,7 +91,7 @@ func (f *lb) account(d *dice, i int) []byte {
 	return number
 }
 
-func (f *lb) reference(d *dice) {
+func (f *records) lbReference(d *dice) {
 	switch {
 	case f.Marker != "":
 		f.put(13, 37, f.Marker)

@@ -1,24 +1,46 @@
 // Package payfile writes payment files that look real and are nobody's: the demo, the tests and the benchmarks take
 // their input from it. The same options give the same bytes, on every machine and in every release.
 //
-// Begin with Pain001; LB is its fixed-width brother. Both stream: memory does not grow with the number of payments.
+// Begin with Pain001, and markup, which all XML is written with; LB is its fixed-width brother, on records. All of them
+// stream: memory does not grow with the number of payments.
 package payfile
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 )
+
+// Formats are those that Write knows.
+func Formats() []string {
+	return []string{"pain.001", "pain.008", "pain.002", "camt.053", "camt.055", "pacs.008", "bg-lb", "bg-loner", "bg-autogiro", "bgmax",
+		"po3", "nacha", "nets-ocr", "coda", "bacs"}
+}
+
+// Write writes a file of a format by its name. Its errors are the writer's, but for an unknown name.
+func Write(w io.Writer, format string, opt Options) error {
+	write, ok := map[string]func(io.Writer, Options) error{
+		"pain.001": Pain001, "pain.008": Pain008, "pain.002": Pain002, "camt.053": Camt053, "camt.055": Camt055, "pacs.008": Pacs008,
+		"bg-lb": LB, "bg-loner": Loner, "bg-autogiro": Autogiro, "bgmax": BgMax, "po3": PO3,
+		"nacha": NACHA, "nets-ocr": Nets, "coda": CODA, "bacs": BACS,
+	}[format]
+	if !ok {
+		return fmt.Errorf("no format %q: there are %s", format, strings.Join(Formats(), ", "))
+	}
+	return write(w, opt)
+}
 
 // Options say what a file should hold. The zero value is one payment.
 type Options struct {
 	Payments  int    // number of payments; 0 means 1
-	PerBatch  int    // payments in one PmtInf or LB section; 0 means 1,000
+	PerBatch  int    // payments in one PmtInf, section, statement ...; 0 means 1,000
 	Seed      uint64 // another seed is another file
-	MessageID string // pain.001's MsgId; "" means one made of the seed
+	MessageID string // an XML message's MsgId; "" means one made of the seed
 	Marker    string // put into the remittance text of every payment, to be searched for later
-	Minified  bool   // pain.001 without indentation or line breaks
-	NoBreaks  bool   // LB without line breaks: 80-byte records back to back
+	Minified  bool   // XML without indentation or line breaks
+	NoBreaks  bool   // fixed columns without line breaks: records back to back
 }
 
 // created is when every generated file says that it was made; payments are due in the days after it.

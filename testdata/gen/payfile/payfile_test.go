@@ -74,17 +74,30 @@ func TestLBHasRecordsOf80Bytes(t *testing.T) {
 
 // TestSameOptionsSameBytes keeps the generator's output as it is: benchmarks of different days compare it.
 func TestSameOptionsSameBytes(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		write func(io.Writer, Options) error
-		want  string
-	}{
-		{"pain.001", Pain001, "19f410cbb0650892"},
-		{"bg-lb", LB, "bab56ad64f5dbf9a"},
-	} {
-		got := fmt.Sprintf("%x", sha256.Sum256(generate(t, c.write, Options{Payments: 1000, Seed: 1})))
-		if got[:16] != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got[:16], c.want)
+	want := map[string]string{
+		"pain.001":    "19f410cbb0650892",
+		"pain.008":    "e90bd3f9f6f26da8",
+		"pain.002":    "17b7eafe110e51f2",
+		"camt.053":    "723802ce251f42fd",
+		"camt.055":    "1f41fa6e13d9ee7a",
+		"pacs.008":    "d2db50ca842323db",
+		"bg-lb":       "bab56ad64f5dbf9a",
+		"bg-loner":    "9dcb09152f408929",
+		"bg-autogiro": "63b33dcb75680f99",
+		"bgmax":       "ce88cc165329b7aa",
+		"po3":         "607af2806bca44c0",
+		"nacha":       "39a61bfcb5bc698e",
+		"nets-ocr":    "6566a7313b998198",
+		"coda":        "c632981cf615cd90",
+		"bacs":        "1b33cf492dc3b9e8",
+	}
+	for _, format := range Formats() {
+		var b bytes.Buffer
+		if err := Write(&b, format, Options{Payments: 1000, Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(b.Bytes()))[:16]; got != want[format] {
+			t.Errorf("%s: %s, want %s", format, got, want[format])
 		}
 	}
 }
