@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// remotes measures the poller: what it fetches from a customer's server, against that server's usual client, and what many
-// customers cost who have nothing.
+// remotes measures the poller: what it fetches from a customer's server, against that server's usual client, which only
+// stores.
 func (b *bench) remotes() error {
 	fmt.Println("\n## Remotes: fetched, inspected, indexed, sealed and durable; the clients only store, and flush nothing (disk)")
 	place := b.places[0].dir
@@ -39,7 +39,7 @@ func (b *bench) remotes() error {
 			return fmt.Errorf("%s: %w", c.how, err)
 		}
 	}
-	return b.idleRemotes(place, sshd)
+	return nil
 }
 
 // customer is a customer's server, as the gateway and as its usual client see it.
@@ -169,7 +169,7 @@ func (b *bench) fetchLarge(place string, c customer) error {
 		return err
 	}
 	defer g.stop()
-	ours, theirs, size := []float64{}, []float64{}, int64(0)
+	ours, theirs, oursCPU, theirsCPU, size := []float64{}, []float64{}, []float64{}, []float64{}, int64(0)
 	for run := range min(b.runs, 3) {
 		file, n, err := b.large(9000+run, b.payments/4)
 		if err != nil {
@@ -185,13 +185,16 @@ func (b *bench) fetchLarge(place string, c customer) error {
 		if err != nil {
 			return err
 		}
-		start := time.Now()
+		before, start := childCPU(), time.Now()
 		if err := c.get("large.xml", into); err != nil {
 			return err
 		}
+		theirsCPU = append(theirsCPU, (childCPU()-before)/(float64(n)/(1<<30)))
 		theirs = append(theirs, float64(n)/1e6/time.Since(start).Seconds())
 		os.RemoveAll(into)
+		before = g.cpu()
 		taken, took, err := b.poll(g)
+		oursCPU = append(oursCPU, (g.cpu()-before)/(float64(n)/(1<<30)))
 		if err != nil || taken != 1 {
 			return fmt.Errorf("%d files were taken: %w", taken, err)
 		}
@@ -200,9 +203,16 @@ func (b *bench) fetchLarge(place string, c customer) error {
 			return err
 		}
 	}
-	fmt.Printf("%s, one file of %d MiB: fetch %s MB/s, %s %s MB/s: %.2f x\n", c.how, size>>20, span(ours, "%.0f"), c.client, span(theirs, "%.0f"),
-		median(ours)/median(theirs))
+	fmt.Printf("%s, one file of %d MiB: fetch %s MB/s, %s %s MB/s: %.2f x; CPU %s and %s s/GiB\n", c.how, size>>20, span(ours, "%.0f"), c.client,
+		span(theirs, "%.0f"), median(ours)/median(theirs), span(oursCPU, "%.2f"), span(theirsCPU, "%.2f"))
 	return nil
+}
+
+// childCPU is the processor time of the commands that have ended, in seconds.
+func childCPU() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u)
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
 // fetchSmall: many files of 4 KiB, each inspected, durable and then removed there, one by one; the client only gets them.
@@ -239,8 +249,15 @@ func (b *bench) fetchSmall(place string, c customer) error {
 }
 
 // idleRemotes: many customers who are looked at every minute and have nothing.
-func (b *bench) idleRemotes(place string, sshd *server) error {
-	const remotes, warm, measured = 500, 75 * time.Second, 60 * time.Second
+func (b *bench) idleRemotes() error {
+	const remotes, warm, measured = 500, 30 * time.Second, 60 * time.Second
+	fmt.Println("\n## Remotes that have nothing")
+	place := b.places[0].dir
+	sshd, err := b.newSSHD(place)
+	if err != nil {
+		return err
+	}
+	defer sshd.stop()
 	var yaml strings.Builder
 	yaml.WriteString("    remotes:\n")
 	lines := sshd.yaml("/FOLDER")
