@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/transport"
@@ -146,13 +147,22 @@ func (g *Gateway) Fetched(ctx context.Context, guest transport.Guest, id string)
 	return a.index.RemoveOutbox(ctx, id, guest.User)
 }
 
-// Sends gives what is due to be delivered to a remote.
-func (g *Gateway) Sends(ctx context.Context, account, remote string, limit int) ([]transport.Sending, error) {
+// NextSend is when something is due to be delivered to a remote next; the zero time if nothing waits.
+func (g *Gateway) NextSend(ctx context.Context, account, remote string) (time.Time, error) {
+	a := g.account(account)
+	if a == nil {
+		return time.Time{}, nil
+	}
+	return a.index.NextSend(ctx, remote)
+}
+
+// Sends gives what is to be delivered to a remote and due by a time.
+func (g *Gateway) Sends(ctx context.Context, account, remote string, by time.Time, limit int) ([]transport.Sending, error) {
 	a := g.account(account)
 	if a == nil {
 		return nil, nil
 	}
-	due, err := a.index.Sends(ctx, remote, g.now(), limit)
+	due, err := a.index.Sends(ctx, remote, by, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -229,6 +229,19 @@ func (x *Index) Sends(ctx context.Context, remote string, now time.Time, limit i
 	return list, x.d.plain(rows.Err())
 }
 
+// NextSend is when something is due for a remote next; the zero time if nothing waits.
+func (x *Index) NextSend(ctx context.Context, remote string) (time.Time, error) {
+	var next sql.NullInt64
+	err := x.d.r.QueryRowContext(ctx, `SELECT min(next_at) FROM sends WHERE remote = ? AND state <> 'sent'`, remote).Scan(&next)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("indexer: sends: %w", x.d.plain(err))
+	}
+	if !next.Valid {
+		return time.Time{}, nil
+	}
+	return fromMicros(next.Int64), nil
+}
+
 // Waiting counts what is not sent yet, by remote.
 func (x *Index) Waiting(ctx context.Context, remote string) (n int, err error) {
 	err = x.d.r.QueryRowContext(ctx, `SELECT count(*) FROM sends WHERE remote = ? AND state <> 'sent'`, remote).Scan(&n)

@@ -22,7 +22,11 @@ const (
 // What is true if we die: before "placing" is noted, a temporary file may lie there, which the next try overwrites. After
 // it, the temporary file is there whole, or it has its name already; the next look tells which.
 func (l *look) deliver(ctx context.Context) error {
-	list, err := l.poller.depot.Sends(ctx, l.account.ID, l.remote.Name, sendsAtOnce)
+	due := l.poller.now()
+	if l.asked {
+		due = due.Add(longestRetry) // all that waits
+	}
+	list, err := l.poller.depot.Sends(ctx, l.account.ID, l.remote.Name, due, sendsAtOnce)
 	if err != nil {
 		return err
 	}
@@ -48,10 +52,8 @@ func (l *look) deliver(ctx context.Context) error {
 		}
 		return err
 	}
-	if len(list) == sendsAtOnce {
-		l.result.Undelivered++ // there may be more
-	}
-	return nil
+	l.nextSend, err = l.poller.depot.NextSend(ctx, l.account.ID, l.remote.Name)
+	return err
 }
 
 // send delivers one thing.
@@ -60,7 +62,9 @@ func (l *look) send(ctx context.Context, s *Sending) error {
 	if s.State == sendPlacing {
 		_, err := l.session.Stat(ctx, temp)
 		if errors.Is(err, ErrGone) {
-			return l.sent(ctx, s)
+			if _, err = l.session.List(ctx, l.remote.Send.Path); err == nil { // else nothing can be told of what is in it
+				return l.sent(ctx, s)
+			}
 		}
 		if err != nil {
 			return err

@@ -21,9 +21,11 @@ type Depot interface {
 	Polled(ctx context.Context, account, remote string) (map[string]Polled, error)
 	NotePolled(ctx context.Context, account, remote string, p Polled) error
 	ForgetPolled(ctx context.Context, account, remote, path string) error
-	// Sends gives what is due to be delivered to a remote, the oldest first; NoteSend keeps how far one has come, durable
+	// Sends gives what is to be delivered to a remote and due by a time, the oldest first; NextSend when something is due
+	// next, the zero time if nothing waits. NoteSend keeps how far one has come, durable
 	// when it returns. Content gives the bytes of one; ErrGone when there is nothing to be sent any more.
-	Sends(ctx context.Context, account, remote string, limit int) ([]Sending, error)
+	Sends(ctx context.Context, account, remote string, by time.Time, limit int) ([]Sending, error)
+	NextSend(ctx context.Context, account, remote string) (time.Time, error)
 	NoteSend(ctx context.Context, account string, s Sending) error
 	Content(ctx context.Context, account string, s Sending) (io.Reader, error)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/textproto"
 	"path"
 	"slices"
@@ -24,7 +25,8 @@ const (
 	deepestFolder = 10
 	mostFiles     = 100_000             // listed; more is a mistake of somebody's
 	goneKept      = 90 * 24 * time.Hour // how long a file that we removed is remembered: a server restored from a backup brings it back
-	fetchTries    = 3                   // connections that one file may cost
+	fetchTries    = 3                   // connections that one file may cost which bring less than a long stretch of it
+	longStretch   = 1 << 20
 )
 
 // look is one visit to a remote: what lies there is listed, what is ready is taken, what was taken is removed there.
@@ -39,8 +41,12 @@ type look struct {
 	session Remote
 	known   map[string]Polled
 	markers map[string]bool   // paths of files that may be markers
+	hostile map[string]bool   // what the listing shows that cannot be a file
 	told    map[string]string // by path: the last trouble told, so that each is told once; the remote's, over all looks
 	result  LookResult
+	asked   bool // by somebody who wants everything tried now
+	// nextSend is when something is to be delivered next; zero if nothing waits.
+	nextSend time.Time
 }
 
 // LookResult is what one look found and did.
@@ -79,7 +85,7 @@ func (l *look) fetch(ctx context.Context) error {
 // list gives the files that are asked for, with their paths as names, the oldest first.
 func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 	var files []RemoteFile
-	l.markers = map[string]bool{}
+	l.markers, l.hostile = map[string]bool{}, map[string]bool{}
 	folders := []string{""}
 	for len(folders) > 0 {
 		folder := folders[0]
@@ -98,8 +104,11 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 				folders = append(folders, at)
 			case e.Folder || e.Special:
 			case e.Hostile:
-				l.tell(e.Name, "a file has a name that cannot be one; it is left there")
+				at = folder + "//" + e.Name
+				l.hostile[at] = true
+				l.tell(at, "a file has a name that cannot be one; it is left there")
 				l.result.Left++
+				continue
 			case l.remote.Fetch.Takes(e.Name) && !l.isMarker(e.Name):
 				if e.Name = at; e.Size < 0 { // not told by this server's listing
 					if e, err = l.measured(ctx, e); err != nil {
@@ -222,7 +231,9 @@ func (l *look) tolerate(ctx context.Context, name string, err error) error {
 	var remote *RemoteError
 	switch {
 	case err == nil:
-		delete(l.told, name)
+		if l.known[name].State != PolledSeen { // decided
+			delete(l.told, name)
+		}
 		return nil
 	case errors.Is(err, ErrGone): // somebody else has removed it
 		return nil
@@ -260,7 +271,8 @@ func (l *look) keep(ctx context.Context, p Polled) error {
 	return l.poller.depot.NotePolled(context.WithoutCancel(ctx), l.account.ID, l.remote.Name, p)
 }
 
-// forget drops what is known of files that are not there any more; of those that we took, after a long while.
+// forget drops what is known of files that are not there any more; of those that we took, after a long while. What was told
+// of them goes too.
 func (l *look) forget(ctx context.Context, files []RemoteFile) error {
 	there := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -280,11 +292,11 @@ func (l *look) forget(ctx context.Context, files []RemoteFile) error {
 				continue
 			}
 		}
-		delete(l.told, name)
 		if err := l.poller.depot.ForgetPolled(ctx, l.account.ID, l.remote.Name, name); err != nil {
 			return err
 		}
 	}
+	maps.DeleteFunc(l.told, func(name, _ string) bool { return !there[name] && !l.hostile[name] })
 	return nil
 }
 

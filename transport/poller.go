@@ -43,6 +43,8 @@ type polling struct {
 	gone    chan struct{}     // closed when it does nothing any more
 	told    map[string]string // see look
 
+	nextSend time.Time // when something is to be delivered next; zero if nothing waits
+
 	mu    sync.Mutex
 	state RemoteState
 }
@@ -168,7 +170,7 @@ func (o *polling) run(ctx context.Context) {
 			now = true
 		}
 		fetch := now || !fetchAt.IsZero() && !fetchAt.After(o.poller.now())
-		err := o.lookOnce(ctx, fetch)
+		err := o.lookOnce(ctx, fetch, now)
 		if heard != nil {
 			heard <- err
 		}
@@ -195,11 +197,11 @@ func (o *polling) first() (fetchAt, sendAt time.Time) {
 func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
 	now, s := o.poller.now(), o.snapshot()
 	wait := nextLook(o.remote, now, s.Failed, s.Result.Waiting > 0)
-	switch {
-	case s.Failed > 0:
+	if s.Failed > 0 {
 		return now.Add(wait), time.Time{}
-	case s.Result.Undelivered > 0:
-		sendAt = now.Add(outboxLook)
+	}
+	if sendAt = o.nextSend; !sendAt.IsZero() && sendAt.Before(now.Add(wakeDelay)) {
+		sendAt = now.Add(wakeDelay)
 	}
 	if fetched {
 		fetchAt = now.Add(wait)
@@ -218,8 +220,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// lookOnce takes a seat and looks.
-func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
+// lookOnce takes a seat and looks. asked: somebody wants it now.
+func (o *polling) lookOnce(ctx context.Context, fetch, asked bool) error {
 	select {
 	case o.poller.seats <- struct{}{}:
 	case <-ctx.Done():
@@ -227,9 +229,10 @@ func (o *polling) lookOnce(ctx context.Context, fetch bool) error {
 	}
 	defer func() { <-o.poller.seats }()
 	o.change(func(s *RemoteState) { s.Looking = true })
-	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told,
+	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told, asked: asked,
 		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
 	err := l.run(ctx, fetch)
+	o.nextSend = l.nextSend
 	o.ended(l, err)
 	return err
 }
@@ -244,15 +247,14 @@ func (l *look) run(ctx context.Context, fetch bool) (err error) {
 			l.session.Close() // its farewell does not matter
 		}
 	}()
+	var fetching error
 	if fetch && l.remote.Fetch != nil {
-		if err := l.fetch(ctx); err != nil {
-			return err
-		}
+		fetching = l.fetch(ctx)
 	}
-	if l.remote.Send == nil {
-		return nil
+	if l.remote.Send == nil || fetching != nil && !alive(fetching) {
+		return fetching
 	}
-	return l.deliver(ctx)
+	return cmp.Or(fetching, l.deliver(ctx))
 }
 
 // Wake says that there is something to be delivered to an account's remotes.
@@ -289,10 +291,11 @@ func (o *polling) ended(l *look, err error) {
 			if s.Failed++; s.Failed == 1 {
 				s.DownSince = now
 			}
-			if s.Failed == 1 || s.Trouble != remote.Err.Error() {
-				l.log.Warn("remote down", "step", remote.Step, "err", remote.Err, "next", nextLook(o.remote, now, s.Failed, false))
+			trouble := plainWords(remote.Err.Error())
+			if s.Failed == 1 || s.Trouble != trouble {
+				l.log.Warn("remote down", "step", remote.Step, "err", trouble, "next", nextLook(o.remote, now, s.Failed, false))
 			}
-			s.Step, s.Trouble = remote.Step, remote.Err.Error()
+			s.Step, s.Trouble = remote.Step, trouble
 		default: // not the remote's fault
 			if s.Failed++; s.Failed == 1 {
 				s.DownSince = now

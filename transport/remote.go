@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/textproto"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -136,9 +137,13 @@ func replyCode(err error) int {
 	return 0
 }
 
+// ownPorts is what the net package says before an error, with a port of ours that is another one each time.
+var ownPorts = regexp.MustCompile(`\b(?:read|write) tcp \S+->\S+: `)
+
 // plainWords makes a text of one line, with control characters and what is not UTF-8 written out, and at most 200 bytes.
 func plainWords(text string) string {
 	const most, hexdigits = 200, "0123456789abcdef"
+	text = ownPorts.ReplaceAllString(text, "")
 	var b strings.Builder
 	for i := 0; i < len(text); {
 		c, n := utf8.DecodeRuneInString(text[i:])

@@ -12,7 +12,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -243,44 +242,6 @@ func (s *sftpRemote) lstat(whole string) (RemoteFile, error) {
 	_, f.Name = split(whole)
 	f.Hostile = hostileName(f.Name)
 	return f, nil
-}
-
-// Read asks for one piece after the other, so that what is taken is in order and without a gap whatever lengths the server
-// answers with. Only the server's own end-of-file status ends it well.
-func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take func([]byte) error) error {
-	return s.on(ctx, stepFetch, name, func(whole string) error {
-		file, err := s.client.Open(whole)
-		if err != nil {
-			return gone(err)
-		}
-		defer file.Close()
-		if _, err := file.Seek(offset, io.SeekStart); err != nil {
-			return err
-		}
-		var p pace
-		buffer := make([]byte, 32<<10)
-		for {
-			s.wire.begin(replyLimit)
-			began := time.Now()
-			n, err := file.Read(buffer)
-			if slow := p.step(n, began, s.leash.silence); slow != nil {
-				return slow
-			}
-			if n > 0 {
-				s.wire.rest() // what take does is not the server's silence
-				if err := take(buffer[:n]); err != nil {
-					s.wire.begin(replyLimit)
-					return callers{err}
-				}
-			}
-			if err == io.EOF { // not errors.Is: a failed request can have it as its cause
-				s.wire.begin(replyLimit)
-				return nil
-			} else if err != nil {
-				return err
-			}
-		}
-	})
 }
 
 func (s *sftpRemote) Remove(ctx context.Context, name string) error {

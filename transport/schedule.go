@@ -13,7 +13,6 @@ const (
 	firstLook   = 10 * time.Second // after the start, at the latest
 	firstRetry  = 30 * time.Second // after the first look that failed; each further one doubles it
 	longestWait = 15 * time.Minute // between looks that fail
-	outboxLook  = time.Minute      // before the next try to deliver what could not be
 	longestNap  = 10 * time.Minute // before the clock is read again: it may be set, or the machine be suspended
 	wakeDelay   = 2 * time.Second  // before something is delivered, so that its like goes with it
 )

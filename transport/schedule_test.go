@@ -175,7 +175,7 @@ func (noDepot) Polled(context.Context, string, string) (map[string]Polled, error
 }
 func (noDepot) NotePolled(context.Context, string, string, Polled) error      { return nil }
 func (noDepot) ForgetPolled(context.Context, string, string, string) error    { return nil }
-func (noDepot) Sends(context.Context, string, string, int) ([]Sending, error) { return nil, nil }
+func (noDepot) Sends(context.Context, string, string, time.Time, int) ([]Sending, error) { return nil, nil }
 
 // polled is a configuration with one remote.
 func polled(f config.Fetch) *config.Config {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
+
+	"github.com/sealgate/sealgate/config"
 )
 
 // errChanged: the file is not the one that it was a moment ago. The next look sees it as a new one.
@@ -17,7 +20,7 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 	if err != nil {
 		return err
 	}
-	if before.Size != f.Size {
+	if !l.agree(f, before) {
 		l.result.Waiting++
 		f.Size, f.Time = before.Size, before.Time
 		return l.note(ctx, f, PolledSeen, "")
@@ -42,6 +45,7 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 		in.Discard("the remote: " + stepOf(err))
 	}
 	if errors.Is(err, errChanged) {
+		l.tell(f.Name, errChanged.Error())
 		l.result.Waiting++
 		return l.note(ctx, RemoteFile{Name: f.Name, Size: -1}, PolledSeen, "") // like none: two looks must agree again
 	}
@@ -52,7 +56,8 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 // their number is the file's size before and after.
 func (l *look) read(ctx context.Context, name string, before RemoteFile, in Incoming) error {
 	at := int64(0)
-	for try := 1; ; try++ {
+	for tries := 0; ; {
+		began := at
 		err := l.session.Read(ctx, name, at, func(p []byte) error {
 			if at+int64(len(p)) > before.Size {
 				return &RemoteError{Step: "fetch", Err: errChanged}
@@ -61,15 +66,20 @@ func (l *look) read(ctx context.Context, name string, before RemoteFile, in Inco
 			at += int64(n)
 			return err
 		})
-		var remote *RemoteError
-		if err == nil || !errors.As(err, &remote) || alive(err) || try == fetchTries || ctx.Err() != nil {
-			if err != nil {
-				return err
-			}
+		if err == nil {
 			break
 		}
-		if err := l.again(ctx); err != nil {
+		if at-began < longStretch {
+			tries++
+		}
+		var remote *RemoteError
+		if !errors.As(err, &remote) || errors.Is(err, errChanged) || tries == fetchTries || ctx.Err() != nil || alive(err) && at == began {
 			return err
+		}
+		if !alive(err) { // else it was the data connection alone that broke
+			if err := l.again(ctx); err != nil {
+				return err
+			}
 		}
 		if now, err := l.session.Stat(ctx, name); err != nil {
 			return err
@@ -85,6 +95,24 @@ func (l *look) read(ctx context.Context, name string, before RemoteFile, in Inco
 		return &RemoteError{Step: "fetch", Err: errChanged}
 	}
 	return nil
+}
+
+// agree tells whether a file can still be the one that a listing showed. SFTP tells the same times in both. An FTP server's
+// listing may leave out the seconds, and be in a zone that nobody tells: then they are whole quarters of an hour apart; or it
+// tells the day alone.
+func (l *look) agree(listed, now RemoteFile) bool {
+	const zones = 15 * time.Minute
+	scheme, _, _ := l.remote.Server()
+	apart := now.Time.Sub(listed.Time)
+	switch {
+	case now.Size != listed.Size:
+		return false
+	case scheme == config.SchemeSFTP:
+		return apart == 0
+	case now.Time.IsZero() || listed.Time.IsZero() || listed.Time.Equal(listed.Time.Truncate(24*time.Hour)):
+		return true
+	}
+	return (apart - apart.Round(zones)).Abs() <= time.Minute
 }
 
 func sameFile(a, b RemoteFile) bool { return a.Size == b.Size && a.Time.Equal(b.Time) }
@@ -136,7 +164,8 @@ func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
 	if err != nil {
 		return err
 	}
-	if now.Size != k.Size {
+	if !l.agree(f, now) {
+		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was taken, so it stays and is looked at anew")
 		return l.note(ctx, RemoteFile{Name: f.Name, Size: -1}, PolledSeen, "") // replaced meanwhile: a new file
 	}
 	return l.settleRead(ctx, f, now, k)

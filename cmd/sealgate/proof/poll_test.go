@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -26,6 +24,7 @@ type customer struct {
 	pin    string // of its host key
 	key    string // to log in with
 	login  string
+	pid    int // of sshd
 }
 
 // newCustomer starts an sshd that only speaks SFTP, for the one who runs this test.
@@ -57,6 +56,7 @@ func newCustomer(t testing.TB) *customer {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		c.pid = cmd.Process.Pid
 		listens := false
 		for range 200 {
 			if conn, err := net.DialTimeout("tcp", "127.0.0.1:"+c.port, time.Second); err == nil {
@@ -239,53 +239,6 @@ func TestPollAfter(t *testing.T) {
 			t.Errorf("there lie %s", got)
 		}
 	})
-}
-
-// TestPollKilled: the gateway dies at any moment of a look, a hundred times; each file is accepted exactly once, and lies
-// there until it is.
-func TestPollKilled(t *testing.T) {
-	c := newCustomer(t)
-	g := newGateway(t, options{accounts: acme + c.remote("every: 1h, ready: renamed, after: delete")})
-	const files = 150
-	want := map[string]bool{}
-	for i := range files {
-		content := pain001(t, 1500+i*1200)
-		want[sum(content)] = true
-		c.put(t, fmt.Sprintf("%03d.xml", i), content)
-	}
-	kills := 0
-	for range 400 {
-		var asking sync.WaitGroup
-		asking.Go(func() { g.command("", "poll", "kund", "-c", g.config) }) // it is cut off, or is done
-		timer := time.NewTimer(time.Duration(10+rand.IntN(120)) * time.Millisecond)
-		<-timer.C
-		g.kill()
-		kills++
-		asking.Wait()
-		g.start()
-		if kills >= 100 && c.there(t) == "" {
-			break
-		}
-	}
-	for c.there(t) != "" {
-		if p := g.poll(t); p.Trouble != "" {
-			t.Fatal(p)
-		}
-	}
-	got := map[string]int{}
-	for _, r := range with(g.files(), "accepted") {
-		got[r.SHA256]++
-	}
-	for s := range want {
-		if got[s] != 1 {
-			t.Errorf("a file was accepted %d times", got[s])
-		}
-	}
-	if len(got) != files || len(with(g.files(), "rejected")) != 0 {
-		t.Errorf("%d files accepted, %d refused, of %d", len(got), len(with(g.files(), "rejected")), files)
-	}
-	t.Logf("%d kills", kills)
-	g.tidy(t)
 }
 
 // TestDeliver: a receipt of each file, and what is sent, arrive whole, under their names, once; nothing there is overwritten.
