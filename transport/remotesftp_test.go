@@ -42,7 +42,8 @@ func TestRemoteLyingSFTP(t *testing.T) {
 				err = r.Read(t.Context(), "pain.xml", 0, func(p []byte) error { got.Write(p); return nil })
 			}
 			failed(t, err, c.step, c.words)
-			if !bytes.HasPrefix(l.content, got.Bytes()) {
+			// Who answers one of several requests under the id of another sends other bytes, which only the end can tell.
+			if c.lie != "wrong id" && !bytes.HasPrefix(l.content, got.Bytes()) {
 				t.Error("took what was not sent in the file")
 			}
 		})
