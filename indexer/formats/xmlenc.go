@@ -54,7 +54,7 @@ func (f *isoFile) begin() {
 			f.pending = "it has white space before its XML declaration"
 		}
 		f.xml.lines = bytes.Count(text[:len(text)-len(body)+end], []byte{'\n'})
-		bom = min(len(f.head), bom+d.width()*(len(text)-len(body)+end+2)) // less, where a letter in it took more bytes here
+		bom += d.length(text[:len(text)-len(body)+end+2])
 	}
 	f.choose(d, declared)
 	f.sheet.facts.Encoding = d.name
@@ -145,6 +145,20 @@ type decoder struct {
 }
 
 const noCharacter = 0xFF
+
+// length is how many bytes a decoded text had.
+func (d *decoder) length(text []byte) int {
+	if d.width() == 1 {
+		return len(text)
+	}
+	units := 0
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		units += max(1, utf16.RuneLen(r)) // noCharacter stands for one
+		text = text[n:]
+	}
+	return 2 * units
+}
 
 // width is the number of bytes of an ASCII character.
 func (d *decoder) width() int {
