@@ -21,7 +21,6 @@ type ftpServer struct {
 	passive  []string
 	url      string // without host and folder: ftpes
 	ca       string
-	root     string // of the URL's folders
 	password string
 }
 
