@@ -155,7 +155,7 @@ func newProftpd(t testing.TB) *ftpServer {
 // at is YAML of the remote "kund" at an address.
 func (s *ftpServer) at(address, fetch string) string {
 	return fmt.Sprintf("    remotes:\n      - name: kund\n        url: %s://%s/out\n        user: %s\n        password_file: %s\n"+
-		"        trust: {ca: %s}\n        fetch: {%s}\n        send: {path: /in}\n", s.url, address, s.login, filepath.Join(filepath.Dir(s.ca), "password"), s.ca, fetch)
+		"        trust: {ca: %s}\n        fetch: {%s, %s}\n        send: {path: /in}\n", s.url, address, s.login, filepath.Join(filepath.Dir(s.ca), "password"), s.ca, never(), fetch)
 }
 
 // TestPollFTPS: files are fetched from FTPS servers and removed or moved there, and receipts and what was sent arrive.
@@ -173,7 +173,7 @@ func TestPollFTPS(t *testing.T) {
 				}
 				os.Chmod(filepath.Join(filepath.Dir(s.folder), "done"), 0o777)
 			}
-			g := newGateway(t, options{accounts: acme + s.at("127.0.0.1:"+s.port, "every: 1h, after: '"+server.after+"'")})
+			g := newGateway(t, options{accounts: acme + s.at("127.0.0.1:"+s.port, "after: '"+server.after+"'")})
 			large, small, bad := pain001(t, 3_000_000), pain001(t, 2000), wrongTotals(t, 3000)
 			s.put(t, "Löner november.xml", large)
 			s.put(t, "small.xml", small)
@@ -245,7 +245,7 @@ func TestPollBadLine(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, c.port, _ = net.SplitHostPort(k.listen(t, "127.0.0.1:0", "127.0.0.1:"+c.port))
-			g := newGateway(t, options{accounts: acme + c.remote("every: 1h, ready: renamed, after: delete") + "        send: {path: '" + in + "'}\n"})
+			g := newGateway(t, options{accounts: acme + c.remote("ready: renamed, after: delete") + "        send: {path: '" + in + "'}\n"})
 			check(t, g, k, c, in)
 		})
 		t.Run("vsftpd-"+toxic.name, func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestPollBadLine(t *testing.T) {
 			for _, port := range s.passive {
 				k.listen(t, "127.0.0.2:"+port, "127.0.0.1:"+port)
 			}
-			g := newGateway(t, options{accounts: acme + s.at(address, "every: 1h, ready: renamed, after: delete")})
+			g := newGateway(t, options{accounts: acme + s.at(address, "ready: renamed, after: delete")})
 			check(t, g, k, &s.customer, s.in)
 			text, err := os.ReadFile(s.log)
 			if resumed := bytes.Count(text, []byte(`FTP command: Client "127.0.0.1", "REST `)); err != nil || k.cut > 0 && resumed < 2 {

@@ -89,7 +89,12 @@ func freePort(t testing.TB) string {
 // remote is YAML of the remote "kund" of an account; fetch is what stands behind fetch:.
 func (c *customer) remote(fetch string) string {
 	return fmt.Sprintf("    remotes:\n      - name: kund\n        url: sftp://127.0.0.1:%s%s\n        user: %s\n        key_file: %s\n"+
-		"        trust: {host_key: %q}\n        fetch: {%s}\n", c.port, c.folder, c.login, c.key, c.pin, fetch)
+		"        trust: {host_key: %q}\n        fetch: {%s, %s}\n", c.port, c.folder, c.login, c.key, c.pin, never(), fetch)
+}
+
+// never is YAML of a time to fetch that does not come while a test runs: only its own polls do.
+func never() string {
+	return "at: '" + time.Now().UTC().Add(12*time.Hour).Format("15:04") + "', zone: UTC"
 }
 
 // put lays a file into the customer's folder as a careful customer would: whole, by a rename.
@@ -133,7 +138,7 @@ func (g *gateway) poll(t testing.TB) (p polled) {
 // TestPoll: a file is taken when two looks agree, once, and only then removed there.
 func TestPoll(t *testing.T) {
 	c := newCustomer(t)
-	g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', every: 1h, after: delete")})
+	g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', after: delete")})
 	good, bad := pain001(t, 300_000), wrongTotals(t, 20_000)
 	c.put(t, "Löner november.xml", good)
 	c.put(t, "wrong.xml", bad)
@@ -194,7 +199,7 @@ func TestPoll(t *testing.T) {
 func TestPollAfter(t *testing.T) {
 	t.Run("keep", func(t *testing.T) {
 		c := newCustomer(t)
-		g := newGateway(t, options{accounts: acme + c.remote("every: 1h, ready: renamed, after: keep")})
+		g := newGateway(t, options{accounts: acme + c.remote("ready: renamed, after: keep")})
 		first, second := pain001(t, 2000), pain001(t, 3000)
 		c.put(t, "a.xml", first)
 		for range 3 {
@@ -214,7 +219,7 @@ func TestPollAfter(t *testing.T) {
 	t.Run("rename, marker, folders", func(t *testing.T) {
 		c := newCustomer(t)
 		fetched := filepath.Join(filepath.Dir(c.folder), "fetched", "ours")
-		g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', every: 1h, folders: yes, ready: '*.done', after: 'rename:"+fetched+"'")})
+		g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', folders: yes, ready: '*.done', after: 'rename:"+fetched+"'")})
 		first, second, waits := pain001(t, 2000), pain001(t, 3000), pain001(t, 4000)
 		if err := os.MkdirAll(filepath.Join(c.folder, "deep", "er"), 0o755); err != nil {
 			t.Fatal(err)
@@ -248,7 +253,7 @@ func TestDeliver(t *testing.T) {
 	if err := os.Mkdir(in, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	g := newGateway(t, options{accounts: acme + c.remote("every: 1h, ready: renamed, after: delete") + "        send: {path: " + in + "}\n"})
+	g := newGateway(t, options{accounts: acme + c.remote("ready: renamed, after: delete") + "        send: {path: " + in + "}\n"})
 	good := pain001(t, 3000)
 	c.put(t, "pay.xml", good)
 	c.put(t, "bad.xml", wrongTotals(t, 2000))

@@ -27,7 +27,7 @@ type storm struct {
 func newStorm(t *testing.T, after string, deliver bool) *storm {
 	t.Helper()
 	s := &storm{c: newCustomer(t), put: map[string]bool{}, sent: map[string]int{}}
-	yaml := acme + s.c.remote("every: 1h, ready: renamed, after: '"+after+"'")
+	yaml := acme + s.c.remote("ready: renamed, after: '"+after+"'")
 	if deliver {
 		s.in = filepath.Join(filepath.Dir(s.c.folder), "in")
 		if err := os.Mkdir(s.in, 0o755); err != nil {
