@@ -173,9 +173,11 @@ type noDepot struct{ Depot }
 func (noDepot) Polled(context.Context, string, string) (map[string]Polled, error) {
 	return map[string]Polled{}, nil
 }
-func (noDepot) NotePolled(context.Context, string, string, Polled) error      { return nil }
-func (noDepot) ForgetPolled(context.Context, string, string, string) error    { return nil }
-func (noDepot) Sends(context.Context, string, string, time.Time, int) ([]Sending, error) { return nil, nil }
+func (noDepot) NotePolled(context.Context, string, string, Polled) error   { return nil }
+func (noDepot) ForgetPolled(context.Context, string, string, string) error { return nil }
+func (noDepot) Sends(context.Context, string, string, time.Time, int) ([]Sending, error) {
+	return nil, nil
+}
 
 // polled is a configuration with one remote.
 func polled(f config.Fetch) *config.Config {
