@@ -21,7 +21,8 @@ import (
 // This file cuts a file into messages and fields; what those mean is in mt101.go, mt103.go, mt940.go and mt942.go.
 //
 // The true end of a message with blocks is the last "}". Nothing says how many messages a file has: one that is cut
-// exactly between two of them cannot be told from a whole one, nor one that is cut before block 5.
+// exactly between two of them cannot be told from a whole one, nor one that is cut before block 5. Behind a bank's own lines, a
+// message must follow.
 
 // mtMessage takes the messages of one type, field by field.
 type mtMessage interface {
@@ -52,6 +53,7 @@ type mtFile struct {
 	block    []byte // beginning of the outermost block
 	terminal string // of block 1
 	begun    bool   // the text has a field
+	headed   bool   // a bank's own lines for the next message have come
 	oneLiner bool   // the last field has one line only
 
 	started bool
@@ -149,7 +151,9 @@ func (f *mtFile) whole() bool {
 }
 
 // idle tells whether no message is under way.
-func (f *mtFile) idle() bool { return f.messages > 0 && !f.announced && (!f.acked || !f.acksLead) }
+func (f *mtFile) idle() bool {
+	return f.messages > 0 && !f.announced && !f.headed && (!f.acked || !f.acksLead)
+}
 
 // closesBlocks tells whether nothing is open or announced behind the end of a line without a line end.
 func closesBlocks(rest []byte) bool {
@@ -235,7 +239,7 @@ func (f *mtFile) again() {
 
 // begin begins a message's text.
 func (f *mtFile) begin(framed bool) {
-	f.inText, f.framed, f.announced, f.acked = true, framed, false, false
+	f.inText, f.framed, f.announced, f.acked, f.headed = true, framed, false, false, false
 	f.messages++
 	f.begun = false
 	f.of.begin()
@@ -267,7 +271,10 @@ func (f *mtFile) outside(rec []byte) {
 			f.depth, f.block, rec = 1, f.block[:0], rec[1:]
 		case c <= ' ' || c == '$':
 			rec = rec[1:]
-		case mtNumber(rec) == f.kind, mtLast(rec):
+		case mtLast(rec):
+			return
+		case mtNumber(rec) == f.kind:
+			f.headed = true
 			return
 		default:
 			f.bare(rec)
@@ -285,7 +292,7 @@ func (f *mtFile) bare(rec []byte) {
 		}
 		f.begin(false)
 		f.field(tag, text)
-	} else if !mtHeader(rec, true) {
+	} else if f.headed = true; !mtHeader(rec, true) {
 		f.s.malformed("line %d belongs to no message", f.recs.n)
 	}
 }
