@@ -235,6 +235,7 @@ func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt
 	}
 	u.end()
 	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))
+	u.gateway.wake(u.account)
 	if file.Verdict == indexer.Rejected {
 		u.sticky = &transport.Refusal{Sentence: file.Sentence}
 		return transport.Receipt{}, u.sticky

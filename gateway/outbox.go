@@ -47,10 +47,10 @@ func (a *account) sendRemotes() (names []string) {
 	return names
 }
 
-// wake tells the poller that something is to be delivered.
-func (g *Gateway) wake(account string) {
-	if poller := g.poller.Load(); poller != nil {
-		poller.Wake(account)
+// wake tells the poller that something may have to be delivered.
+func (g *Gateway) wake(a *account) {
+	if poller := g.poller.Load(); poller != nil && len(a.sendRemotes()) > 0 {
+		poller.Wake(a.ID)
 	}
 }
 
@@ -79,7 +79,7 @@ func (g *Gateway) Send(ctx context.Context, account, name string, content io.Rea
 		return OutboxLine{}, err
 	}
 	g.log.Info("outbox", "account", account, "file", f.ID, "user", who, "size", f.Size)
-	g.wake(account)
+	g.wake(a)
 	return OutboxLine{ID: f.ID, Account: account, Name: name, Size: f.Size, SHA256: f.SHA256, Remotes: remotes}, nil
 }
 

@@ -58,6 +58,7 @@ func (u *Upload) refuse(reason indexer.Reason) error {
 		u.gateway.log.Error("refusal not recorded", "account", u.account.ID, "file", id, "reason", reason.Code, "err", err)
 	}
 	u.gateway.logVerdict(file, 0)
+	u.gateway.wake(u.account)
 	refusal := &transport.Refusal{Sentence: file.Sentence, Resumable: resumable}
 	if !resumable {
 		u.sticky = refusal

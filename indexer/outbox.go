@@ -239,7 +239,7 @@ func (x *Index) NextSend(ctx context.Context, remote string) (time.Time, error) 
 	if !next.Valid {
 		return time.Time{}, nil
 	}
-	return fromMicros(next.Int64), nil
+	return time.UnixMicro(next.Int64).UTC(), nil // what was not tried yet is due since 1970, which is not never
 }
 
 // Waiting counts what is not sent yet, by remote.

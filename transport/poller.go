@@ -158,7 +158,9 @@ func (o *polling) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-o.woken:
-			if o.snapshot().Failed == 0 {
+			// What made us wake may have gone with the look that has just ended.
+			due, err := o.poller.depot.NextSend(ctx, o.account.ID, o.remote.Name)
+			if o.snapshot().Failed == 0 && (err != nil || !due.IsZero()) {
 				sendAt = earlier(sendAt, o.poller.now().Add(wakeDelay))
 			}
 			continue

@@ -334,3 +334,34 @@ func TestOutbox(t *testing.T) {
 	}
 	g.tidy(t)
 }
+
+// TestReceiptsOfPushedFiles: receipts of files that were pushed, and of what was decided about a held one, are delivered to
+// the customer's own server at once, though nothing is fetched from it.
+func TestReceiptsOfPushedFiles(t *testing.T) {
+	c := newCustomer(t)
+	yaml := strings.Replace(acme, "duplicate-content: reject", "duplicate-content: hold", 1) + c.remote("at: '00:00', after: keep")
+	yaml = yaml[:strings.Index(yaml, "        fetch:")] + "        send: {path: " + c.folder + "}\n"
+	g := newGateway(t, options{accounts: yaml})
+	s := g.door().sit(t)
+	content := pain001(t, 3000)
+	if err := s.push("pay.xml", content); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.push("again.xml", content); err != nil {
+		t.Fatal(err)
+	}
+	arrived := func(n int) {
+		t.Helper()
+		eventually(t, fmt.Sprint(n, " receipts have arrived"), func() bool { return strings.Count(c.there(t)+" ", ".json ") == n && !strings.Contains(c.there(t), ".part") })
+	}
+	arrived(2)
+	held := with(g.files(), "held", "again.xml")
+	if len(held) != 1 {
+		t.Fatalf("%d files are held", len(held))
+	}
+	g.must("release", held[0].ID, "--reason", "it is meant", "-c", g.config)
+	arrived(3)
+	if !strings.Contains(c.there(t), ".released.json") {
+		t.Error(c.there(t))
+	}
+}
