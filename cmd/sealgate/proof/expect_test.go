@@ -14,7 +14,7 @@ func TestCheckRemotes(t *testing.T) {
 	c := newCustomer(t)
 	c.put(t, "one.xml", pain001(t, 5000))
 	c.put(t, "notes.txt", []byte("not asked for"))
-	kund := c.remote("match: '*.xml', every: 1h, after: delete")
+	kund := c.remote("match: '*.xml', after: delete")
 	dead := strings.NewReplacer("    remotes:\n", "", "name: kund", "name: dead", ":"+c.port+"/", ":"+freePort(t)+"/").Replace(kund)
 	g := prepare(t, options{accounts: acme + kund})
 	g.writeConfig()
@@ -53,7 +53,7 @@ func TestExpectedFile(t *testing.T) {
 	now := time.Now().UTC()
 	rule := fmt.Sprintf("        expect: {by: %q, since: %q, days: all, zone: UTC, warn: 1d}\n",
 		now.Add(2*time.Hour).Format("15:04"), now.Add(-2*time.Hour).Format("15:04"))
-	g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', every: 1h, after: delete") + rule})
+	g := newGateway(t, options{accounts: acme + c.remote("match: '*.xml', after: delete") + rule})
 	if p := g.poll(t); p.State != "up" {
 		t.Fatalf("%+v", p)
 	}
