@@ -95,6 +95,18 @@ func (l *loading) account(at string, a *Account) {
 			a.AccessKeys[i] = l.certificate(l.places[fmt.Sprintf("%s.access_keys.%d", at, i)], key, "")
 		}
 	}
+	names := map[string]bool{}
+	for i, r := range a.Remotes {
+		at := fmt.Sprintf("%s.remotes.%d", at, i)
+		if names[strings.ToLower(r.Name)] && r.Name != "" {
+			l.note(l.places[at+".name"], "is there twice")
+		}
+		names[strings.ToLower(r.Name)] = true
+		l.remote(at, a, r)
+	}
+	if a.Expect != nil {
+		l.expect(at+".expect", a.Expect)
+	}
 	if key, ok := l.places[at+".bgc_seal_key_file"]; ok && a.BGCSealKeyFile != "" {
 		a.BGCSealKeyFile = l.sealKey(key, a.BGCSealKeyFile)
 	}

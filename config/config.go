@@ -2,7 +2,7 @@
 // never changed. Begin with Config, then Load.
 //
 // The tags say what the walk over the YAML nodes enforces: default (as it would be written), one (the only values),
-// min, need (compulsory; its text is the example) and eg (an example for the manual).
+// min, need (compulsory; its text is the example), or (a list that may be one text) and eg (an example for the manual).
 package config
 
 import (
@@ -29,6 +29,8 @@ type Config struct {
 	Log string `yaml:"log" default:"text" one:"text json"`
 	// SFTP is the door that customers push files to.
 	SFTP SFTP `yaml:"sftp" need:"{listen: 127.0.0.1:2022, host_keys: [./host_ed25519]}"`
+	// RemotesAtOnce is how many remotes are connected to at once, in total; each by one connection.
+	RemotesAtOnce int `yaml:"remotes_at_once" default:"8" min:"1"`
 	// Accounts are the customers, a list. An account without users cannot be logged in to.
 	Accounts []*Account `yaml:"accounts"`
 	// Include: globs of further files, each with nothing but a list `accounts:`. Wildcards stand in the last part of the
@@ -106,6 +108,10 @@ type Account struct {
 	Linger time.Duration `yaml:"linger" default:"10m" min:"1m"`
 	// PartialNames are globs of names under which clients upload before they rename: the rename ends the upload.
 	PartialNames []string `yaml:"partial_names" default:"['*.filepart', '*.part', '*.tmp', '*.partial', '.in.*']"`
+	// Remotes are the customer's own servers, which files are fetched from and delivered to.
+	Remotes []*Remote `yaml:"remotes"`
+	// Expect says by when a file should have come, by any door.
+	Expect *Expect `yaml:"expect"`
 	// Say: what the customer is told on the channel's stderr; refusals only, or a line on acceptance too (all).
 	Say string `yaml:"say" default:"refusals" one:"refusals all"`
 }

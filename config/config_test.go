@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 	month := Duplicates{Window: 30 * 24 * time.Hour}
 	want := &Config{File: "sealgate.yaml", Files: []string{"sealgate.yaml"}, DataDir: filepath.Join(dir, "data"),
 		UnlockKeyFile: filepath.Join(dir, "unlock.key"), DiskFloor: 1 << 30, Log: "text",
+		RemotesAtOnce: 8,
 		SFTP: SFTP{Listen: "127.0.0.1:0", HostKeys: []string{filepath.Join(dir, "host_ed25519")}, Algorithms: "default",
 			StopWithin: 30 * time.Second, Park: 10 * time.Minute,
 			Limits: Limits{Sessions: 1000, SessionsPerAccount: 200, SessionsPerAddress: 200, Handshakes: 200, Handles: 64,

@@ -20,6 +20,10 @@ type Examine struct {
 	// Certificate looks at certificate and access_keys: do they parse, are they of use for encryption, do they run out?
 	// A warning is a sentence without the key and the file: "expires on 2026-12-01, in 10 days".
 	Certificate func(path string) (warning string, err error)
+	// Untrusted: a remote without trust is no mistake, as for the command that shows what to trust.
+	Untrusted bool
+	// Remote looks at a remote whose values are right by themselves: do its keys and certificates parse?
+	Remote func(r *Remote) (warning string, err error)
 	// KeyElsewhere: the unlock key is given in another way, so unlock_key_file is not looked at.
 	KeyElsewhere bool
 	// UnlockKey looks at unlock_key_file.

@@ -50,6 +50,7 @@ func newHouse(t testing.TB) string {
 		{"soon.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 10*24*time.Hour+time.Hour), 0o644},
 		{"expired.crt", newCertificate(t, x509.KeyUsageKeyAgreement, -time.Hour), 0o644},
 		{"signing.crt", newCertificate(t, x509.KeyUsageDigitalSignature, 365*24*time.Hour), 0o644},
+		{"secret", "password\n", 0o600}, {"readable", "password\n", 0o644},
 		{"full/unlock.key", unlock, 0o600}, {"adir/x.yaml", "accounts: []\n", 0o644},
 	} {
 		path := filepath.Join(dir, f.name)

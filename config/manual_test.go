@@ -54,7 +54,10 @@ type section struct {
 
 func sections() []section {
 	return []section{{"", configType}, {"sftp", reflect.TypeFor[SFTP]()}, {"sftp.limits", reflect.TypeFor[Limits]()},
-		{"accounts", accountType}, {"accounts[].duplicates", reflect.TypeFor[Duplicates]()}}
+		{"accounts", accountType}, {"accounts[].duplicates", reflect.TypeFor[Duplicates]()},
+		{"accounts[].remotes", reflect.TypeFor[Remote]()}, {"accounts[].remotes[].trust", reflect.TypeFor[Trust]()},
+		{"accounts[].remotes[].fetch", reflect.TypeFor[Fetch]()}, {"accounts[].remotes[].send", reflect.TypeFor[Send]()},
+		{"accounts[].expect, accounts[].remotes[].expect", reflect.TypeFor[Expect]()}}
 }
 
 // TestManual renders the operators' page from the struct's comments and compares it with the one in docs.
@@ -86,11 +89,14 @@ func TestManual(t *testing.T) {
 
 func renderManual(t *testing.T) string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
+	types, fields := map[string]string{}, map[string]string{}
+	for _, source := range []string{"config.go", "remotes.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		comments(file, types, fields)
 	}
-	types, fields := comments(file)
 	least, err := os.ReadFile("testdata/good-smallest.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -121,9 +127,8 @@ func renderManual(t *testing.T) string {
 	return b.String()
 }
 
-// comments gives the comments of the types, and of their fields as Type.Field, each in one line.
-func comments(file *ast.File) (types, fields map[string]string) {
-	types, fields = map[string]string{}, map[string]string{}
+// comments adds the comments of the types, and of their fields as Type.Field, each in one line.
+func comments(file *ast.File, types, fields map[string]string) {
 	for _, d := range file.Decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
@@ -141,7 +146,6 @@ func comments(file *ast.File) (types, fields map[string]string) {
 			}
 		}
 	}
-	return types, fields
 }
 
 // reasonComments gives the comments behind the reasons in func Reasons.
@@ -194,11 +198,14 @@ func valueWords(f reflect.StructField) string {
 		return "size" + least
 	case kind == reflect.Int:
 		return "number" + least
-	case kind == reflect.Struct || f.Type == policyType:
+	case kind == reflect.Struct || kind == reflect.Pointer || f.Type == policyType:
 		return "keys, see below"
 	case kind == reflect.Slice && f.Type.Elem().Kind() == reflect.Pointer:
 		return "list, see below"
 	case kind == reflect.Slice:
+		if f.Tag.Get("or") != "" {
+			return "text, or list of texts"
+		}
 		return "list of texts"
 	}
 	return "text"
@@ -214,7 +221,9 @@ func defaultAndExample(f reflect.StructField) (def, example string) {
 	if need := f.Tag.Get("need"); need != "" {
 		return "**must be set**", code(need)
 	}
-	if s := f.Tag.Get("default"); s != "" {
+	if s := f.Tag.Get("default"); s != "" && f.Tag.Get("eg") != "" {
+		return code(s), code(f.Tag.Get("eg"))
+	} else if s != "" {
 		return code(s), code(exampleOf(s, f.Tag.Get("one")))
 	}
 	return "", code(f.Tag.Get("eg"))

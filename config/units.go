@@ -93,6 +93,12 @@ func unitTrouble(err error, value, def string, duration bool) string {
 	switch {
 	case errors.Is(err, errNoUnit):
 		unit := strings.TrimLeft(def, "0123456789")
+		if unit == "" { // there is no default to learn from
+			unit = "MiB"
+			if duration {
+				unit = "d"
+			}
+		}
 		if len(value) > 4 { // the smallest unit was meant
 			unit = units[:1]
 		}

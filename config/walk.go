@@ -20,6 +20,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	policyType   = reflect.TypeFor[Policy]()
 	accountType  = reflect.TypeFor[Account]()
+	trustType    = reflect.TypeFor[Trust]()
 
 	idForm    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
 	plainKey  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,60}$`)
@@ -38,6 +39,7 @@ type place struct {
 type field struct {
 	key, def, min, need string
 	one                 []string
+	single              bool // a list that may be one text
 	typ                 reflect.Type
 }
 
@@ -46,7 +48,7 @@ func fieldsOf(t reflect.Type) []field {
 	for f := range t.Fields() {
 		if key := f.Tag.Get("yaml"); key != "-" {
 			list = append(list, field{key: key, def: f.Tag.Get("default"), min: f.Tag.Get("min"), need: f.Tag.Get("need"),
-				one: strings.Fields(f.Tag.Get("one")), typ: f.Type})
+				one: strings.Fields(f.Tag.Get("one")), single: f.Tag.Get("or") == "text", typ: f.Type})
 		}
 	}
 	return list
@@ -82,9 +84,10 @@ func (l *loading) mapping(n *yaml.Node, t reflect.Type, at string, p place) map[
 		switch {
 		case there:
 		case f.need != "":
-			if !tried {
+			if !tried && (f.typ != trustType || !l.examine.Untrusted) {
 				l.note(place{file: p.file, line: p.line, show: join(p.show, f.key)}, "is missing; "+f.wanted())
 			}
+		case f.typ.Kind() == reflect.Pointer: // a part that may be left out whole
 		case f.typ.Kind() == reflect.Slice && f.def != "":
 			tree[f.key] = strings.Split(strings.Trim(f.def, "[']"), "', '")
 		case f.typ.Kind() == reflect.Int:
@@ -112,6 +115,9 @@ func (l *loading) value(n *yaml.Node, f field, at string, p place) (any, bool) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		l.note(p, "has no value; write one, or take the key out")
 		return nil, false
+	}
+	if f.single && n.Kind == yaml.ScalarNode { // a list of one, written without its brackets
+		n = &yaml.Node{Kind: yaml.SequenceNode, Line: n.Line, Content: []*yaml.Node{n}}
 	}
 	want := yaml.ScalarNode
 	switch f.typ.Kind() {
@@ -178,15 +184,15 @@ func (l *loading) items(n *yaml.Node, f field, at string, p place) (any, bool) {
 	return list, true
 }
 
-// itemName is the id of an account in a list, or its number if the id does not serve.
+// itemName is the id of an account or the name of a remote in a list, or its number if that does not serve.
 func itemName(n *yaml.Node, i int) string {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if n.Kind == yaml.MappingNode {
-		for k := 0; k+1 < len(n.Content); k += 2 {
+	for _, key := range []string{"id", "name"} {
+		for k := 0; n.Kind == yaml.MappingNode && k+1 < len(n.Content); k += 2 {
 			v := n.Content[k+1]
-			if n.Content[k].Value == "id" && v.Kind == yaml.ScalarNode && idForm.MatchString(v.Value) {
+			if n.Content[k].Value == key && v.Kind == yaml.ScalarNode && idForm.MatchString(v.Value) {
 				return v.Value
 			}
 		}

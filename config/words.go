@@ -10,10 +10,6 @@ import (
 
 // unknown notes a key that is not ours, with the key that was probably meant.
 func (l *loading) unknown(p place, key string, t reflect.Type, known []field) {
-	if t == accountType && key == "remotes" {
-		l.note(p, "remotes are not served by this version; take the key out")
-		return
-	}
 	if t == includedType && slices.ContainsFunc(fieldsOf(configType), func(f field) bool { return f.key == key }) {
 		l.note(p, "belongs to the main file; an included file has only accounts")
 		return

@@ -95,6 +95,16 @@ func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLine
 	return ask[ReportLine](ctx, c, "/report", q)
 }
 
+// Remotes tells how the customers' servers are doing.
+func (c *Client) Remotes(ctx context.Context) ([]RemoteLine, error) {
+	return first(ask[[]RemoteLine](ctx, c, "/remotes", struct{}{}))
+}
+
+// Poll looks at a remote now.
+func (c *Client) Poll(ctx context.Context, q PollQuery) (RemoteLine, error) {
+	return first(ask[RemoteLine](ctx, c, "/poll", q))
+}
+
 // Verify lists what is wrong; nothing if all is well. An empty account means all.
 func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
 	return ask[ProblemLine](ctx, c, "/verify", account)

@@ -40,6 +40,8 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /report", many(func(ctx context.Context, _ string, q ReportQuery) iter.Seq2[ReportLine, error] {
 		return g.Report(ctx, q)
 	}))
+	mux.Handle("POST /remotes", one(func(ctx context.Context, _ string, _ struct{}) ([]RemoteLine, error) { return g.Remotes(ctx) }))
+	mux.Handle("POST /poll", one(func(ctx context.Context, _ string, q PollQuery) (RemoteLine, error) { return g.Poll(ctx, q) }))
 	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
 		return g.Verify(ctx, account)
 	}))
@@ -58,6 +60,7 @@ func (g *Gateway) desk() http.Handler {
 		return g.Users(ctx, account)
 	}))
 	mux.HandleFunc("POST /copy", g.serveCopy)
+	mux.HandleFunc("POST /send", g.serveSend)
 	return mux
 }
 

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -225,9 +226,14 @@ func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine,
 		}
 	}
 	path := f.CopyPath
-	if f, err = a.index.Decide(ctx, f.ID, verdict, fate, d.Reason, who); err != nil {
+	ruling := indexer.Ruling{
+		Verdict: verdict, Fate: fate, Why: d.Reason, Who: who,
+		Receipts: a.receiptRemotes(), Receipt: strings.TrimSuffix(receiptName(f), ".json") + "." + word + ".json",
+	}
+	if f, err = a.index.Decide(ctx, f.ID, ruling); err != nil {
 		return FileLine{}, err
 	}
+	g.wake(a)
 	if fate != indexer.Sealed && path != "" {
 		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
 			g.log.Warn("sealed copy left behind, the next start sweeps it", "account", a.ID, "file", f.ID, "err", err)

@@ -48,6 +48,7 @@ type Gateway struct {
 	placing   sync.Map                       // paths of sealed copies in their place whose transaction is still under way
 	indexes   map[string]*indexer.Index      // all that were opened since the start, by account
 	door      atomic.Pointer[transport.SFTP] // while Run runs
+	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	closing   atomic.Bool
 	reloading sync.Mutex
@@ -148,9 +149,13 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		defer close(doorsEnded)
 		return door.Run(inside)
 	})
+	poller := transport.NewPoller(cfg, g, g.log)
+	g.poller.Store(poller)
+	group.Go(func() error { return poller.Run(inside) })
 	group.Go(func() error { return g.serveControl(ctx, control, doorsEnded) })
 	group.Go(func() error { return g.follow(inside, func() { ready(addr) }) })
 	group.Go(func() error { return g.prepareSeals(inside) })
+	group.Go(func() error { return g.watchExpected(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
@@ -193,6 +198,9 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	g.loaded.Store(new(g.now()))
 	if door := g.door.Load(); door != nil {
 		door.Reload(cfg)
+	}
+	if poller := g.poller.Load(); poller != nil {
+		poller.Reload(cfg)
 	}
 	select {
 	case g.reloaded <- struct{}{}:
@@ -286,6 +294,7 @@ func loadConfig(path string, keyElsewhere bool, expired func(error) (string, err
 			}
 			return warning, nil
 		},
+		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
 		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
 		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },

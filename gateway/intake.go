@@ -187,8 +187,9 @@ func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, er
 		return transport.Receipt{}, err
 	}
 	delivery := &indexer.Delivery{
-		File: u.record(u.id, facts), Payments: u.payments, Window: u.account.Duplicates.Window,
+		File: u.record(u.id, facts), Payments: u.payments, Window: u.account.Duplicates.Window, Receipts: u.account.receiptRemotes(),
 	}
+	delivery.Receipt = receiptName(delivery.File)
 
 	// 2. The sealed copy, whole and durable, and a large one in its place. If we die here no row knows it: swept.
 	if err := u.sealed(delivery); err != nil {
@@ -234,6 +235,7 @@ func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt
 	}
 	u.end()
 	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))
+	u.gateway.wake(u.account)
 	if file.Verdict == indexer.Rejected {
 		u.sticky = &transport.Refusal{Sentence: file.Sentence}
 		return transport.Receipt{}, u.sticky

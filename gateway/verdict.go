@@ -54,10 +54,11 @@ func (u *Upload) refuse(reason indexer.Reason) error {
 	file := u.record(id, facts)
 	file.Verdict, file.Reasons = indexer.Rejected, append(slices.Clone(u.reasons), reason)
 	file.Sentence = sentence("rejected", u.name, reason.Detail+". "+advice(reason.Code), reason.Code, id)
-	if err := u.account.index.Commit(u.ctx, &indexer.Delivery{File: file}); err != nil {
+	if err := u.account.index.Commit(u.ctx, &indexer.Delivery{File: file, Receipts: u.account.receiptRemotes(), Receipt: receiptName(file)}); err != nil {
 		u.gateway.log.Error("refusal not recorded", "account", u.account.ID, "file", id, "reason", reason.Code, "err", err)
 	}
 	u.gateway.logVerdict(file, 0)
+	u.gateway.wake(u.account)
 	refusal := &transport.Refusal{Sentence: file.Sentence, Resumable: resumable}
 	if !resumable {
 		u.sticky = refusal

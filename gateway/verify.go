@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -127,7 +128,8 @@ type Status struct {
 	DiskLowSince   string          `json:"disk_low_since,omitempty"`
 	Memory         int64           `json:"memory"` // bytes of uploads under way
 	Accounts       []AccountStatus `json:"accounts"`
-	Problems       []string        `json:"problems"` // each ends with what to do
+	Late           []LateLine      `json:"late,omitempty"` // expected files that have not come; each is a problem too
+	Problems       []string        `json:"problems"`       // each ends with what to do
 }
 
 // AccountStatus is a customer's part of Status.
@@ -157,6 +159,18 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	g.disk.Unlock()
 	if free < cfg.DiskFloor {
 		s.Problems = append(s.Problems, "disk: refusing uploads, "+sizeText(free)+" free under "+cfg.DataDir+", floor "+sizeText(cfg.DiskFloor))
+	}
+	for _, r := range g.remoteLines() {
+		if r.State == "down" {
+			s.Problems = append(s.Problems, fmt.Sprintf("account %s: remote %s down since %s, %d looks: %s: %s; sealgate remotes test %[1]s/%[2]s",
+				r.Account, r.Remote, r.DownSince, r.Failed, r.Step, r.Trouble))
+		}
+	}
+	if s.Late, err = g.late(ctx); err != nil {
+		return Status{}, err
+	}
+	for _, l := range s.Late {
+		s.Problems = append(s.Problems, l.problem())
 	}
 	accounts, err := g.asked("")
 	if err != nil {

@@ -27,6 +27,9 @@ type Delivery struct {
 	Copy     []byte        // sealed copy of at most MaxCopy bytes, or nil
 	Payments *Payments     // or nil
 	Window   time.Duration // how far back duplicates are looked for; 0: not at all
+	// Receipts are the remotes that a receipt of it goes to, under the name Receipt.
+	Receipts []string
+	Receipt  string
 	// Judge is called inside the transaction and may change File (all but its facts) and Copy. It sees every file
 	// committed before, those of the same moment too. It may run on another committer's goroutine: it must be quick,
 	// and must not call the index. nil: as it is.
@@ -126,7 +129,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		return err
 	}
 	f.Ledger = c.row()
-	return nil
+	return x.queue(ctx, f, d.Receipt, d.Receipts)
 }
 
 // judge looks for earlier files and lets the caller decide.
@@ -184,12 +187,21 @@ func (x *Index) rowOf(ctx context.Context, id string) (*fileRow, error) {
 	return row, err
 }
 
-// Decide ends a held file's waiting: accepted (with the fate sealed or deleted) or rejected. why and who go into the
-// ledger in the same transaction. Its copy in the index goes when it is rejected or its fate is deleted, its payments
+// Ruling is a decision about a held file: accepted, with the fate sealed or deleted, or rejected. Why and Who go into the
+// ledger; a receipt of the name Receipt goes to the remotes of Receipts.
+type Ruling struct {
+	Verdict  Verdict
+	Fate     Fate
+	Why, Who string
+	Receipts []string
+	Receipt  string
+}
+
+// Decide ends a held file's waiting, with its ledger row and receipts in the same transaction. Its copy in the index goes when it is rejected or its fate is deleted, its payments
 // when it is rejected; a copy that is a file is the caller's to remove, after Decide. ErrNotFound, ErrState.
-func (x *Index) Decide(ctx context.Context, id string, verdict Verdict, fate Fate, why, who string) (*File, error) {
-	if verdict != Accepted && verdict != Rejected {
-		return nil, fmt.Errorf("indexer: file %s: cannot be decided to be %q", id, verdict)
+func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) {
+	if r.Verdict != Accepted && r.Verdict != Rejected {
+		return nil, fmt.Errorf("indexer: file %s: cannot be decided to be %q", id, r.Verdict)
 	}
 	var f *File
 	var drop bool
@@ -202,8 +214,8 @@ func (x *Index) Decide(ctx context.Context, id string, verdict Verdict, fate Fat
 			return ErrState
 		}
 		kind := kindReleased
-		row.verdict, row.fate = string(verdict), string(fate)
-		if verdict == Rejected {
+		row.verdict, row.fate = string(r.Verdict), string(r.Fate)
+		if r.Verdict == Rejected {
 			kind, row.fate = kindRefused, string(NoFate)
 			drop = row.blocks > 0
 			row.blocks, row.blocksSum = 0, nil
@@ -226,8 +238,10 @@ func (x *Index) Decide(ctx context.Context, id string, verdict Verdict, fate Fat
 		if err != nil {
 			return err
 		}
-		f, err = x.seal(ctx, c, row, kind, who, why)
-		return err
+		if f, err = x.seal(ctx, c, row, kind, r.Who, r.Why); err != nil {
+			return err
+		}
+		return x.queue(ctx, f, r.Receipt, r.Receipts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("indexer: file %s: %w", id, err)

@@ -196,7 +196,7 @@ func TestDecide(t *testing.T) {
 		copies, payments bool
 	}{{Accepted, Sealed, true, true}, {Accepted, Deleted, false, true}, {Rejected, Sealed, false, false}} {
 		f := newHeld(fmt.Sprint(c))
-		got, err := x.Decide(t.Context(), f.ID, c.verdict, c.fate, "because", "uid 1000")
+		got, err := x.Decide(t.Context(), f.ID, Ruling{Verdict: c.verdict, Fate: c.fate, Why: "because", Who: "uid 1000"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,12 +209,12 @@ func TestDecide(t *testing.T) {
 		if n := len(payments(t, x, PaymentFilter{FileID: f.ID})); (n > 0) != c.payments {
 			t.Errorf("%+v: %d payments", c, n)
 		}
-		if _, err := x.Decide(t.Context(), f.ID, Rejected, NoFate, "again", "uid 1000"); !errors.Is(err, ErrState) {
+		if _, err := x.Decide(t.Context(), f.ID, Ruling{Verdict: Rejected, Why: "again", Who: "uid 1000"}); !errors.Is(err, ErrState) {
 			t.Errorf("%+v: decided twice: %v", c, err)
 		}
 		sound(t, x)
 	}
-	if _, err := x.Decide(t.Context(), newID(epoch), Rejected, NoFate, "", ""); !errors.Is(err, ErrNotFound) {
+	if _, err := x.Decide(t.Context(), newID(epoch), Ruling{Verdict: Rejected}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no file: %v", err)
 	}
 	var kinds []string

@@ -24,6 +24,10 @@ const (
 	kindReleased = "released"
 	kindRefused  = "refused"
 	kindRenamed  = "renamed"
+
+	kindOutbox    = "outbox"    // put there for the customer
+	kindFetched   = "fetched"   // taken out of it by the customer
+	kindDelivered = "delivered" // to one of the customer's servers
 )
 
 // LedgerEntry is a row of the ledger. Record, Prev and Hash are hex.

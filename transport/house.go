@@ -28,6 +28,11 @@ type House interface {
 	// A receipt's name is NAME.SHORTID.json.
 	Receipts(ctx context.Context, account string, limit int) ([]ReceiptEntry, error)
 	Receipt(ctx context.Context, account, name string) ([]byte, time.Time, error)
+	// Outbox lists what the account's people may fetch, the oldest first; ReadOutbox reads one, like io.ReaderAt; Fetched
+	// takes one out of it.
+	Outbox(ctx context.Context, account string) ([]OutboxEntry, error)
+	ReadOutbox(ctx context.Context, account, id string, p []byte, off int64) (int, error)
+	Fetched(ctx context.Context, guest Guest, id string) error
 }
 
 // LoginTry is one try to log in: a password, or a public key (OpenSSH wire form) whose possession is (Proven) or
@@ -96,6 +101,14 @@ type ReceiptEntry struct {
 	Name    string
 	Size    int64
 	TakenAt time.Time
+}
+
+// OutboxEntry is a file that the customer may fetch.
+type OutboxEntry struct {
+	ID     string
+	Name   string
+	Size   int64
+	MadeAt time.Time
 }
 
 // Refusal is a no with one sentence for the sender: one line, ASCII, at most 200 bytes, no internals.

@@ -179,7 +179,7 @@ func (s *session) commit(u *upload) error {
 	return told
 }
 
-// Fileread opens a receipt. Nothing else can be read.
+// Fileread opens a receipt, or a file of the outbox. Nothing else can be read.
 func (s *session) Fileread(r *sftp.Request) (io.ReaderAt, error) {
 	at, err := locate(r.Filepath)
 	if err != nil {
@@ -199,19 +199,28 @@ func (s *session) Fileread(r *sftp.Request) (io.ReaderAt, error) {
 		if err := s.enter(); err != nil {
 			return nil, s.saying(err)
 		}
-		return &receiptFile{Reader: bytes.NewReader(text), session: s}, nil
+		return &openReading{ReaderAt: bytes.NewReader(text), session: s}, nil
+	case outbox:
+		e, err := s.outboxFile(at)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.enter(); err != nil {
+			return nil, s.saying(err)
+		}
+		return &openReading{ReaderAt: outboxReader{s, e.ID}, session: s}, nil
 	}
 	return nil, missing(at.path)
 }
 
-// receiptFile is an open receipt.
-type receiptFile struct {
-	*bytes.Reader
+// openReading is a file that is being read.
+type openReading struct {
+	io.ReaderAt
 	session *session
 }
 
 // Close is called once, by the protocol library.
-func (f *receiptFile) Close() error {
+func (f *openReading) Close() error {
 	f.session.handles.Add(-1)
 	return nil
 }
@@ -234,6 +243,9 @@ func (s *session) Filecmd(r *sftp.Request) error {
 	case "Remove":
 		if at.area == inbox && at.rest != "" {
 			return s.saying(s.view.remove(s.ctx, s.guest, at.rest))
+		}
+		if at.area == outbox && at.rest != "" {
+			return s.saying(s.fetched(at))
 		}
 		return s.readOnly(at)
 	case "Mkdir":
@@ -332,7 +344,7 @@ func (s *session) list(at place) ([]os.FileInfo, error) {
 	case at.area == inbox:
 		return s.view.list(at.rest)
 	case at.area == outbox && at.rest == "":
-		return nil, nil
+		return s.outboxList()
 	case at.area == receipts && at.rest == "":
 		entries, err := s.door.house.Receipts(s.ctx, s.guest.Account, receiptsListed)
 		if err != nil {
@@ -356,6 +368,12 @@ func (s *session) stat(at place) (os.FileInfo, error) {
 		return s.view.stat(at.rest)
 	case at.area == outbox && at.rest == "", at.area == receipts && at.rest == "":
 		return folderInfo(path.Base(at.path), s.view.began), nil
+	case at.area == outbox:
+		e, err := s.outboxFile(at)
+		if err != nil {
+			return nil, err
+		}
+		return &fileInfo{name: at.rest, size: e.Size, mode: 0o444, mtime: e.MadeAt}, nil
 	case at.area == receipts:
 		text, when, err := s.receipt(at)
 		if err != nil {

@@ -20,20 +20,22 @@ import (
 )
 
 func (t *tool) checkCommand() *cobra.Command {
-	var strict, quiet bool
+	var strict, quiet, remotes bool
 	c := &cobra.Command{
-		Use:     "check",
-		Short:   "Check the configuration, certificates and keys included; all mistakes at once, each with its line.",
-		Example: examples("sealgate check", "sealgate check -c /etc/sealgate/sealgate.yaml", "sealgate check --strict --quiet"),
-		Args:    arguments(),
-		RunE:    func(c *cobra.Command, _ []string) error { return t.check(c.Context(), strict, quiet) },
+		Use:   "check",
+		Short: "Check the configuration, certificates and keys included; all mistakes at once, each with its line.",
+		Example: examples("sealgate check", "sealgate check -c /etc/sealgate/sealgate.yaml", "sealgate check --strict --quiet",
+			"sealgate check --remotes"),
+		Args: arguments(),
+		RunE: func(c *cobra.Command, _ []string) error { return t.check(c.Context(), strict, quiet, remotes) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "exit 1 if there are warnings")
 	c.Flags().BoolVar(&quiet, "quiet", false, "say only what is wrong or doubtful")
+	c.Flags().BoolVar(&remotes, "remotes", false, "log in to the customers' servers too and list them; changes nothing; exit 1 if one fails")
 	return t.withConfig(c)
 }
 
-func (t *tool) check(ctx context.Context, strict, quiet bool) error {
+func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	cfg, err := gateway.CheckConfig(t.config())
 	if err != nil {
 		return t.configTrouble(err, t.kept(ctx))
@@ -43,10 +45,17 @@ func (t *tool) check(ctx context.Context, strict, quiet bool) error {
 			return err
 		}
 	}
+	failed := 0
+	if remotes {
+		failed = t.checkRemotes(ctx, cfg, quiet)
+	}
 	for _, w := range cfg.Warnings {
 		t.talk("%s", cleanLines(w.Warning()))
 	}
 	n := len(cfg.Warnings)
+	if failed > 0 {
+		return no("", "%s cannot be used now; the configuration itself is right", count(failed, "remote"))
+	}
 	if !quiet {
 		t.say("ok")
 		if n > 0 {
@@ -107,7 +116,7 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 		}
 	}
 	if logins != nil {
-		line += "; " + count(logins[a.ID], "login") + ", 0 remotes"
+		line += "; " + count(logins[a.ID], "login") + ", " + count(len(a.Remotes), "remote")
 	}
 	return line, nil
 }

@@ -55,7 +55,7 @@ func (t *tool) commands() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	t.groups = []commandGroup{
 		{"Set up", []*cobra.Command{t.initCommand(), t.checkCommand(), t.userCommand()}},
-		{"Run", []*cobra.Command{t.serveCommand(), t.statusCommand()}},
+		{"Run", []*cobra.Command{t.serveCommand(), t.statusCommand(), t.remotesCommand(), t.pollCommand(), t.sendCommand()}},
 		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.reportCommand(), t.inspectCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand()}},
 		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false)}},
 		{"Keys", []*cobra.Command{t.certCommand()}},
@@ -64,6 +64,8 @@ func (t *tool) commands() *cobra.Command {
 		root.AddCommand(g.commands...)
 	}
 	root.SetHelpCommand(t.helpCommand())
+	root.AddCommand(&cobra.Command{Use: "version", Short: "Show the version.", Hidden: true, Args: arguments(),
+		RunE: func(*cobra.Command, []string) error { t.say("sealgate %s\n", versionText()); return nil }})
 	// Before the command or after it, as people type it; -h shows it where it means something.
 	root.PersistentFlags().StringVarP(&t.configFile, "config", "c", "", "configuration `FILE` (default ./sealgate.yaml, then /etc/sealgate/sealgate.yaml)")
 	return root

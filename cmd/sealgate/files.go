@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/indexer"
 )
@@ -26,6 +27,9 @@ func (t *tool) filesCommand() *cobra.Command {
 		Args: arguments(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := oneOf("verdict", verdict, "accepted", "held", "rejected"); err != nil {
+				return err
+			}
+			if err := oneOf("reason", q.Filter.Reason, config.Reasons()...); err != nil {
 				return err
 			}
 			q.Filter.Verdict = indexer.Verdict(verdict)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -109,9 +111,23 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	case !t.started:
 		t.complain(err.Error(), "sealgate -h")
 		return exitUsage
+	case errors.Is(err, syscall.EADDRINUSE):
+		t.complain(withoutRooms(err.Error()), "something else listens there: stop it, or write another address at sftp.listen")
+		return exitNo
 	}
-	t.complain(err.Error(), "")
+	t.complain(withoutRooms(err.Error()), "")
 	return exitNo
+}
+
+// withoutRooms takes off the names of our rooms, which an error gathers on its way and which tell an operator nothing.
+func withoutRooms(text string) string {
+	for {
+		room, rest, found := strings.Cut(text, ": ")
+		if !found || !slices.Contains([]string{"gateway", "indexer", "vault", "config", "transport"}, room) {
+			return text
+		}
+		text = rest
+	}
 }
 
 // complain writes an error, and a hint below it, to stderr.

@@ -119,11 +119,25 @@ func bankHoliday(date, currency []byte) string {
 	year, _ := number(date[:4])
 	month, _ := number(date[5:7])
 	of, _ := number(date[8:])
-	day := time.Date(int(year), time.Month(month), int(of), 0, 0, 0, 0, time.UTC)
+	return rests(time.Date(int(year), time.Month(month), int(of), 0, 0, 0, 0, time.UTC), list)
+}
+
+// BankHoliday is why no bank moves the currency on the day of t, its year, month and day as they stand there; "" if they do,
+// or nothing is known of it.
+func BankHoliday(t time.Time, currency string) string {
+	list := holidays(currency)
+	if list == nil {
+		return ""
+	}
+	return rests(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC), list)
+}
+
+// rests is why nothing moves on a day by these rules.
+func rests(day time.Time, list []holiday) string {
 	if w := day.Weekday(); w == time.Saturday || w == time.Sunday {
 		return "a " + w.String()
 	}
-	afterEaster := day.YearDay() - easterSunday(int(year)).YearDay()
+	afterEaster := day.YearDay() - easterSunday(day.Year()).YearDay()
 	for i := range list {
 		if list[i].on(day, afterEaster) {
 			return list[i].name

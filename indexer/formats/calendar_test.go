@@ -44,6 +44,9 @@ func TestBankHolidays(t *testing.T) {
 		}
 		for day := first; day.Year() == first.Year(); day = day.AddDate(0, 0, 1) {
 			why := bankHoliday([]byte(day.Format(time.DateOnly)), []byte(c.currency))
+			if late := day.Add(23*time.Hour + 30*time.Minute); BankHoliday(day, c.currency) != why || BankHoliday(late.In(time.FixedZone("", -1800)), c.currency) != why {
+				t.Errorf("%s %s: two answers", c.currency, day.Format(time.DateOnly))
+			}
 			if weekend := day.Weekday()%6 == 0; weekend != (why == "a Saturday" || why == "a Sunday") {
 				t.Errorf("%s %s: %q", c.currency, day.Format(time.DateOnly), why)
 			} else if why != "" && !weekend {
@@ -59,6 +62,9 @@ func TestBankHolidays(t *testing.T) {
 		if why := bankHoliday([]byte(date), []byte(currency)); why != "" {
 			t.Errorf("%s: %q", s, why)
 		}
+	}
+	if why := BankHoliday(time.Date(2026, time.December, 25, 0, 0, 0, 0, time.UTC), "THB"); why != "" {
+		t.Errorf("THB: %q", why)
 	}
 	for year := range 10_000 {
 		bankHoliday(fmt.Appendf(nil, "%04d-12-24", year), []byte("SEK")) // never panics

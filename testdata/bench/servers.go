@@ -119,7 +119,10 @@ func run(dir, stdin, name string, args ...string) error {
 }
 
 // newSealgate makes a gateway below place with `sealgate init` and starts it.
-func (b *bench) newSealgate(place string) (*server, error) {
+func (b *bench) newSealgate(place string) (*server, error) { return b.newSealgateWith(place, "") }
+
+// newSealgateWith is newSealgate with further YAML lines of the account, indented by four.
+func (b *bench) newSealgateWith(place, account string) (*server, error) {
 	home, err := os.MkdirTemp(place, "sealgate")
 	if err != nil {
 		return nil, err
@@ -147,7 +150,7 @@ func (b *bench) newSealgate(place string) (*server, error) {
 			continue
 		}
 		if strings.HasPrefix(strings.TrimSpace(line), "after_indexing:") {
-			line += "\n    max_file_size: 20GiB"
+			line += "\n    max_file_size: 20GiB\n" + account
 		}
 		fmt.Fprintln(&out, line)
 	}

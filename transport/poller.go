@@ -1,0 +1,376 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealgate/sealgate/config"
+)
+
+// Poller is the door that goes out: it looks at the customers' own servers, takes in what is ready there (look.go, take.go),
+// and delivers what waits for them (deliver.go).
+type Poller struct {
+	depot Depot
+	log   *slog.Logger
+	now   func() time.Time
+	dial  func(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, error) // DialRemote
+	seats chan struct{}                                                                 // one for each remote that may be connected to at once
+
+	mu      sync.Mutex
+	remotes map[remoteKey]*polling
+	running map[remoteKey]chan struct{} // of the last that was started: closed when it has ended
+	changed chan struct{}               // the configuration was swapped
+}
+
+type remoteKey struct{ account, remote string }
+
+// polling is one remote of the present configuration.
+type polling struct {
+	poller  *Poller
+	account *config.Account
+	remote  *config.Remote
+	asked   chan chan<- error // somebody wants a look now
+	woken   chan struct{}     // something is to be delivered
+	stop    context.CancelFunc
+	gone    chan struct{}     // closed when it does nothing any more
+	told    map[string]string // see look
+
+	nextSend time.Time // when something is to be delivered next; zero if nothing waits
+
+	mu    sync.Mutex
+	state RemoteState
+}
+
+// RemoteState is how a remote is doing. Times are zero for never.
+type RemoteState struct {
+	Account, Remote, URL string
+	LastLook             time.Time // that ended
+	LastGood             time.Time // that ended well
+	NextLook             time.Time
+	LastFile             time.Time // when the last file was taken
+	DownSince            time.Time // the first of the looks in a row that failed
+	Failed               int       // how many these are
+	Step, Trouble        string    // of the last one
+	Result               LookResult
+	Looking              bool
+}
+
+// NewPoller makes the poller for a configuration; Run begins.
+func NewPoller(cfg *config.Config, depot Depot, log *slog.Logger) *Poller {
+	p := &Poller{
+		depot: depot, log: log, now: time.Now, dial: DialRemote, seats: make(chan struct{}, max(1, cfg.RemotesAtOnce)),
+		remotes: map[remoteKey]*polling{}, running: map[remoteKey]chan struct{}{}, changed: make(chan struct{}, 1),
+	}
+	p.Reload(cfg)
+	return p
+}
+
+// Reload takes over a new configuration. A look under way at a remote that has changed is given up, and begins anew;
+// remotes_at_once waits for a restart.
+func (p *Poller) Reload(cfg *config.Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.remotes
+	p.remotes = map[remoteKey]*polling{}
+	for _, a := range cfg.Accounts {
+		for _, r := range a.Remotes {
+			key := remoteKey{a.ID, r.Name}
+			if before := old[key]; before != nil && reflect.DeepEqual(before.account, a) { // its remote is part of it
+				p.remotes[key] = before
+				delete(old, key)
+				continue
+			}
+			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), woken: make(chan struct{}, 1),
+				gone: make(chan struct{}), told: map[string]string{}}
+			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
+			if before := old[key]; before != nil {
+				one.state = before.snapshot()
+				one.state.URL, one.state.Looking = r.URL, false
+			}
+			p.remotes[key] = one
+		}
+	}
+	for _, before := range old {
+		if before.stop != nil {
+			before.stop()
+		} else {
+			close(before.gone) // it never began
+		}
+	}
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run looks at the remotes until ctx ends; a commit under way is finished first.
+func (p *Poller) Run(ctx context.Context) error {
+	var group errgroup.Group
+	for {
+		p.mu.Lock()
+		for key, one := range p.remotes {
+			if one.stop == nil {
+				inside, stop := context.WithCancel(ctx)
+				before := p.running[key]
+				one.stop, p.running[key] = stop, one.gone
+				group.Go(func() error {
+					defer close(one.gone)
+					if before != nil {
+						<-before // it may be committing a file, which a second look must not find half-way
+					}
+					one.run(inside)
+					return nil
+				})
+			}
+		}
+		p.mu.Unlock()
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			return group.Wait()
+		}
+	}
+}
+
+// run looks at one remote whenever it is time, or somebody asks, or something is to be delivered.
+func (o *polling) run(ctx context.Context) {
+	var fetchAt, sendAt time.Time // zero: never
+	fetchAt, sendAt = o.first()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next := earlier(fetchAt, sendAt)
+		o.change(func(s *RemoteState) { s.NextLook = next })
+		if timer.Stop(); !next.IsZero() {
+			timer.Reset(min(longestNap, max(0, next.Sub(o.poller.now()))))
+		}
+		var heard chan<- error
+		now := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.woken:
+			// What made us wake may have gone with the look that has just ended.
+			due, err := o.poller.depot.NextSend(ctx, o.account.ID, o.remote.Name)
+			if o.snapshot().Failed == 0 && (err != nil || !due.IsZero()) {
+				sendAt = earlier(sendAt, o.poller.now().Add(wakeDelay))
+			}
+			continue
+		case <-timer.C:
+			if next.After(o.poller.now()) { // it only woke to see what the clock says
+				continue
+			}
+		case heard = <-o.asked:
+			now = true
+		}
+		fetch := now || !fetchAt.IsZero() && !fetchAt.After(o.poller.now())
+		err := o.lookOnce(ctx, fetch, now)
+		if heard != nil {
+			heard <- err
+		}
+		fetchAt, sendAt = o.after(fetch, fetchAt)
+	}
+}
+
+// first says when to begin.
+func (o *polling) first() (fetchAt, sendAt time.Time) {
+	now, f := o.poller.now(), o.remote.Fetch
+	if o.remote.Send != nil {
+		sendAt = now.Add(jittered(firstLook))
+	}
+	switch {
+	case f != nil && len(f.At) > 0:
+		fetchAt = nextClock(f.At, f.Zone, now)
+	case f != nil:
+		fetchAt = now.Add(jittered(min(f.Every, firstLook)))
+	}
+	return fetchAt, sendAt
+}
+
+// after says when to look again, after a look that has ended now.
+func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
+	now, s := o.poller.now(), o.snapshot()
+	wait := nextLook(o.remote, now, s.Failed, s.Result.Waiting > 0)
+	if s.Failed > 0 {
+		return now.Add(wait), time.Time{}
+	}
+	if sendAt = o.nextSend; !sendAt.IsZero() && sendAt.Before(now.Add(wakeDelay)) {
+		sendAt = now.Add(wakeDelay)
+	}
+	if fetched {
+		fetchAt = now.Add(wait)
+	}
+	if o.remote.Fetch == nil {
+		fetchAt = time.Time{}
+	}
+	return fetchAt, sendAt
+}
+
+// earlier is the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// lookOnce takes a seat and looks. asked: somebody wants it now.
+func (o *polling) lookOnce(ctx context.Context, fetch, asked bool) error {
+	select {
+	case o.poller.seats <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-o.poller.seats }()
+	o.change(func(s *RemoteState) { s.Looking = true })
+	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told, asked: asked,
+		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
+	err := l.run(ctx, fetch)
+	o.nextSend = l.nextSend
+	o.ended(l, err)
+	return err
+}
+
+// run connects, fetches, delivers and goes.
+func (l *look) run(ctx context.Context, fetch bool) (err error) {
+	if l.session, err = l.poller.dial(ctx, l.remote, l.log); err != nil {
+		return err
+	}
+	defer func() {
+		if l.session != nil {
+			l.session.Close() // its farewell does not matter
+		}
+	}()
+	var fetching error
+	if fetch && l.remote.Fetch != nil {
+		fetching = l.fetch(ctx)
+	}
+	if l.remote.Send == nil || fetching != nil && !alive(fetching) {
+		return fetching
+	}
+	return cmp.Or(fetching, l.deliver(ctx))
+}
+
+// Wake says that there is something to be delivered to an account's remotes.
+func (p *Poller) Wake(account string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, one := range p.remotes {
+		if key.account == account && one.remote.Send != nil {
+			select {
+			case one.woken <- struct{}{}:
+			default: // it will look anyway
+			}
+		}
+	}
+}
+
+// ended notes how a look went, and says aloud when that has changed: one line when a remote goes down, one when it is back.
+func (o *polling) ended(l *look, err error) {
+	now := o.poller.now()
+	var remote *RemoteError
+	o.change(func(s *RemoteState) {
+		s.Looking, s.LastLook, s.Result = false, now, l.result
+		if l.result.Taken > 0 {
+			s.LastFile = now
+		}
+		switch {
+		case err == nil:
+			if s.Failed > 0 {
+				l.log.Info("remote up", "down", now.Sub(s.DownSince).Round(time.Second), "failed", s.Failed)
+			}
+			s.LastGood, s.Failed, s.DownSince, s.Step, s.Trouble = now, 0, time.Time{}, "", ""
+		case errors.Is(err, context.Canceled): // we stop
+		case errors.As(err, &remote):
+			if s.Failed++; s.Failed == 1 {
+				s.DownSince = now
+			}
+			trouble := plainWords(remote.Err.Error())
+			if s.Failed == 1 || s.Trouble != trouble {
+				l.log.Warn("remote down", "step", remote.Step, "err", trouble, "next", nextLook(o.remote, now, s.Failed, false))
+			}
+			s.Step, s.Trouble = remote.Step, trouble
+		default: // not the remote's fault
+			if s.Failed++; s.Failed == 1 {
+				s.DownSince = now
+			}
+			if s.Failed == 1 || s.Trouble != err.Error() {
+				l.log.Error("poll failed", "err", err, "next", nextLook(o.remote, now, s.Failed, false))
+			}
+			s.Step, s.Trouble = "gateway", err.Error()
+		}
+	})
+}
+
+func (o *polling) change(f func(*RemoteState)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f(&o.state)
+}
+
+func (o *polling) snapshot() RemoteState {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state
+}
+
+// Now looks at a remote at once, or as soon as a look under way has ended, and gives how that went. ErrNoRemote if the
+// configuration has none of this name; context.Canceled if the gateway stops.
+func (p *Poller) Now(ctx context.Context, account, remote string) (RemoteState, error) {
+	heard := make(chan error, 1)
+	var last *polling
+	for {
+		p.mu.Lock()
+		one := p.remotes[remoteKey{account, remote}]
+		p.mu.Unlock()
+		switch {
+		case one == nil:
+			return RemoteState{}, ErrNoRemote
+		case one == last: // it looks no more and there is no other: we stop
+			return one.snapshot(), context.Canceled
+		}
+		select {
+		case one.asked <- heard:
+		case <-one.gone:
+			last = one
+			continue
+		case <-ctx.Done():
+			return one.snapshot(), ctx.Err()
+		}
+		select {
+		case err := <-heard:
+			if errors.Is(err, context.Canceled) && ctx.Err() == nil { // the configuration has changed: ask the new one
+				last = one
+				continue
+			}
+			return one.snapshot(), err
+		case <-ctx.Done():
+			return one.snapshot(), ctx.Err()
+		}
+	}
+}
+
+// ErrNoRemote means that the configuration has no such remote.
+var ErrNoRemote = errors.New("no such remote")
+
+// States gives how the remotes are doing, in the order of their names.
+func (p *Poller) States() []RemoteState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]RemoteState, 0, len(p.remotes))
+	for _, one := range p.remotes {
+		list = append(list, one.snapshot())
+	}
+	slices.SortFunc(list, func(a, b RemoteState) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Remote, b.Remote))
+	})
+	return list
+}

@@ -1,0 +1,295 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pkg/sftp"
+)
+
+const (
+	// patience is how many times its silence an operation may last while bytes go on trickling in.
+	patience = 10
+	// slowest is the rate, in bytes a second, below which a transfer that has used up its patience is given up.
+	slowest = 64
+	// listingLimit bounds the bytes of one listing, replyLimit those of any other answer.
+	listingLimit, replyLimit = 64 << 20, 1 << 20
+)
+
+var (
+	errHungUp   = errors.New("the server closed the connection")
+	errTooSlow  = errors.New("the server sends too slowly")
+	errTooMuch  = errors.New("the server sends more than an answer can be")
+	errFinished = errors.New("the session has ended")
+)
+
+// leash holds the connections of one session, so that all of them can be cut at once: when the caller's context ends, and
+// when the dialogue is lost.
+type leash struct {
+	silence time.Duration
+
+	mu    sync.Mutex
+	why   error // why the session is over; nil while it lives
+	ours  bool  // we cut it
+	wires map[*wire]struct{}
+}
+
+func newLeash(silence time.Duration) *leash {
+	if silence <= 0 {
+		silence = 30 * time.Second
+	}
+	return &leash{silence: silence, wires: make(map[*wire]struct{})}
+}
+
+// cut ends every connection of the session. The first reason is kept.
+func (l *leash) cut(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.why == nil {
+		l.why, l.ours = why, true
+	}
+	for w := range l.wires {
+		w.Conn.SetDeadline(time.Unix(1, 0)) // wakes who waits; a Close here would race with a TLS alert
+	}
+}
+
+func (l *leash) reason() (why error, ours bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why, l.ours
+}
+
+// close cuts the session and closes its connections.
+func (l *leash) close() {
+	l.cut(errFinished)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.wires {
+		w.Conn.Close()
+	}
+	clear(l.wires)
+}
+
+// operate runs one operation of a session: op gives up when ctx ends or the session is cut, and its error is a RemoteError
+// of this step, ctx's error within it, or, as it came, the caller's own.
+func (l *leash) operate(ctx context.Context, step string, op func() error) error {
+	if err := context.Cause(ctx); err != nil {
+		return remoteError(step, err)
+	}
+	if why, _ := l.reason(); why != nil {
+		return remoteError(step, fmt.Errorf("the session is over: %w", why))
+	}
+	stop := context.AfterFunc(ctx, func() { l.cut(context.Cause(ctx)) })
+	defer stop()
+	err := op()
+	var own callers
+	if err == nil || errors.As(err, &own) {
+		if err != nil {
+			return own.error
+		}
+		return nil
+	}
+	if why, ours := l.reason(); ours || why != nil && (why != errHungUp || uninformed(err)) {
+		var known *RemoteError
+		if errors.As(err, &known) {
+			step = known.Step
+		}
+		err = &RemoteError{Step: step, Err: said{why.Error(), errors.Join(why, err)}}
+	}
+	return remoteError(step, err)
+}
+
+// uninformed tells whether an error says no more than that the connection is gone.
+func uninformed(err error) bool {
+	for _, poor := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, sftp.ErrSSHFxConnectionLost} {
+		if errors.Is(err, poor) {
+			return true
+		}
+	}
+	return false
+}
+
+// wire is one TCP connection of a session. The libraries set no deadlines; it does: an operation begins, and then every
+// silence, and the operation as a whole, has its limit.
+type wire struct {
+	net.Conn
+	leash *leash
+	vital bool // without it the session is over: the control connection, or the SSH connection
+
+	mu    sync.Mutex
+	limit time.Time // of the operation under way; zero when there is none
+	left  int64     // bytes that may still come in it
+	ended bool      // the server has closed its side
+	first []byte    // what we sent first
+}
+
+// dialWire connects. A wire that is not vital carries data: its failures do not end the session.
+func (l *leash) dialWire(ctx context.Context, address string, vital bool) (*wire, error) {
+	dialer := net.Dialer{Timeout: l.silence}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() && ctx.Err() == nil {
+			err = said{fmt.Sprintf("the server did not answer for %v", l.silence), err}
+		}
+		return nil, err
+	}
+	w := &wire{Conn: conn, leash: l, vital: vital}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.why != nil {
+		conn.Close()
+		return nil, l.why
+	}
+	l.wires[w] = struct{}{}
+	return w, nil
+}
+
+// begin gives the server silence to say the next thing, patience times that for all of it, and so many bytes.
+func (w *wire) begin(bytes int64) {
+	w.mu.Lock()
+	w.limit, w.left = time.Now().Add(patience*w.leash.silence), bytes
+	w.mu.Unlock()
+	w.arm()
+}
+
+// hurry gives the server no more than so long for what it says next.
+func (w *wire) hurry(most time.Duration) {
+	w.begin(replyLimit)
+	w.mu.Lock()
+	w.limit = time.Now().Add(most)
+	w.mu.Unlock()
+	w.arm()
+}
+
+// rest ends an operation: until the next one begins, the server may be silent.
+func (w *wire) rest() {
+	w.mu.Lock()
+	w.limit = time.Time{}
+	w.mu.Unlock()
+	w.arm()
+}
+
+// arm sets the deadline for what comes next; a wire that was cut stays so.
+func (w *wire) arm() {
+	w.mu.Lock()
+	deadline := w.limit
+	w.mu.Unlock()
+	if soon := time.Now().Add(w.leash.silence); !deadline.IsZero() && soon.Before(deadline) {
+		deadline = soon
+	}
+	w.leash.mu.Lock()
+	defer w.leash.mu.Unlock()
+	if w.leash.why == nil {
+		w.Conn.SetDeadline(deadline)
+	}
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.mu.Lock()
+	w.left -= int64(n)
+	busy, much := !w.limit.IsZero(), !w.limit.IsZero() && w.left < 0
+	w.ended = w.ended || err == io.EOF
+	w.mu.Unlock()
+	switch {
+	case much:
+		return 0, w.lost(errTooMuch)
+	case err != nil:
+		return n, w.lost(err)
+	case busy:
+		w.arm()
+	}
+	return n, nil
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	if w.first == nil {
+		w.first = append(w.first, p[:min(len(p), 4)]...)
+	}
+	w.mu.Unlock()
+	n, err := w.Conn.Write(p)
+	if err != nil {
+		err = w.lost(err)
+	}
+	return n, err
+}
+
+// Close closes the connection; the session forgets it.
+func (w *wire) Close() error {
+	w.leash.mu.Lock()
+	delete(w.leash.wires, w)
+	w.leash.mu.Unlock()
+	return w.Conn.Close()
+}
+
+// lost says in plain words why a connection failed, and ends the session if it was a vital one. io.EOF stays what it is,
+// since TLS tells a clean end by it.
+func (w *wire) lost(err error) error {
+	why := err
+	switch {
+	case err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+		why = errHungUp
+	case errors.Is(err, net.ErrClosed):
+		return err // the library closed it, and knows why
+	case errors.Is(err, os.ErrDeadlineExceeded) && w.overdue():
+		why = said{errTooSlow.Error(), err}
+		err = why
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		why = said{fmt.Sprintf("the server said nothing for %v", w.leash.silence), err}
+		err = why
+	}
+	w.leash.mu.Lock()
+	defer w.leash.mu.Unlock()
+	if w.leash.why != nil {
+		return w.leash.why // it was cut
+	}
+	if w.vital {
+		w.leash.why = why
+	}
+	return err
+}
+
+// overdue says whether the operation as a whole has used up its time.
+func (w *wire) overdue() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.limit.IsZero() && !time.Now().Before(w.limit)
+}
+
+func (w *wire) hasEnded() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
+
+// began says whether these were the first bytes that we sent.
+func (w *wire) began(with string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.first) == with
+}
+
+// pace measures a transfer by the time that was spent waiting for the server, not for us.
+type pace struct {
+	bytes  int64
+	waited time.Duration
+}
+
+// step counts n bytes that were waited for since began. Once the patience is used up, they must come at a rate.
+func (p *pace) step(n int, began time.Time, silence time.Duration) error {
+	p.bytes += int64(n)
+	p.waited += time.Since(began)
+	if p.waited > patience*silence+time.Duration(p.bytes)*time.Second/slowest {
+		return errTooSlow
+	}
+	return nil
+}
