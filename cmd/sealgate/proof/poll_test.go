@@ -352,7 +352,9 @@ func TestReceiptsOfPushedFiles(t *testing.T) {
 	}
 	arrived := func(n int) {
 		t.Helper()
-		eventually(t, fmt.Sprint(n, " receipts have arrived"), func() bool { return strings.Count(c.there(t)+" ", ".json ") == n && !strings.Contains(c.there(t), ".part") })
+		eventually(t, fmt.Sprint(n, " receipts have arrived"), func() bool {
+			return strings.Count(c.there(t)+" ", ".json ") == n && !strings.Contains(c.there(t), ".part")
+		})
 	}
 	arrived(2)
 	held := with(g.files(), "held", "again.xml")
