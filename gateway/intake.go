@@ -43,7 +43,7 @@ type Upload struct {
 	reserved  int64  // of the memory that all uploads share
 	verdict   indexer.Verdict
 	reasons   []indexer.Reason // why the verdict is not a plain accepted
-	storing   error            // payments could not be stored
+	storing   error            // payments could not be stored; of the goroutine that inspects
 	sticky    error            // the first error; every later call gives it again
 	deciding  bool             // the transaction may have taken the file
 	ended     bool
@@ -75,59 +75,109 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 	return u, nil
 }
 
-// WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read.
-func (u *Upload) WriteAt(p []byte, off int64) (_ int, err error) {
+// WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read. When it
+// returns, the bytes that are in order have been inspected: some clients hear of a refusal at a write or never. Other
+// writes go on meanwhile, which is what keeps the inspection busy.
+func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
+	inspected := inspections.Get().(chan struct{})
+	defer inspections.Put(inspected)
+	wait, err := u.take(p, off, inspected)
+	if err != nil {
+		return 0, err
+	}
+	if wait {
+		<-inspected
+		if err := u.judge(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+var inspections = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
+
+// take puts bytes in order. It says whether the caller shall wait for inspected.
+func (u *Upload) take(p []byte, off int64, inspected chan<- struct{}) (wait bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.rescue("write", &err)
 	if u.sticky != nil {
-		return 0, u.sticky
+		return false, u.sticky
 	}
 	end := off + int64(len(p))
 	if off < 0 || end < off {
-		return 0, u.outOfOrder(errTooFar)
+		return false, u.outOfOrder(errTooFar)
 	}
 	if err := u.measure(end); err != nil {
-		return 0, err
+		return false, err
 	}
 	waiting := u.order.held
 	err = u.order.take(p, off, u.receive)
 	if errors.Is(err, errRewrite) || errors.Is(err, errTooFar) {
-		return 0, u.outOfOrder(err)
+		return false, u.outOfOrder(err)
 	}
 	if err == nil {
 		err = u.reserve(u.order.held - waiting)
 	}
-	if err != nil {
-		return 0, err
+	return err == nil && u.pass != nil && u.pass.tell(inspected), err
+}
+
+// judge weighs what the pass has shown by now.
+func (u *Upload) judge() (err error) {
+	if u.pass.sound() {
+		return nil
 	}
-	return len(p), nil
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	defer u.rescue("write", &err)
+	if u.sticky != nil {
+		return u.sticky
+	}
+	return u.weighPass()
+}
+
+// weighPass weighs what the pass has shown by now, with the lock held.
+func (u *Upload) weighPass() error {
+	if fault := u.pass.fault.Load(); fault != nil {
+		return u.fail("write", *fault)
+	}
+	return u.weigh(u.pass.shown())
 }
 
 // receive is the one pass: each byte of the file comes through here once, in order.
 func (u *Upload) receive(p []byte) error {
 	u.arriving = p
 	defer func() { u.arriving = nil }()
-	u.inspector.Write(p)
-	if u.storing != nil {
-		return u.fail("store payments", u.storing)
+	if u.pass != nil {
+		if err := u.weighPass(); err != nil {
+			return err
+		}
+		u.pass.write(p, false)
+		return nil
 	}
-	if err := u.weigh(u.inspector.Problems()); err != nil {
+	problems, err := u.inspect(p)
+	if err != nil {
+		return u.fail("write", err)
+	}
+	if err := u.weigh(problems); err != nil {
 		return err
 	}
-	if u.pass == nil && len(u.small)+len(p) <= u.account.small {
+	if len(u.small)+len(p) <= u.account.small {
 		u.small = append(u.small, p...)
 		return u.reserve(int64(len(p)))
 	}
-	if u.pass == nil {
-		if err := u.outgrow(); err != nil {
-			return err
-		}
+	if err := u.outgrow(); err != nil {
+		return err
 	}
-	if err := u.pass.write(p); err != nil {
-		return u.fail("seal", err)
-	}
+	u.pass.write(p, true)
 	return nil
+}
+
+// inspect looks at the next bytes of the file: here while it is small, from then on in its pass, whose goroutine it is.
+func (u *Upload) inspect(p []byte) (_ []formats.Problem, err error) {
+	defer caught(&err)
+	u.inspector.Write(p)
+	return u.inspector.Problems(), u.storing
 }
 
 // found takes each payment as the inspector meets it.
@@ -150,15 +200,13 @@ func (u *Upload) outgrow() error {
 		}
 	}
 	var err error
-	if u.pass, err = newPass(u.account.seal, copy); err != nil {
+	if u.pass, err = newPass(u.account.seal, copy, u.inspect); err != nil {
 		if copy != nil {
 			copy.remove() // what is left of it is swept at the next start
 		}
 		return u.fail("begin the sealed copy", err)
 	}
-	if err := u.pass.write(u.small); err != nil {
-		return u.fail("seal", err)
-	}
+	u.pass.write(u.small, true)
 	u.small = nil
 	return nil
 }
@@ -218,12 +266,13 @@ func (u *Upload) conclude() (formats.Facts, error) {
 		}
 		u.order.forget() // an account whose policy takes incomplete files takes what came in order
 	}
+	u.catchUp()
 	facts, problems := u.inspector.Close()
 	if err := u.weigh(problems); err != nil {
 		return formats.Facts{}, err
 	}
 	if u.storing != nil {
-		return formats.Facts{}, u.fail("store payments", u.storing)
+		return formats.Facts{}, u.fail("commit", u.storing)
 	}
 	return facts, nil
 }

@@ -3,129 +3,193 @@ package gateway
 import (
 	"crypto/sha256"
 	"hash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/vault"
 )
 
-// chunkSize is the unit in which a large upload flows through its pass; queueLength of them may wait at each side.
+// chunkSize is the unit in which a large upload flows through its pass; queueLength of them may wait at each stage. The
+// queues are what keeps two cores busy: with eight, the client was waited for more often.
 const (
 	chunkSize   = 64 << 10
-	queueLength = 8
+	queueLength = 16
 )
 
-// passMemory is what one running pass may hold: chunks in both queues, two slabs of the sealed copy, the sealer's pieces, the
-// end-to-end ids that the inspector remembers.
-const passMemory = 2*queueLength*chunkSize + 2*copySlab + 1<<20 + 4<<20
+// passMemory is what one running pass may hold: the chunks, which all stages share, two slabs of the sealed copy, the
+// sealer's pieces, the end-to-end ids that the inspector remembers.
+const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20
 
-// pass hashes and seals a large upload while it arrives, beside the inspection: one goroutine hashes, one seals into
-// the copy, which has a writer of its own. Bounded queues hold the client back when the disk is slower than the line.
+// pass inspects, hashes and seals a large upload while it arrives, each in a goroutine of its own; the sealed copy has a
+// writer of its own, too. Bounded queues hold the client back when a stage is slower than the line.
 type pass struct {
-	current *chunk
-	toHash  chan *chunk
-	toSeal  chan *chunk // nil where nothing is kept
-	sum     hash.Hash
-	sealer  *vault.Sealer
-	copy    *sealedCopy
-	group   errgroup.Group
-	fault   atomic.Pointer[error] // the first of sealing or the disk
-	ended   bool
+	current  *chunk
+	stages   []chan *chunk
+	under    sync.WaitGroup // chunks that some stage has not done
+	look     func([]byte) ([]formats.Problem, error)
+	problems atomic.Pointer[[]formats.Problem]
+	sum      hash.Hash
+	sealer   *vault.Sealer // nil where nothing is kept
+	copy     *sealedCopy
+	running  sync.WaitGroup
+	fault    atomic.Pointer[error] // the first of any stage, or the disk's
+	ended    bool
 }
 
-// chunk is shared by the hash and the seal; the last to let go gives it back.
+// chunk is shared by all stages; the last to let go gives it back.
 type chunk struct {
-	buf   []byte
-	users atomic.Int32
+	buf       []byte
+	seen      bool            // it has been inspected before
+	inspected chan<- struct{} // who waits for its inspection; nil if nobody does
+	users     atomic.Int32
 }
 
 var chunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, 0, chunkSize)} }}
 
-func (c *chunk) release() {
-	if c.users.Add(-1) == 0 {
-		c.buf = c.buf[:0]
-		chunks.Put(c)
-	}
-}
-
-// newPass starts a pass. copy is nil where none is kept (after_indexing: delete).
-func newPass(seal *vault.Seal, copy *sealedCopy) (*pass, error) {
-	p := &pass{current: chunks.Get().(*chunk), toHash: make(chan *chunk, queueLength), sum: sha256.New(), copy: copy}
+// newPass starts a pass. copy is nil where none is kept (after_indexing: delete). look inspects bytes in order, in a
+// goroutine of the pass, and tells the problems that the content has shown so far.
+func newPass(seal *vault.Seal, copy *sealedCopy, look func([]byte) ([]formats.Problem, error)) (*pass, error) {
+	p := &pass{current: chunks.Get().(*chunk), sum: sha256.New(), copy: copy, look: look}
 	if copy != nil {
 		sealer, err := seal.New(copy)
 		if err != nil {
 			return nil, err
 		}
-		p.sealer, p.toSeal = sealer, make(chan *chunk, queueLength)
-		p.group.Go(p.seal)
+		p.sealer = sealer
+		p.stage(p.seal)
 	}
-	p.group.Go(p.hash)
+	p.stage(p.hash)
+	p.stage(p.inspect)
 	return p, nil
 }
 
-func (p *pass) hash() error {
-	for c := range p.toHash {
-		p.sum.Write(c.buf)
-		c.release()
-	}
-	return nil
-}
-
-func (p *pass) seal() error {
-	for c := range p.toSeal { // to the end even after a fault, so that write never blocks
-		if p.fault.Load() == nil {
-			if _, err := p.sealer.Write(c.buf); err != nil {
-				p.fault.Store(&err)
+// stage runs work on every chunk, in order. After a fault it goes on taking chunks, so that write never blocks.
+func (p *pass) stage(work func(*chunk) error) {
+	queue := make(chan *chunk, queueLength)
+	p.stages = append(p.stages, queue)
+	p.running.Go(func() {
+		for c := range queue {
+			if err := work(c); err != nil {
+				p.fault.CompareAndSwap(nil, &err)
 			}
+			p.release(c)
 		}
-		c.release()
+	})
+}
+
+func (p *pass) hash(c *chunk) error {
+	p.sum.Write(c.buf)
+	return nil
+}
+
+func (p *pass) seal(c *chunk) error {
+	if p.fault.Load() != nil {
+		return nil
 	}
-	if fault := p.fault.Load(); fault != nil {
-		return *fault
+	_, err := p.sealer.Write(c.buf)
+	return err
+}
+
+func (p *pass) inspect(c *chunk) error {
+	if c.inspected != nil {
+		defer func(inspected chan<- struct{}) { inspected <- struct{}{} }(c.inspected)
+	}
+	if c.seen || p.fault.Load() != nil {
+		return nil
+	}
+	problems, err := p.look(c.buf)
+	if len(problems) > 0 {
+		problems = slices.Clone(problems) // the inspector may find better words for them
+		p.problems.Store(&problems)
+	}
+	return err
+}
+
+// sound says that no stage has a fault and the content has shown no problem.
+func (p *pass) sound() bool { return p.fault.Load() == nil && p.problems.Load() == nil }
+
+// shown is what the content has shown so far of problems: that of the bytes that have been inspected.
+func (p *pass) shown() []formats.Problem {
+	if problems := p.problems.Load(); problems != nil {
+		return *problems
 	}
 	return nil
 }
 
-// write takes bytes in order. A fault of sealing or the disk is told by a later write or by finish.
-func (p *pass) write(b []byte) error {
-	if fault := p.fault.Load(); fault != nil {
-		return *fault
+func (p *pass) release(c *chunk) {
+	if c.users.Add(-1) > 0 {
+		return
+	}
+	c.buf, c.seen, c.inspected = c.buf[:0], false, nil
+	chunks.Put(c)
+	p.under.Done()
+}
+
+// write takes bytes in order; seen says that they have been inspected before.
+func (p *pass) write(b []byte, seen bool) {
+	if p.current.seen != seen {
+		p.flush()
 	}
 	for len(b) > 0 {
-		n := min(len(b), chunkSize-len(p.current.buf))
-		p.current.buf, b = append(p.current.buf, b[:n]...), b[n:]
 		if len(p.current.buf) == chunkSize {
 			p.flush()
-			p.current = chunks.Get().(*chunk)
 		}
+		p.current.seen = seen
+		n := min(len(b), chunkSize-len(p.current.buf))
+		p.current.buf, b = append(p.current.buf, b[:n]...), b[n:]
 	}
-	return nil
 }
 
+// tell hands on what was written, and says so on inspected when it is; false if there is nothing to wait for.
+func (p *pass) tell(inspected chan<- struct{}) bool {
+	if p.ended || len(p.current.buf) == 0 {
+		return false
+	}
+	p.current.inspected = inspected
+	p.flush()
+	return true
+}
+
+// flush hands the current chunk on and begins the next.
 func (p *pass) flush() {
 	c := p.current
-	p.current = nil
-	c.users.Store(1)
-	if p.toSeal != nil {
-		c.users.Store(2)
-		p.toSeal <- c
+	if len(c.buf) == 0 {
+		return
 	}
-	p.toHash <- c
+	p.current = chunks.Get().(*chunk)
+	p.under.Add(1)
+	c.users.Store(int32(len(p.stages)))
+	for _, queue := range p.stages {
+		queue <- c
+	}
 }
 
-// end hands on the last bytes and waits for both goroutines.
+// rest waits until all stages have done what was written so far.
+func (p *pass) rest() {
+	if !p.ended {
+		p.flush()
+		p.under.Wait()
+	}
+}
+
+// end hands on the last bytes and waits for all stages.
 func (p *pass) end() error {
 	if !p.ended {
+		p.rest()
 		p.ended = true
-		p.flush()
-		close(p.toHash)
-		if p.toSeal != nil {
-			close(p.toSeal)
+		for _, queue := range p.stages {
+			close(queue)
 		}
+		p.running.Wait()
+		chunks.Put(p.current)
+		p.current = nil
 	}
-	return p.group.Wait()
+	if fault := p.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
 }
 
 // finish ends the pass: the sealed copy is complete and durable under its incoming name.

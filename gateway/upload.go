@@ -31,7 +31,15 @@ func (u *Upload) Whole() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.rescue("look", new(error))
+	u.catchUp()
 	return u.inspector.Whole()
+}
+
+// catchUp lets the inspection see everything that has arrived in order. From then on it is ours until more is written.
+func (u *Upload) catchUp() {
+	if u.pass != nil {
+		u.pass.rest()
+	}
 }
 
 // Declare notes the size that the client announced. It promises bytes; it never cuts any.
@@ -158,15 +166,26 @@ func (u *Upload) fail(step string, err error) error {
 }
 
 // rescue ends this one upload where a fault in our own code would otherwise end the daemon, and with it everybody's.
-// What a panic says of Go's own faults holds no content; what ours would say is kept out of the log.
 func (u *Upload) rescue(step string, err *error) {
 	if p := recover(); p != nil {
-		fault, ok := p.(runtime.Error)
-		if !ok {
-			fault = nil
-		}
-		*err = u.fail(step, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+		*err = u.fail(step, panicked(p))
 	}
+}
+
+// caught makes an error of a panic, for the goroutines of a pass.
+func caught(err *error) {
+	if p := recover(); p != nil {
+		*err = panicked(p)
+	}
+}
+
+// panicked tells what a panic says of Go's own faults, which holds no content; what ours would say is kept out of the log.
+func panicked(p any) error {
+	fault, ok := p.(runtime.Error)
+	if !ok {
+		fault = nil
+	}
+	return fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 }
 
 // abort ends an upload that came to nothing by itself.

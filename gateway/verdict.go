@@ -45,6 +45,7 @@ func (u *Upload) give(code, detail string) error {
 // record of its own, and a resume goes on under the upload's own id.
 func (u *Upload) refuse(reason indexer.Reason) error {
 	resumable := reason.Code == string(formats.Incomplete)
+	u.catchUp()
 	id, facts := u.id, u.inspector.SoFar()
 	if resumable {
 		id = u.gateway.newID()
