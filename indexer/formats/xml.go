@@ -2,7 +2,9 @@ package formats
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -288,17 +290,41 @@ var textStops = [256]bool{'<': true, '&': true, ']': true,
 	16: true, 17: true, 18: true, 19: true, 20: true, 21: true, 22: true, 23: true, 24: true, 25: true, 26: true, 27: true,
 	28: true, 29: true, 30: true, 31: true}
 
-// plain is where the character data at pos stops to be plain, and whether it has bytes over 0x7F.
+// plain is where the character data at pos stops to be plain, and whether it has bytes over 0x7F. It looks at eight bytes
+// at once: texts are 5 to 35 bytes long, and byte by byte this was a tenth of the time.
 func plain(d []byte, pos int) (end int, high bool) {
-	bits := byte(0)
-	for i, c := range d[pos:] {
-		if textStops[c] {
-			return pos + i, bits >= 0x80
+	i, bits8 := pos, uint64(0)
+	for ; i+8 <= len(d); i += 8 {
+		w := binary.LittleEndian.Uint64(d[i:])
+		if stops := (below(w, 0x20) | is(w, '<') | is(w, '&') | is(w, ']')) & eachHigh; stops != 0 {
+			at := bits.TrailingZeros64(stops) // the lowest one is right, whatever was borrowed above it
+			if at /= 8; !textStops[d[i+at]] {
+				break // a line feed, say
+			}
+			return i + at, (bits8|w&(1<<(8*at)-1))&eachHigh != 0
 		}
-		bits |= c
+		bits8 |= w
 	}
-	return len(d), bits >= 0x80
+	high = bits8&eachHigh != 0
+	for ; i < len(d); i++ {
+		c := d[i]
+		if textStops[c] {
+			return i, high
+		}
+		high = high || c >= 0x80
+	}
+	return len(d), high
 }
+
+// Eight bytes as one number: 0x01 and 0x80 in each; the high bit of those that are below n (of ASCII) or equal to c.
+const (
+	eachLow  = 0x0101010101010101
+	eachHigh = 0x8080808080808080
+)
+
+func below(w, n uint64) uint64 { return (w - eachLow*n) &^ w }
+
+func is(w, c uint64) uint64 { return below(w^eachLow*c, 1) }
 
 // invalidUTF8 is where b stops to be characters that XML allows, or its length. ASCII's control characters are not
 // looked at. With open, b may end within a character.
