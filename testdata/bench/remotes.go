@@ -171,7 +171,7 @@ func (b *bench) fetchLarge(place string, c customer) error {
 	defer g.stop()
 	ours, theirs, oursCPU, theirsCPU, size := []float64{}, []float64{}, []float64{}, []float64{}, int64(0)
 	for run := range min(b.runs, 3) {
-		file, n, err := b.large(9000+run, b.payments/4)
+		file, n, err := b.large(9000+run, b.payments)
 		if err != nil {
 			return err
 		}
