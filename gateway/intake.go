@@ -96,30 +96,50 @@ func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
 
 var inspections = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
 
+// Write takes the next bytes, of a source that has them in order. It does not wait for their inspection: what is wrong with
+// them is told by a later call, at the latest by Commit.
+func (u *Upload) Write(p []byte) (n int, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	defer u.rescue("write", &err)
+	if err := u.put(p, u.order.next); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // take puts bytes in order. It says whether the caller shall wait for inspected.
 func (u *Upload) take(p []byte, off int64, inspected chan<- struct{}) (wait bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.rescue("write", &err)
+	if err := u.put(p, off); err != nil {
+		return false, err
+	}
+	return u.pass != nil && u.pass.tell(inspected), nil
+}
+
+// put puts bytes in order, and those that are in order on their way.
+func (u *Upload) put(p []byte, off int64) error {
 	if u.sticky != nil {
-		return false, u.sticky
+		return u.sticky
 	}
 	end := off + int64(len(p))
 	if off < 0 || end < off {
-		return false, u.outOfOrder(errTooFar)
+		return u.outOfOrder(errTooFar)
 	}
 	if err := u.measure(end); err != nil {
-		return false, err
+		return err
 	}
 	waiting := u.order.held
-	err = u.order.take(p, off, u.receive)
+	err := u.order.take(p, off, u.receive)
 	if errors.Is(err, errRewrite) || errors.Is(err, errTooFar) {
-		return false, u.outOfOrder(err)
+		return u.outOfOrder(err)
 	}
-	if err == nil {
-		err = u.reserve(u.order.held - waiting)
+	if err != nil {
+		return err
 	}
-	return err == nil && u.pass != nil && u.pass.tell(inspected), err
+	return u.reserve(u.order.held - waiting)
 }
 
 // judge weighs what the pass has shown by now.

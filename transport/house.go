@@ -59,8 +59,10 @@ type Guest struct {
 type Incoming interface {
 	ID() string // ULID; a new one after a resumable refusal
 	// WriteAt takes bytes at an offset, out of order within a bounded window. It copies what it keeps. A *Refusal says
-	// that nothing of the delivery will be taken.
+	// that nothing of the delivery will be taken: because of these bytes, too, if they are in order.
 	WriteAt(p []byte, off int64) (int, error)
+	// Write takes the next bytes, of a source that has them in order, and says at a later call what is wrong with them.
+	Write(p []byte) (int, error)
 	// Prefix is how many bytes have arrived without a gap: what a parked upload shows as its size.
 	Prefix() int64
 	// Whole says whether the file could end with the bytes that have arrived, by its content.
