@@ -99,7 +99,7 @@ type bacsFile struct {
 
 func openBACS(prefix []byte, s *sheet) reader {
 	f := &bacsFile{s: s, said: noBACS()}
-	f.recs = records{s: s, take: f.record}
+	f.recs = newRecords(s, 0, f.record)
 	f.p.Currency = []byte("GBP")
 	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "bacs", "us-ascii"
@@ -152,8 +152,8 @@ func (f *bacsFile) record(rec []byte) {
 	f.recs.checkWidth(bacsLabel)
 	switch label {
 	case "VOL1":
-		f.s.facts.MessageID = string(latin(nil, columns(rec, 5, 10)))
-		f.serviceNo = string(latin(nil, columns(rec, 38, 51)))
+		f.s.facts.MessageID = string(f.recs.text(nil, columns(rec, 5, 10)))
+		f.serviceNo = string(f.recs.text(nil, columns(rec, 38, 51)))
 		f.s.facts.Initiator = f.serviceNo
 	case "HDR1":
 		f.open(rec)
@@ -269,8 +269,8 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 	p := &f.p
 	p.Amount = amount
 	p.PayeeAccount = append(p.PayeeAccount[:0], rec[:14]...)
-	p.PayeeName = latin(p.PayeeName[:0], columns(rec, 83, 100))
-	p.Reference = latin(p.Reference[:0], columns(rec, 65, 82))
+	p.PayeeName = f.recs.text(p.PayeeName[:0], columns(rec, 83, 100))
+	p.Reference = f.recs.text(p.Reference[:0], columns(rec, 65, 82))
 	if !bacsText(p.PayeeName) || !bacsText(p.Reference) {
 		f.strange()
 	}
@@ -298,8 +298,8 @@ func (f *bacsFile) payer(rec []byte) {
 		return
 	}
 	f.payers = append(append(f.payers[:0], account...), name...)
-	f.p.PayerAccount = latin(f.p.PayerAccount[:0], account)
-	f.p.PayerName = latin(f.p.PayerName[:0], name)
+	f.p.PayerAccount = f.recs.text(f.p.PayerAccount[:0], account)
+	f.p.PayerName = f.recs.text(f.p.PayerName[:0], name)
 	f.s.payer(f.p.PayerName, f.p.PayerAccount)
 	if !bacsText(f.p.PayerName) {
 		f.strange()

@@ -75,24 +75,29 @@ const (
 
 // checkLuhn judges a bankgiro or plusgiro number by its last digit (mod 10); a number has 2 to 10 digits.
 func checkLuhn(b []byte) luhn {
-	sum, value := 0, 0
-	for i := len(b) - 1; i >= 0; i-- {
-		if !digit(b[i]) {
+	sum, value := 0, uint64(0)
+	for len(b) > 16 {
+		w := binary.LittleEndian.Uint64(b[len(b)-8:])
+		if !eightAreDigits(w) {
 			return luhnNoNumber
 		}
-		n := int(b[i] - '0')
-		value |= n
-		if (len(b)-i)%2 == 0 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
+		sum, value, b = sum+luhnEight(w), value|w, b[:len(b)-8]
 	}
-	switch {
-	case value == 0:
+	high, low := uint64(zeroes), uint64(zeroes)
+	if len(b) >= 8 {
+		high, low = sixteen(b)
+	} else {
+		for _, c := range b {
+			low = low>>8 | uint64(c)<<56
+		}
+	}
+	if !eightAreDigits(high) || !eightAreDigits(low) {
 		return luhnNoNumber
-	case sum%10 != 0:
+	}
+	switch value |= high | low; {
+	case value == zeroes:
+		return luhnNoNumber
+	case (sum+luhnEight(high)+luhnEight(low))%10 != 0:
 		return luhnWrong
 	}
 	return luhnRight
@@ -100,47 +105,3 @@ func checkLuhn(b []byte) luhn {
 
 func digit(c byte) bool { return c-'0' <= 9 }
 func upper(c byte) bool { return c-'A' <= 'Z'-'A' }
-
-// digits tells whether b is nothing but digits.
-func digits(b []byte) bool {
-	for _, c := range b {
-		if !digit(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// number is the value of at most 18 digits; false if b is anything else.
-func number(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	n := int64(0)
-	for ; len(b) >= 8; b = b[8:] {
-		eight, ok := eightDigits(binary.LittleEndian.Uint64(b))
-		if !ok {
-			return 0, false
-		}
-		n = n*1e8 + eight
-	}
-	for _, c := range b {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(c)
-	}
-	return n, true
-}
-
-// eightDigits reads eight digits at once, the first in the lowest byte: neighbours are put together to pairs, pairs to fours,
-// fours to eight.
-func eightDigits(w uint64) (n int64, ok bool) {
-	if (w&0xF0F0F0F0F0F0F0F0)|((w+0x0606060606060606)&0xF0F0F0F0F0F0F0F0)>>4 != 0x3333333333333333 {
-		return 0, false
-	}
-	w = (w & 0x0F0F0F0F0F0F0F0F) * (1 + 10<<8) >> 8
-	w = (w & 0x00FF00FF00FF00FF) * (1 + 100<<16) >> 16
-	w = (w & 0x0000FFFF0000FFFF) * (1 + 10_000<<32) >> 32
-	return int64(w), true
-}
