@@ -4,48 +4,64 @@ import "unicode/utf8"
 
 // text appends a field in UTF-8, without blanks at its ends.
 func (f *bgRecords) text(to, field []byte) []byte {
+	field, plain := f.bare(field)
+	if plain {
+		return append(to, field...)
+	}
+	return f.decode(to, field)
+}
+
+// view is text for what is only read, and not behind the present record: it takes the record's own bytes where it can, and
+// decodes the others into room. A payment that is handed over at once need not copy its fields.
+func (f *bgRecords) view(room *[]byte, field []byte) []byte {
+	field, plain := f.bare(field)
+	if plain {
+		return field
+	}
+	*room = f.decode((*room)[:0], field)
+	return *room
+}
+
+// bare is a field without blanks at its ends, and whether it is UTF-8 as it stands.
+func (f *bgRecords) bare(field []byte) (b []byte, plain bool) {
 	if f.plain {
-		return append(to, trimBlanks(field)...)
+		return trimBlanks(field), true
 	}
 	for len(field) > 0 && field[0] <= ' ' {
 		field = field[1:]
 	}
 	field = trimLine(field)
-	if f.encoding != "iso-646-se" && printable(field) {
-		return append(to, field...)
-	}
+	return field, f.encoding != "iso-646-se" && printable(field)
+}
+
+// decode appends a text in UTF-8.
+func (f *bgRecords) decode(to, field []byte) []byte {
 	f.checkCharacters(field)
+	swedish := f.encoding == "iso-646-se"
 	for _, c := range field {
-		switch r := rune(c); {
+		switch {
 		case c < ' ':
 			to = append(to, ' ')
-		case f.encoding == "iso-646-se":
+		case swedish:
 			to = utf8.AppendRune(to, iso646se(c))
 		case c < utf8.RuneSelf:
 			to = append(to, c)
 		case f.encoding == "cp850":
 			to = utf8.AppendRune(to, cp850[c-0x80])
 		default:
-			to = utf8.AppendRune(to, r)
+			to = utf8.AppendRune(to, rune(c))
 		}
 	}
 	return to
 }
 
-// view is text, but takes it from the record itself where that is plain, and else makes it in the room that is given: it is
-// valid until the next record, and read only. For a payment that is handed over at once it saves copying each field.
-func (f *bgRecords) view(room *[]byte, field []byte) []byte {
-	if f.plain {
-		return trimBlanks(field)
-	}
-	*room = f.text((*room)[:0], field)
-	return *room
-}
-
 // checkCharacters enters a finding about a text with a character that none of Bankgirot's alphabets has: a control character.
 func (f *bgRecords) checkCharacters(field []byte) {
 	for _, c := range field {
-		if (c < ' ' || c == 0x7F || f.encoding == "iso-8859-1" && c >= 0x80 && c < 0xA0) && f.s.finds("characters") {
+		if c >= ' ' && c < 0x7F || c >= 0xA0 || c > 0x7F && f.encoding != "iso-8859-1" {
+			continue
+		}
+		if f.s.finds("characters") {
 			f.s.finding("characters", f.where(), "the text has the control character 0x%02X", c)
 			return
 		}

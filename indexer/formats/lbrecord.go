@@ -14,7 +14,7 @@ type lbState struct {
 	payee        [10]byte // receiver or payment number that name and account belong to
 	payeeName    []byte   // TK26
 	payeeAccount []byte   // TK40
-	ref          []byte
+	ref          []byte // scratch
 	currency     string
 }
 
@@ -39,7 +39,7 @@ func (f *lbFile) record(rec []byte) {
 	case 29:
 		f.close(rec)
 	case 0, 99:
-		f.sealRecord(rec, f.idle())
+		f.sealRecord(rec, code, f.idle())
 	case lbTitle:
 		if f.sections > 0 && !f.inSection {
 			f.outside()
@@ -167,8 +167,7 @@ func (f *lbFile) payment(rec []byte, code int) {
 	x.count++
 	p.Amount = AmountFromMinor(ore, 2)
 	f.receiver(rec, code)
-	f.ref = f.text(f.ref[:0], columns(rec, 13, 37))
-	p.Reference = f.ref
+	p.Reference = f.view(&f.ref, columns(rec, 13, 37))
 	p.ExecutionDate = x.date
 	if x.report == 0 {
 		if d := columns(rec, 50, 55); len(d) > 0 && d[0] != ' ' {
@@ -185,7 +184,7 @@ func (f *lbFile) payment(rec []byte, code int) {
 // receiver fills in who is paid: a bankgiro or plusgiro number, or the account of a payment number.
 func (f *lbFile) receiver(rec []byte, code int) {
 	p, to := &f.p, columns(rec, 3, 12)
-	p.PayeeName, p.PayeeAccount = nil, append(p.PayeeAccount[:0], trim(to)...)
+	p.PayeeName, p.PayeeAccount = nil, trim(to)
 	known := string(to) == string(f.payee[:])
 	if known {
 		p.PayeeName = f.payeeName
@@ -196,9 +195,9 @@ func (f *lbFile) receiver(rec []byte, code int) {
 	case string(to[:4]) != "0000":
 		f.checkNumber(to, "bankgiro")
 	case known:
-		p.PayeeAccount = append(p.PayeeAccount[:0], f.payeeAccount...)
+		p.PayeeAccount = f.payeeAccount
 	default:
-		p.PayeeAccount = p.PayeeAccount[:0]
+		p.PayeeAccount = nil
 	}
 }
 
