@@ -251,14 +251,12 @@ func (f *bgRecords) day(to, field []byte) []byte {
 		}
 	default:
 		if len(field) == 6 {
-			to = append(to, '2', '0')
+			to = append(to, '2', '0', field[0], field[1])
+		} else {
+			to = append(to, field[:4]...)
 		}
-		for i, c := range field {
-			if k := len(field) - i; k == 4 || k == 2 {
-				to = append(to, '-')
-			}
-			to = append(to, c)
-		}
+		md := field[len(field)-4:]
+		to = append(to, '-', md[0], md[1], '-', md[2], md[3])
 		if validDate(to[from:]) {
 			return to
 		}
@@ -279,7 +277,7 @@ func (f *bgRecords) executionDate(field []byte) []byte {
 		f.dated = append(f.dated[:0], field...)
 		f.date = f.day(f.date[:0], field)
 		f.s.executes(f.date)
-		f.past = len(f.date) > 0 && string(f.date) < f.s.today
+		f.past = f.passed(f.date)
 	}
 	if f.past {
 		f.checkPast(f.date)

@@ -36,21 +36,33 @@ func (f *bgRecords) bare(field []byte) (b []byte, plain bool) {
 
 // decode appends a text in UTF-8.
 func (f *bgRecords) decode(to, field []byte) []byte {
-	f.checkCharacters(field)
-	swedish := f.encoding == "iso-646-se"
-	for _, c := range field {
+	if f.encoding == "iso-646-se" {
+		f.checkCharacters(field)
+		for _, c := range field {
+			to = utf8.AppendRune(to, iso646se(max(c, ' ')))
+		}
+		return to
+	}
+	strange := false
+	for rest := field; ; {
+		n := plainRun(rest)
+		if to = append(to, rest[:n]...); n == len(rest) {
+			break
+		}
+		c := rest[n]
+		rest = rest[n+1:]
+		strange = strange || c < 0xA0
 		switch {
-		case c < ' ':
-			to = append(to, ' ')
-		case swedish:
-			to = utf8.AppendRune(to, iso646se(c))
 		case c < utf8.RuneSelf:
-			to = append(to, c)
+			to = append(to, max(c, ' '))
 		case f.encoding == "cp850":
 			to = utf8.AppendRune(to, cp850[c-0x80])
 		default:
-			to = utf8.AppendRune(to, rune(c))
+			to = append(to, 0xC0|c>>6, 0x80|c&0x3F)
 		}
+	}
+	if strange {
+		f.checkCharacters(field)
 	}
 	return to
 }

@@ -46,11 +46,14 @@ func validCurrency(b []byte) bool {
 
 // validDate tells whether b is a real day written YYYY-MM-DD.
 func validDate(b []byte) bool {
-	if len(b) != 10 || b[4] != '-' || b[7] != '-' || !digits(b[:4]) || !digits(b[5:7]) || !digits(b[8:]) {
+	if len(b) != 10 || b[4] != '-' || b[7] != '-' {
 		return false
 	}
-	year := int(b[0]-'0')*1000 + int(b[1]-'0')*100 + int(b[2]-'0')*10 + int(b[3]-'0')
-	month, day := int(b[5]-'0')*10+int(b[6]-'0'), int(b[8]-'0')*10+int(b[9]-'0')
+	century, year, month, day := pair(b), pair(b[2:]), pair(b[5:]), pair(b[8:])
+	if century < 0 || year < 0 {
+		return false
+	}
+	year += century * 100
 	last := 31
 	switch month {
 	case 4, 6, 9, 11:
@@ -62,6 +65,15 @@ func validDate(b []byte) bool {
 		}
 	}
 	return month >= 1 && month <= 12 && day >= 1 && day <= last
+}
+
+// pair is the value of the two digits that b begins with, -1 if they are none.
+func pair(b []byte) int {
+	ten, one := b[0]-'0', b[1]-'0'
+	if ten > 9 || one > 9 {
+		return -1
+	}
+	return int(ten)*10 + int(one)
 }
 
 // luhn is what the check digit of a number says. Leading zeros change nothing.

@@ -54,6 +54,22 @@ func printable(b []byte) bool {
 	return bad&highBits == 0
 }
 
+// plainRun is how many bytes b begins with that are printable ASCII.
+func plainRun(b []byte) int {
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		// Only the first mark counts: behind it, what a byte borrows or carries may mark others.
+		if marks := (w | (w - blanks) | (w + 0x0101010101010101)) & highBits; marks != 0 {
+			return n + bits.TrailingZeros64(marks)/8
+		}
+	}
+	for n < len(b) && b[n]-' ' < 0x7F-' ' {
+		n++
+	}
+	return n
+}
+
 // ranged marks, with its highest bit, each byte of a word of ASCII that lies from low to high.
 func ranged(w uint64, low, high byte) uint64 {
 	const each = 0x0101010101010101

@@ -223,16 +223,14 @@ func latin(to, field []byte) []byte {
 		field = field[1:]
 	}
 	field = trimLine(field)
-	if printable(field) {
-		return append(to, field...)
-	}
-	for _, c := range field {
-		if c < ' ' {
-			c = ' '
+	for {
+		n := plainRun(field)
+		if to = append(to, field[:n]...); n == len(field) {
+			return to
 		}
-		to = utf8.AppendRune(to, rune(c))
+		to = utf8.AppendRune(to, rune(max(field[n], ' ')))
+		field = field[n+1:]
 	}
-	return to
 }
 
 // squeeze makes one blank of several, in place.
@@ -255,7 +253,7 @@ func squeeze(b []byte) []byte {
 
 // dayYMD appends YYMMDD as YYYY-MM-DD; false, and nothing, if it is no date.
 func dayYMD(to, field []byte) ([]byte, bool) {
-	if len(field) != 6 || !digits(field) {
+	if len(field) != 6 {
 		return to, false
 	}
 	from := len(to)

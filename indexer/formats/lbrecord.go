@@ -14,7 +14,7 @@ type lbState struct {
 	payee        [10]byte // receiver or payment number that name and account belong to
 	payeeName    []byte   // TK26
 	payeeAccount []byte   // TK40
-	ref          []byte // scratch
+	ref          []byte   // scratch
 	currency     string
 }
 
@@ -23,6 +23,7 @@ type lbSection struct {
 	sender [10]byte
 	report byte   // report code, 0 for a file to Bankgirot
 	date   []byte // YYYY-MM-DD or empty
+	past   bool   // it has passed
 	count  int64
 	sum    int64 // öre
 }
@@ -91,6 +92,7 @@ func (f *lbFile) open(rec []byte) {
 	f.s.orders = x.report == 0
 	x.date = f.day(x.date, columns(rec, 41, 46))
 	f.s.executes(x.date)
+	x.past = f.passed(x.date)
 	f.setCurrency(columns(rec, 60, 62))
 	f.clearPayee()
 	sender := trim(x.sender[:])
@@ -170,13 +172,15 @@ func (f *lbFile) payment(rec []byte, code int) {
 	p.Reference = f.view(&f.ref, columns(rec, 13, 37))
 	p.ExecutionDate = x.date
 	if x.report == 0 {
+		var own []byte
 		if d := columns(rec, 50, 55); len(d) > 0 && d[0] != ' ' {
-			if f.date = f.day(f.date[:0], d); len(f.date) > 0 {
-				p.ExecutionDate = f.date
-				f.s.executes(f.date)
-			}
+			own = f.executionDate(d)
 		}
-		f.checkPast(p.ExecutionDate)
+		if len(own) > 0 {
+			p.ExecutionDate = own
+		} else if x.past {
+			f.checkPast(x.date)
+		}
 	}
 	f.s.payment(p)
 }

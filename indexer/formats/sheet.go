@@ -184,7 +184,9 @@ func (s *sheet) add(p *Payment) bool {
 		return false
 	}
 	t.Amount = sum
-	s.checkAmount(amount, into)
+	if amount.scale > into.decimals[into.last] {
+		s.checkAmount(amount, into)
+	}
 	t.Payments++
 	return true
 }
