@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -93,6 +94,8 @@ type bacsFile struct {
 	day       []byte // of the file
 	own       []byte // of the record
 	last      []byte // the execution date before
+	past      bool   // which has passed
+	name, ref []byte // scratch
 	payers    []byte // account and name of the payer before, as written
 	serviceNo string
 }
@@ -268,9 +271,9 @@ func (f *bacsFile) data(rec []byte) {
 func (f *bacsFile) payment(rec []byte, amount Amount) {
 	p := &f.p
 	p.Amount = amount
-	p.PayeeAccount = append(p.PayeeAccount[:0], rec[:14]...)
-	p.PayeeName = f.recs.text(p.PayeeName[:0], columns(rec, 83, 100))
-	p.Reference = f.recs.text(p.Reference[:0], columns(rec, 65, 82))
+	p.PayeeAccount = rec[:14]
+	p.PayeeName = f.recs.view(&f.name, columns(rec, 83, 100))
+	p.Reference = f.recs.view(&f.ref, columns(rec, 65, 82))
 	if !bacsText(p.PayeeName) || !bacsText(p.Reference) {
 		f.strange()
 	}
@@ -284,8 +287,9 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 	if string(p.ExecutionDate) != string(f.last) {
 		f.last = append(f.last[:0], p.ExecutionDate...)
 		f.s.executes(f.last)
+		f.past = len(f.last) > 0 && string(f.last) < f.s.today
 	}
-	if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds("date-past") {
+	if f.past && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the processing day %s has passed", p.ExecutionDate)
 	}
 	f.s.payment(p)
@@ -314,6 +318,12 @@ func (f *bacsFile) strange() {
 
 // bacsText tells whether b is of the characters that Bacs takes.
 func bacsText(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		if w&highBits != 0 || (ranged(w, 'A', 'Z')|ranged(w, '-', '9')|ranged(w, ' ', ' ')|ranged(w, '&', '&'))&highBits != highBits {
+			return false
+		}
+	}
 	for _, c := range b {
 		if !upper(c) && !digit(c) && c != ' ' && (c < '-' || c > '/') && c != '&' {
 			return false

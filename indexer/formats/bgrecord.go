@@ -148,8 +148,10 @@ func (f *bgRecords) hand(line, rec []byte, plain bool) {
 	}
 	f.records++
 	f.plain = plain && f.encoding != "iso-646-se"
-	if !plain {
+	if !plain && f.encoding == "" {
 		f.learn(rec)
+	}
+	if !plain && f.encoding == "utf-8" {
 		rec = f.flatten(rec)
 	}
 	if len(rec) > bgRecord && f.s.finds("record-length") {
@@ -192,7 +194,7 @@ func (f *bgRecords) flatten(b []byte) []byte {
 // learn settles the encoding by the first record that is not plain ASCII, where the file's head did not: UTF-8 is hardly
 // ever valid by chance, and ISO-8859-1 has no letters from 0x80 to 0x9F, where code page 850 has most Swedish ones.
 func (f *bgRecords) learn(line []byte) {
-	if f.encoding != "" || ascii(line) {
+	if ascii(line) {
 		return
 	}
 	f.encoding = "iso-8859-1"

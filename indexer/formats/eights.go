@@ -78,10 +78,24 @@ func ranged(w uint64, low, high byte) uint64 {
 
 // trimBlanks is bytes.Trim(b, " "), faster.
 func trimBlanks(b []byte) []byte {
+	if len(b) > 0 && b[0] == ' ' {
+		b = trimLeft(b)
+	}
+	return trimRight(b)
+}
+
+// trimLeft takes blanks off the beginning.
+func trimLeft(b []byte) []byte {
+	for len(b) >= 8 {
+		if rest := binary.LittleEndian.Uint64(b) ^ blanks; rest != 0 {
+			return b[bits.TrailingZeros64(rest)/8:]
+		}
+		b = b[8:]
+	}
 	for len(b) > 0 && b[0] == ' ' {
 		b = b[1:]
 	}
-	return trimRight(b)
+	return b
 }
 
 // trimRight takes blanks off the end.

@@ -217,6 +217,16 @@ func (r *records) text(to, field []byte) []byte {
 	return latin(to, field)
 }
 
+// view is text for what is only read, and not behind the present record: it takes the record's own bytes where it can, and
+// makes the others in room. A payment that is handed over at once need not copy its fields.
+func (r *records) view(room *[]byte, field []byte) []byte {
+	if r.plain {
+		return trimBlanks(field)
+	}
+	*room = latin((*room)[:0], field)
+	return *room
+}
+
 // latin appends a field in UTF-8, without blanks at its ends, and control characters as blanks.
 func latin(to, field []byte) []byte {
 	for len(field) > 0 && field[0] <= ' ' {
@@ -276,6 +286,16 @@ func dayDMY(to, field []byte) ([]byte, bool) {
 		copy(to[from:], "19")
 	}
 	return to, ok
+}
+
+// empty tells whether trim would leave nothing of b.
+func empty(b []byte) bool {
+	for _, c := range b {
+		if !blank(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // allBlank tells whether b is nothing but blanks.

@@ -86,7 +86,7 @@ func (f *po3File) record(rec []byte) {
 	case "BE01":
 		f.name = f.text(f.name[:0], columns(rec, 23, 57))
 	case "BM99":
-		if f.pending && len(f.ref) < maxBGReference && len(trim(columns(rec, 5, 74))) > 0 {
+		if f.pending && len(f.ref) < maxBGReference && !empty(columns(rec, 5, 74)) {
 			if len(f.ref) > 0 {
 				f.ref = append(f.ref, ' ')
 			}
