@@ -216,15 +216,15 @@ func (s *sums) of(currency []byte) *Total {
 	if code != 0 && code == s.code { // nearly always
 		return &s.list[s.last]
 	}
-	s.last = slices.IndexFunc(s.list, func(t Total) bool { return t.Currency == string(currency) })
-	if s.last < 0 {
-		if s.last = 0; len(s.list) >= maxCurrencies {
+	at := slices.IndexFunc(s.list, func(t Total) bool { return t.Currency == string(currency) })
+	if at < 0 {
+		if len(s.list) >= maxCurrencies {
 			return nil
 		}
-		s.last = len(s.list)
+		at = len(s.list)
 		s.list = append(s.list, Total{Currency: string(currency)})
 	}
-	s.code = code
+	s.last, s.code = at, code
 	return &s.list[s.last]
 }
 
