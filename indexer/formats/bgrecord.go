@@ -34,6 +34,7 @@ type bgRecords struct {
 	carry   []byte // the beginning of a record or line
 	flat    []byte // scratch: a UTF-8 record, a byte a character
 	width   int    // how many bytes the next record probably has, without its line end
+	swedish bool   // the encoding is iso-646-se
 	plain   bool   // the record at hand is printable ASCII that means itself: its texts need no decoding
 	records int64
 	p       Payment // the one at hand
@@ -47,7 +48,7 @@ func newBGRecords(s *sheet, shape bgShape) bgRecords {
 	if shape.encoding == "" {
 		s.facts.Encoding = "us-ascii"
 	}
-	f := bgRecords{s: s, bgShape: shape, width: bgRecord}
+	f := bgRecords{s: s, bgShape: shape, swedish: shape.encoding == "iso-646-se", width: bgRecord}
 	if shape.sealed {
 		f.mac = newBGMAC(s.sealKey)
 	}
@@ -147,7 +148,7 @@ func (f *bgRecords) hand(line, rec []byte, plain bool) {
 		return
 	}
 	f.records++
-	f.plain = plain && f.encoding != "iso-646-se"
+	f.plain = plain && !f.swedish
 	if !plain && f.encoding == "" {
 		f.learn(rec)
 	}

@@ -31,12 +31,12 @@ func (f *bgRecords) bare(field []byte) (b []byte, plain bool) {
 		field = field[1:]
 	}
 	field = trimLine(field)
-	return field, f.encoding != "iso-646-se" && printable(field)
+	return field, !f.swedish && printable(field)
 }
 
 // decode appends a text in UTF-8.
 func (f *bgRecords) decode(to, field []byte) []byte {
-	if f.encoding == "iso-646-se" {
+	if f.swedish {
 		f.checkCharacters(field)
 		for _, c := range field {
 			to = utf8.AppendRune(to, iso646se(max(c, ' ')))

@@ -67,12 +67,12 @@ func openPO3(prefix []byte, s *sheet) reader {
 }
 
 func (f *po3File) record(rec []byte) {
-	kind := string(columns(rec, 1, 4)) // compared only, so not allocated
-	if !f.inSection && kind != "MH00" {
+	kind := columns(rec, 1, 4)
+	if !f.inSection && string(kind) != "MH00" {
 		f.s.malformed("record %d stands outside of a section from MH00 to MT00", f.records)
 		return
 	}
-	switch kind {
+	switch string(kind) {
 	case "MH00":
 		f.open(rec)
 	case "PI00":
