@@ -20,7 +20,7 @@ type autogiroFile struct {
 	sections int64
 	filled   bool // the section has a record
 	owner    []byte
-	ref      []byte // scratch
+	ref      decoded // the text before
 }
 
 func lookAutogiro(prefix []byte) answer {

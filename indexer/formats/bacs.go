@@ -318,11 +318,14 @@ func (f *bacsFile) strange() {
 
 // bacsText tells whether b is of the characters that Bacs takes.
 func bacsText(b []byte) bool {
-	for ; len(b) >= 8; b = b[8:] {
-		w := binary.LittleEndian.Uint64(b)
+	for i := 0; i < len(b) && len(b) >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(b[min(i, len(b)-8):])
 		if w&highBits != 0 || (ranged(w, 'A', 'Z')|ranged(w, '-', '9')|ranged(w, ' ', ' ')|ranged(w, '&', '&'))&highBits != highBits {
 			return false
 		}
+	}
+	if len(b) >= 8 {
+		return true
 	}
 	for _, c := range b {
 		if !upper(c) && !digit(c) && c != ' ' && (c < '-' || c > '/') && c != '&' {

@@ -14,7 +14,7 @@ type lbState struct {
 	payee        [10]byte // receiver or payment number that name and account belong to
 	payeeName    []byte   // TK26
 	payeeAccount []byte   // TK40
-	ref          []byte   // scratch
+	ref          decoded  // the text before
 	currency     string
 }
 

@@ -25,7 +25,7 @@ type lonerFile struct {
 	declaredSum Amount // and their sums
 	slot        int    // the problem about a section's totals, see sheet.mismatch
 
-	account, id, ref []byte // scratch
+	account, id, ref decoded // the texts before
 }
 
 func lookLoner(prefix []byte) answer {
