@@ -77,6 +77,7 @@ type netsFile struct {
 	day     [6]byte // as written
 	date    []byte
 	dated   bool // the date is among the facts
+	past    bool // it has passed
 	text    bool // the reference is a text, not a KID
 }
 
@@ -225,11 +226,11 @@ func (f *netsFile) transaction(rec []byte) {
 		if f.date, ok = dayDMY(f.date[:0], field); !ok && string(field) != "000000" && f.s.finds("date-shape") {
 			f.s.finding("date-shape", f.recs.where(), "%q is not a date", field)
 		}
-		f.dated = false
+		f.dated, f.past = false, len(f.date) > 0 && string(f.date) < f.s.today
 	}
 	p.ExecutionDate = f.date
 	f.s.orders = f.service == "21"
-	if f.s.orders && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds("date-past") {
+	if f.s.orders && f.past && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the due date %s has passed", f.date)
 	}
 	p.PayerName, p.PayerAccount = p.PayerName[:0], p.PayerAccount[:0]
