@@ -57,8 +57,8 @@ func (r *records) write(p []byte) {
 }
 
 // likeLast cuts records that are as wide as the one before, which nearly all are: one look at every byte proves where the record
-// ends, and whether it is printable ASCII, which everybody behind it wants to know. It tells how long the record is with its
-// line end; 0 if it is none of these, or not all there.
+// ends, and whether it is printable ASCII, which everybody behind it wants to know: a fifth of NACHA's time was spent on asking
+// that again. It tells how long the record is with its line end; 0 if it is none of these, or not all there.
 func likeLast(p []byte, width int, lines bool) (size int, plain bool) {
 	if len(p) < width+2 || width == 0 {
 		return 0, false

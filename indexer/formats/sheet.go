@@ -17,7 +17,7 @@ type sheet struct {
 
 	closed bool // malformed or unrecognised: nothing more is read
 
-	recent [256]uint8 // where among the payers some are that came before
+	recent [256]uint8 // where among the payers some are that came before, by their sketch: a search took a sixth of Nets's time
 
 	both           bool // the format has both directions: negative payments are debits
 	totals, debits sums
@@ -143,7 +143,7 @@ func (s *sheet) payer(name, account []byte) {
 	*at = uint8(i)
 }
 
-// sketch is a number that tells most names and accounts apart.
+// sketch is a number that tells most names and accounts apart by a few of their letters.
 func sketch(b []byte) int {
 	if len(b) == 0 {
 		return 0
