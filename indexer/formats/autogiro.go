@@ -20,6 +20,7 @@ type autogiroFile struct {
 	sections int64
 	filled   bool // the section has a record
 	owner    []byte
+	ref      decoded // the text before
 }
 
 func lookAutogiro(prefix []byte) answer {
@@ -52,7 +53,7 @@ func openAutogiro(prefix []byte, s *sheet) reader {
 
 func (f *autogiroFile) record(rec []byte) {
 	code := code(rec)
-	if f.sealRecord(rec, f.idle()) {
+	if f.sealRecord(rec, code, f.idle()) {
 		return
 	}
 	if f.unsealed || f.sections == 0 && code != 1 {
@@ -114,7 +115,7 @@ func (f *autogiroFile) payment(rec []byte, code int) {
 		p.Amount = AmountFromMinor(ore, 2)
 		p.PayerAccount, p.PayeeAccount = bankgiro, other
 	}
-	p.Reference = f.text(p.Reference[:0], columns(rec, 54, 69))
+	p.Reference = f.view(&f.ref, columns(rec, 54, 69))
 	p.ExecutionDate = f.executionDate(columns(rec, 3, 10))
 	f.s.payment(p)
 }

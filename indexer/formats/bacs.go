@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -93,13 +94,15 @@ type bacsFile struct {
 	day       []byte // of the file
 	own       []byte // of the record
 	last      []byte // the execution date before
+	past      bool   // which has passed
+	name, ref []byte // scratch
 	payers    []byte // account and name of the payer before, as written
 	serviceNo string
 }
 
 func openBACS(prefix []byte, s *sheet) reader {
 	f := &bacsFile{s: s, said: noBACS()}
-	f.recs = records{s: s, take: f.record}
+	f.recs = newRecords(s, 0, f.record)
 	f.p.Currency = []byte("GBP")
 	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "bacs", "us-ascii"
@@ -152,8 +155,8 @@ func (f *bacsFile) record(rec []byte) {
 	f.recs.checkWidth(bacsLabel)
 	switch label {
 	case "VOL1":
-		f.s.facts.MessageID = string(latin(nil, columns(rec, 5, 10)))
-		f.serviceNo = string(latin(nil, columns(rec, 38, 51)))
+		f.s.facts.MessageID = string(f.recs.text(nil, columns(rec, 5, 10)))
+		f.serviceNo = string(f.recs.text(nil, columns(rec, 38, 51)))
 		f.s.facts.Initiator = f.serviceNo
 	case "HDR1":
 		f.open(rec)
@@ -268,9 +271,9 @@ func (f *bacsFile) data(rec []byte) {
 func (f *bacsFile) payment(rec []byte, amount Amount) {
 	p := &f.p
 	p.Amount = amount
-	p.PayeeAccount = append(p.PayeeAccount[:0], rec[:14]...)
-	p.PayeeName = latin(p.PayeeName[:0], columns(rec, 83, 100))
-	p.Reference = latin(p.Reference[:0], columns(rec, 65, 82))
+	p.PayeeAccount = rec[:14]
+	p.PayeeName = f.recs.view(&f.name, columns(rec, 83, 100))
+	p.Reference = f.recs.view(&f.ref, columns(rec, 65, 82))
 	if !bacsText(p.PayeeName) || !bacsText(p.Reference) {
 		f.strange()
 	}
@@ -284,8 +287,9 @@ func (f *bacsFile) payment(rec []byte, amount Amount) {
 	if string(p.ExecutionDate) != string(f.last) {
 		f.last = append(f.last[:0], p.ExecutionDate...)
 		f.s.executes(f.last)
+		f.past = len(f.last) > 0 && string(f.last) < f.s.today
 	}
-	if len(p.ExecutionDate) > 0 && string(p.ExecutionDate) < f.s.today && f.s.finds("date-past") {
+	if f.past && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the processing day %s has passed", p.ExecutionDate)
 	}
 	f.s.payment(p)
@@ -298,8 +302,8 @@ func (f *bacsFile) payer(rec []byte) {
 		return
 	}
 	f.payers = append(append(f.payers[:0], account...), name...)
-	f.p.PayerAccount = latin(f.p.PayerAccount[:0], account)
-	f.p.PayerName = latin(f.p.PayerName[:0], name)
+	f.p.PayerAccount = f.recs.text(f.p.PayerAccount[:0], account)
+	f.p.PayerName = f.recs.text(f.p.PayerName[:0], name)
 	f.s.payer(f.p.PayerName, f.p.PayerAccount)
 	if !bacsText(f.p.PayerName) {
 		f.strange()
@@ -314,6 +318,15 @@ func (f *bacsFile) strange() {
 
 // bacsText tells whether b is of the characters that Bacs takes.
 func bacsText(b []byte) bool {
+	for i := 0; i < len(b) && len(b) >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(b[min(i, len(b)-8):])
+		if w&highBits != 0 || (ranged(w, 'A', 'Z')|ranged(w, '-', '9')|ranged(w, ' ', ' ')|ranged(w, '&', '&'))&highBits != highBits {
+			return false
+		}
+	}
+	if len(b) >= 8 {
+		return true
+	}
 	for _, c := range b {
 		if !upper(c) && !digit(c) && c != ' ' && (c < '-' || c > '/') && c != '&' {
 			return false

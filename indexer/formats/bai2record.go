@@ -144,17 +144,6 @@ func (f *baiFile) fields(b []byte) {
 	}
 }
 
-// trimBlanks is bytes.Trim(b, " "), faster.
-func trimBlanks(b []byte) []byte {
-	for len(b) > 0 && b[0] == ' ' {
-		b = b[1:]
-	}
-	for len(b) > 0 && b[len(b)-1] == ' ' {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
 // take takes one field.
 func (f *baiFile) take(field []byte) {
 	at := f.at

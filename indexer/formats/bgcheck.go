@@ -2,9 +2,12 @@ package formats
 
 // Findings that all of Bankgirot's files may have.
 
+// passed tells whether an execution date has passed.
+func (f *bgRecords) passed(date []byte) bool { return len(date) > 0 && string(date) < f.s.today }
+
 // checkPast enters a finding about an execution date that has passed.
 func (f *bgRecords) checkPast(date []byte) {
-	if len(date) > 0 && string(date) < f.s.today && f.s.finds("date-past") {
+	if f.s.finds("date-past") {
 		f.s.finding("date-past", f.where(), "the execution date %s has passed", date)
 	}
 }

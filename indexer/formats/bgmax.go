@@ -179,7 +179,7 @@ func (f *bgmaxFile) payment(rec []byte, code int) {
 
 // refer adds to the payment's reference.
 func (f *bgmaxFile) refer(field []byte) {
-	if len(trim(field)) == 0 || len(f.ref) >= maxBGReference {
+	if empty(field) || len(f.ref) >= maxBGReference {
 		return
 	}
 	if len(f.ref) > 0 {

@@ -2,9 +2,7 @@ package formats
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -35,6 +33,9 @@ type bgRecords struct {
 	each    func(rec []byte)
 	carry   []byte // the beginning of a record or line
 	flat    []byte // scratch: a UTF-8 record, a byte a character
+	width   int    // how many bytes the next record probably has, without its line end
+	swedish bool   // the encoding is iso-646-se
+	plain   bool   // the record at hand is printable ASCII that means itself: its texts need no decoding
 	records int64
 	p       Payment // the one at hand
 	dated   []byte  // its date as written, often the one of many payments
@@ -47,7 +48,7 @@ func newBGRecords(s *sheet, shape bgShape) bgRecords {
 	if shape.encoding == "" {
 		s.facts.Encoding = "us-ascii"
 	}
-	f := bgRecords{s: s, bgShape: shape}
+	f := bgRecords{s: s, bgShape: shape, swedish: shape.encoding == "iso-646-se", width: bgRecord}
 	if shape.sealed {
 		f.mac = newBGMAC(s.sealKey)
 	}
@@ -64,6 +65,11 @@ func (f *bgRecords) write(p []byte) {
 			}
 			f.take(f.carry)
 			f.carry = f.carry[:0]
+			continue
+		}
+		if size, plain := likeLast(p, f.width, f.lines); size > 0 && (plain || f.lines || f.encoding != "utf-8") {
+			f.hand(p[:size], p[:f.width], plain)
+			p = p[size:]
 			continue
 		}
 		n, whole := f.cut(p)
@@ -125,16 +131,30 @@ func (f *bgRecords) take(line []byte) {
 		f.tooLong()
 		return
 	}
+	if f.lines {
+		f.width = lineWidth(line, maxBGLine)
+	}
+	control, high := aboard(trimLine(line))
+	f.hand(line, line, !control && !high)
+}
+
+// hand hands over a record, if anything is left of it without what follows its last character. Plain says that it has neither control
+// characters nor bytes beyond ASCII.
+func (f *bgRecords) hand(line, rec []byte, plain bool) {
 	if f.mac != nil {
 		f.mac.record(line)
 	}
-	line = trimLine(line)
-	if len(line) == 0 {
+	if rec = trimLine(rec); len(rec) == 0 {
 		return
 	}
 	f.records++
-	f.learn(line)
-	rec := f.flatten(line)
+	f.plain = plain && !f.swedish
+	if !plain && f.encoding == "" {
+		f.learn(rec)
+	}
+	if !plain && f.encoding == "utf-8" {
+		rec = f.flatten(rec)
+	}
 	if len(rec) > bgRecord && f.s.finds("record-length") {
 		f.s.finding("record-length", f.where(), "the record has %d characters, of at most %d", len(rec), bgRecord)
 	}
@@ -148,28 +168,6 @@ func (f *bgRecords) rest() []byte { return f.flatten(trimLine(f.carry)) }
 func (f *bgRecords) last() {
 	f.take(f.carry)
 	f.carry = f.carry[:0]
-}
-
-// trimLine takes off what may follow a record's last character.
-func trimLine(b []byte) []byte {
-	for {
-		for len(b) > 0 && b[len(b)-1] < ' ' {
-			b = b[:len(b)-1]
-		}
-		if len(b) == 0 || b[len(b)-1] > ' ' {
-			return b
-		}
-		for len(b) >= 8 {
-			if rest := binary.LittleEndian.Uint64(b[len(b)-8:]) ^ 0x2020202020202020; rest != 0 {
-				b = b[:len(b)-bits.LeadingZeros64(rest)/8]
-				break
-			}
-			b = b[:len(b)-8]
-		}
-		for len(b) > 0 && len(b) < 8 && b[len(b)-1] == ' ' {
-			b = b[:len(b)-1]
-		}
-	}
 }
 
 // flatten makes a UTF-8 record one of a byte a character, so that columns are offsets. Characters beyond ISO-8859-1
@@ -197,7 +195,7 @@ func (f *bgRecords) flatten(b []byte) []byte {
 // learn settles the encoding by the first record that is not plain ASCII, where the file's head did not: UTF-8 is hardly
 // ever valid by chance, and ISO-8859-1 has no letters from 0x80 to 0x9F, where code page 850 has most Swedish ones.
 func (f *bgRecords) learn(line []byte) {
-	if f.encoding != "" || ascii(line) {
+	if ascii(line) {
 		return
 	}
 	f.encoding = "iso-8859-1"
@@ -207,21 +205,6 @@ func (f *bgRecords) learn(line []byte) {
 		f.encoding = "cp850"
 	}
 	f.s.facts.Encoding = f.encoding
-}
-
-func ascii(b []byte) bool {
-	var all uint64
-	for ; len(b) >= 32; b = b[32:] {
-		all |= binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
-			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
-	}
-	for ; len(b) >= 8; b = b[8:] {
-		all |= binary.LittleEndian.Uint64(b)
-	}
-	for _, c := range b {
-		all |= uint64(c)
-	}
-	return all&0x8080808080808080 == 0
 }
 
 // between tells whether one of the bytes lies from low to high.
@@ -271,14 +254,12 @@ func (f *bgRecords) day(to, field []byte) []byte {
 		}
 	default:
 		if len(field) == 6 {
-			to = append(to, '2', '0')
+			to = append(to, '2', '0', field[0], field[1])
+		} else {
+			to = append(to, field[:4]...)
 		}
-		for i, c := range field {
-			if k := len(field) - i; k == 4 || k == 2 {
-				to = append(to, '-')
-			}
-			to = append(to, c)
-		}
+		md := field[len(field)-4:]
+		to = append(to, '-', md[0], md[1], '-', md[2], md[3])
 		if validDate(to[from:]) {
 			return to
 		}
@@ -299,7 +280,7 @@ func (f *bgRecords) executionDate(field []byte) []byte {
 		f.dated = append(f.dated[:0], field...)
 		f.date = f.day(f.date[:0], field)
 		f.s.executes(f.date)
-		f.past = len(f.date) > 0 && string(f.date) < f.s.today
+		f.past = f.passed(f.date)
 	}
 	if f.past {
 		f.checkPast(f.date)

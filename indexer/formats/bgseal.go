@@ -12,10 +12,10 @@ type bgSeal struct {
 	mac              *bgMAC // nil where the seal is not verified
 }
 
-// sealRecord takes TK00 and TK99, and tells whether rec is one of them. Idle says that the file could end here but for the
-// seal.
-func (f *bgRecords) sealRecord(rec []byte, idle bool) bool {
-	switch code(rec) {
+// sealRecord takes TK00 and TK99, and tells whether rec, of the code given, is one of them. Idle says that the file could end
+// here but for the seal.
+func (f *bgRecords) sealRecord(rec []byte, code int, idle bool) bool {
+	switch code {
 	case 0:
 		if !f.sealed || f.opened {
 			f.s.malformed("record %d is a TK00, which belongs before everything else", f.records)

@@ -1,33 +1,79 @@
 package formats
 
-import (
-	"encoding/binary"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // text appends a field in UTF-8, without blanks at its ends.
 func (f *bgRecords) text(to, field []byte) []byte {
+	field, plain := f.bare(field)
+	if plain {
+		return append(to, field...)
+	}
+	return f.decode(to, field)
+}
+
+// decoded is a text, and the field that it was decoded from.
+type decoded struct{ field, text []byte }
+
+// view is text for what is only read, and not behind the present record: it takes the record's own bytes where it can, and
+// decodes the others into last. A payment that is handed over at once need not copy its fields, and a text that all payments
+// have, as the wages of a month, is decoded once: that makes files of Löner a quarter faster.
+func (f *bgRecords) view(last *decoded, field []byte) []byte {
+	if !f.plain && len(field) > 0 && string(field) == string(last.field) {
+		return last.text
+	}
+	text, plain := f.bare(field)
+	if plain {
+		return text
+	}
+	findings := f.s.facts.FindingsAll
+	last.text = f.decode(last.text[:0], text)
+	if last.field = last.field[:0]; findings == f.s.facts.FindingsAll { // or the next one would have none
+		last.field = append(last.field, field...)
+	}
+	return last.text
+}
+
+// bare is a field without blanks at its ends, and whether it is UTF-8 as it stands.
+func (f *bgRecords) bare(field []byte) (b []byte, plain bool) {
+	if f.plain {
+		return trimBlanks(field), true
+	}
 	for len(field) > 0 && field[0] <= ' ' {
 		field = field[1:]
 	}
 	field = trimLine(field)
-	if f.encoding != "iso-646-se" && printable(field) {
-		return append(to, field...)
+	return field, !f.swedish && printable(field)
+}
+
+// decode appends a text in UTF-8.
+func (f *bgRecords) decode(to, field []byte) []byte {
+	if f.swedish {
+		f.checkCharacters(field)
+		for _, c := range field {
+			to = utf8.AppendRune(to, iso646se(max(c, ' ')))
+		}
+		return to
 	}
-	f.checkCharacters(field)
-	for _, c := range field {
-		switch r := rune(c); {
-		case c < ' ':
-			to = append(to, ' ')
-		case f.encoding == "iso-646-se":
-			to = utf8.AppendRune(to, iso646se(c))
+	strange := false
+	for rest := field; ; {
+		n := plainRun(rest)
+		if to = append(to, rest[:n]...); n == len(rest) {
+			break
+		}
+		c := rest[n]
+		rest = rest[n+1:]
+		strange = strange || c < 0xA0
+		switch {
 		case c < utf8.RuneSelf:
-			to = append(to, c)
+			to = append(to, max(c, ' '))
 		case f.encoding == "cp850":
 			to = utf8.AppendRune(to, cp850[c-0x80])
 		default:
-			to = utf8.AppendRune(to, r)
+			to = append(to, 0xC0|c>>6, 0x80|c&0x3F)
 		}
+	}
+	if strange {
+		f.checkCharacters(field)
 	}
 	return to
 }
@@ -35,24 +81,14 @@ func (f *bgRecords) text(to, field []byte) []byte {
 // checkCharacters enters a finding about a text with a character that none of Bankgirot's alphabets has: a control character.
 func (f *bgRecords) checkCharacters(field []byte) {
 	for _, c := range field {
-		if (c < ' ' || c == 0x7F || f.encoding == "iso-8859-1" && c >= 0x80 && c < 0xA0) && f.s.finds("characters") {
+		if c >= ' ' && c < 0x7F || c >= 0xA0 || c > 0x7F && f.encoding != "iso-8859-1" {
+			continue
+		}
+		if f.s.finds("characters") {
 			f.s.finding("characters", f.where(), "the text has the control character 0x%02X", c)
 			return
 		}
 	}
-}
-
-// printable tells whether b is ASCII without control characters.
-func printable(b []byte) bool {
-	bad := uint64(0)
-	for ; len(b) >= 8; b = b[8:] {
-		v := binary.LittleEndian.Uint64(b)
-		bad |= v | (v - 0x2020202020202020) // a byte below a blank borrows, and so shows in its highest bit or the next one's
-	}
-	for _, c := range b {
-		bad |= uint64(c - ' ' | c)
-	}
-	return bad&0x8080808080808080 == 0
 }
 
 // iso646se is the Swedish variant for names (SEN 85 02 00, Annex C).

@@ -137,7 +137,7 @@ func TestIDSet(t *testing.T) {
 			t.Fatalf("%d is new", n)
 		}
 	}
-	if s.held != maxIDs || len(s.slots) != 2*maxIDs {
+	if s.held != maxIDs || len(s.slots) != maxIDs*5/4 {
 		t.Errorf("%d held in %d", s.held, len(s.slots))
 	}
 	s = idSet{}

@@ -46,11 +46,14 @@ func validCurrency(b []byte) bool {
 
 // validDate tells whether b is a real day written YYYY-MM-DD.
 func validDate(b []byte) bool {
-	if len(b) != 10 || b[4] != '-' || b[7] != '-' || !digits(b[:4]) || !digits(b[5:7]) || !digits(b[8:]) {
+	if len(b) != 10 || b[4] != '-' || b[7] != '-' {
 		return false
 	}
-	year := int(b[0]-'0')*1000 + int(b[1]-'0')*100 + int(b[2]-'0')*10 + int(b[3]-'0')
-	month, day := int(b[5]-'0')*10+int(b[6]-'0'), int(b[8]-'0')*10+int(b[9]-'0')
+	century, year, month, day := pair(b), pair(b[2:]), pair(b[5:]), pair(b[8:])
+	if century < 0 || year < 0 {
+		return false
+	}
+	year += century * 100
 	last := 31
 	switch month {
 	case 4, 6, 9, 11:
@@ -64,6 +67,15 @@ func validDate(b []byte) bool {
 	return month >= 1 && month <= 12 && day >= 1 && day <= last
 }
 
+// pair is the value of the two digits that b begins with, -1 if they are none.
+func pair(b []byte) int {
+	ten, one := b[0]-'0', b[1]-'0'
+	if ten > 9 || one > 9 {
+		return -1
+	}
+	return int(ten)*10 + int(one)
+}
+
 // luhn is what the check digit of a number says. Leading zeros change nothing.
 type luhn int
 
@@ -75,24 +87,29 @@ const (
 
 // checkLuhn judges a bankgiro or plusgiro number by its last digit (mod 10); a number has 2 to 10 digits.
 func checkLuhn(b []byte) luhn {
-	sum, value := 0, 0
-	for i := len(b) - 1; i >= 0; i-- {
-		if !digit(b[i]) {
+	sum, value := 0, uint64(0)
+	for len(b) > 16 {
+		w := binary.LittleEndian.Uint64(b[len(b)-8:])
+		if !eightAreDigits(w) {
 			return luhnNoNumber
 		}
-		n := int(b[i] - '0')
-		value |= n
-		if (len(b)-i)%2 == 0 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
+		sum, value, b = sum+luhnEight(w), value|w, b[:len(b)-8]
 	}
-	switch {
-	case value == 0:
+	high, low := uint64(zeroes), uint64(zeroes)
+	if len(b) >= 8 {
+		high, low = sixteen(b)
+	} else {
+		for _, c := range b {
+			low = low>>8 | uint64(c)<<56
+		}
+	}
+	if !eightAreDigits(high) || !eightAreDigits(low) {
 		return luhnNoNumber
-	case sum%10 != 0:
+	}
+	switch value |= high | low; {
+	case value == zeroes:
+		return luhnNoNumber
+	case (sum+luhnEight(high)+luhnEight(low))%10 != 0:
 		return luhnWrong
 	}
 	return luhnRight
@@ -100,47 +117,3 @@ func checkLuhn(b []byte) luhn {
 
 func digit(c byte) bool { return c-'0' <= 9 }
 func upper(c byte) bool { return c-'A' <= 'Z'-'A' }
-
-// digits tells whether b is nothing but digits.
-func digits(b []byte) bool {
-	for _, c := range b {
-		if !digit(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// number is the value of at most 18 digits; false if b is anything else.
-func number(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	n := int64(0)
-	for ; len(b) >= 8; b = b[8:] {
-		eight, ok := eightDigits(binary.LittleEndian.Uint64(b))
-		if !ok {
-			return 0, false
-		}
-		n = n*1e8 + eight
-	}
-	for _, c := range b {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(c)
-	}
-	return n, true
-}
-
-// eightDigits reads eight digits at once, the first in the lowest byte: neighbours are put together to pairs, pairs to fours,
-// fours to eight.
-func eightDigits(w uint64) (n int64, ok bool) {
-	if (w&0xF0F0F0F0F0F0F0F0)|((w+0x0606060606060606)&0xF0F0F0F0F0F0F0F0)>>4 != 0x3333333333333333 {
-		return 0, false
-	}
-	w = (w & 0x0F0F0F0F0F0F0F0F) * (1 + 10<<8) >> 8
-	w = (w & 0x00FF00FF00FF00FF) * (1 + 100<<16) >> 16
-	w = (w & 0x0000FFFF0000FFFF) * (1 + 10_000<<32) >> 32
-	return int64(w), true
-}

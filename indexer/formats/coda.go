@@ -100,7 +100,7 @@ type codaFile struct {
 func openCODA(prefix []byte, s *sheet) reader {
 	size, _ := codaLook(prefix)
 	f := &codaFile{s: s, said: noCODA()}
-	f.recs = records{s: s, size: size, take: f.record}
+	f.recs = newRecords(s, size, f.record)
 	s.both = true
 	s.facts.Format, s.facts.Encoding = "coda", "us-ascii"
 	return f
@@ -177,9 +177,9 @@ func (f *codaFile) header(rec []byte) {
 		f.noDate(columns(rec, 6, 11))
 	}
 	facts.CreatedAt = string(created)
-	facts.Initiator = string(latin(nil, columns(rec, 35, 60)))
+	facts.Initiator = string(f.recs.text(nil, columns(rec, 35, 60)))
 	if v := columns(rec, 128, 128); len(v) > 0 {
-		facts.Version = "version " + string(latin(nil, v))
+		facts.Version = "version " + string(f.recs.text(nil, v))
 	}
 }
 
@@ -201,10 +201,10 @@ func (f *codaFile) open(rec []byte) {
 	if string(rec[1:2]) == "0" {
 		account, currency = columns(rec, 6, 17), columns(rec, 19, 21)
 	}
-	f.account = latin(f.account[:0], account)
-	f.name = latin(f.name[:0], columns(rec, 65, 90))
+	f.account = f.recs.text(f.account[:0], account)
+	f.name = f.recs.text(f.name[:0], columns(rec, 65, 90))
 	f.checkIBAN(f.account)
-	f.p.Currency = latin(f.p.Currency[:0], currency)
+	f.p.Currency = f.recs.text(f.p.Currency[:0], currency)
 	if !validCurrency(f.p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "%q is not a currency code", currency)
 	}

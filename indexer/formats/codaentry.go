@@ -15,11 +15,11 @@ func (f *codaFile) movement(rec []byte) {
 	case kind[0] == '2':
 		f.describe(columns(rec, 11, 63))
 		if id := columns(rec, 64, 98); !allBlank(id) {
-			f.id = latin(f.id[:0], id)
+			f.id = f.recs.text(f.id[:0], id)
 		}
 	default:
-		f.where = latin(f.where[:0], columns(rec, 11, 44))
-		f.party = latin(f.party[:0], columns(rec, 48, 82))
+		f.where = f.recs.text(f.where[:0], columns(rec, 11, 44))
+		f.party = f.recs.text(f.party[:0], columns(rec, 48, 82))
 		f.checkIBAN(f.where)
 		f.describe(columns(rec, 83, 125))
 	}
@@ -52,7 +52,7 @@ func (f *codaFile) entry(rec []byte) {
 		return
 	}
 	*to, f.balance, f.pending, f.p.Amount = sum, balance, true, amount
-	f.id = latin(f.id[:0], columns(rec, 11, 31))
+	f.id = f.recs.text(f.id[:0], columns(rec, 11, 31))
 	f.party, f.where = f.party[:0], f.where[:0]
 	f.day(rec)
 	f.text = append(f.text[:0], columns(rec, 63, 115)...)

@@ -14,7 +14,7 @@ type lbState struct {
 	payee        [10]byte // receiver or payment number that name and account belong to
 	payeeName    []byte   // TK26
 	payeeAccount []byte   // TK40
-	ref          []byte
+	ref          decoded  // the text before
 	currency     string
 }
 
@@ -23,6 +23,7 @@ type lbSection struct {
 	sender [10]byte
 	report byte   // report code, 0 for a file to Bankgirot
 	date   []byte // YYYY-MM-DD or empty
+	past   bool   // it has passed
 	count  int64
 	sum    int64 // öre
 }
@@ -39,7 +40,7 @@ func (f *lbFile) record(rec []byte) {
 	case 29:
 		f.close(rec)
 	case 0, 99:
-		f.sealRecord(rec, f.idle())
+		f.sealRecord(rec, code, f.idle())
 	case lbTitle:
 		if f.sections > 0 && !f.inSection {
 			f.outside()
@@ -91,6 +92,7 @@ func (f *lbFile) open(rec []byte) {
 	f.s.orders = x.report == 0
 	x.date = f.day(x.date, columns(rec, 41, 46))
 	f.s.executes(x.date)
+	x.past = f.passed(x.date)
 	f.setCurrency(columns(rec, 60, 62))
 	f.clearPayee()
 	sender := trim(x.sender[:])
@@ -167,17 +169,18 @@ func (f *lbFile) payment(rec []byte, code int) {
 	x.count++
 	p.Amount = AmountFromMinor(ore, 2)
 	f.receiver(rec, code)
-	f.ref = f.text(f.ref[:0], columns(rec, 13, 37))
-	p.Reference = f.ref
+	p.Reference = f.view(&f.ref, columns(rec, 13, 37))
 	p.ExecutionDate = x.date
 	if x.report == 0 {
+		var own []byte
 		if d := columns(rec, 50, 55); len(d) > 0 && d[0] != ' ' {
-			if f.date = f.day(f.date[:0], d); len(f.date) > 0 {
-				p.ExecutionDate = f.date
-				f.s.executes(f.date)
-			}
+			own = f.executionDate(d)
 		}
-		f.checkPast(p.ExecutionDate)
+		if len(own) > 0 {
+			p.ExecutionDate = own
+		} else if x.past {
+			f.checkPast(x.date)
+		}
 	}
 	f.s.payment(p)
 }
@@ -185,7 +188,7 @@ func (f *lbFile) payment(rec []byte, code int) {
 // receiver fills in who is paid: a bankgiro or plusgiro number, or the account of a payment number.
 func (f *lbFile) receiver(rec []byte, code int) {
 	p, to := &f.p, columns(rec, 3, 12)
-	p.PayeeName, p.PayeeAccount = nil, append(p.PayeeAccount[:0], trim(to)...)
+	p.PayeeName, p.PayeeAccount = nil, trim(to)
 	known := string(to) == string(f.payee[:])
 	if known {
 		p.PayeeName = f.payeeName
@@ -196,9 +199,9 @@ func (f *lbFile) receiver(rec []byte, code int) {
 	case string(to[:4]) != "0000":
 		f.checkNumber(to, "bankgiro")
 	case known:
-		p.PayeeAccount = append(p.PayeeAccount[:0], f.payeeAccount...)
+		p.PayeeAccount = f.payeeAccount
 	default:
-		p.PayeeAccount = p.PayeeAccount[:0]
+		p.PayeeAccount = nil
 	}
 }
 

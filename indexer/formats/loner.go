@@ -24,6 +24,8 @@ type lonerFile struct {
 	declared    int64  // payments that all TK09 say
 	declaredSum Amount // and their sums
 	slot        int    // the problem about a section's totals, see sheet.mismatch
+
+	account, id, ref decoded // the texts before
 }
 
 func lookLoner(prefix []byte) answer {
@@ -58,14 +60,14 @@ func openLoner(prefix []byte, s *sheet) reader {
 func (f *lonerFile) record(rec []byte) {
 	code := code(rec)
 	switch {
-	case f.sealRecord(rec, f.idle()):
+	case code == 35 && f.inSection: // nearly all are
+		f.payment(rec)
+	case f.sealRecord(rec, code, f.idle()):
 	case code == 8 && f.sections > 0 && !f.unsealed: // a section's seal
 	case f.inSection == (code == 1), f.unsealed:
 		f.s.malformed("record %d stands outside of a section from TK01 to TK09, or begins one in another", f.records)
 	case code == 1:
 		f.open(rec)
-	case code == 35:
-		f.payment(rec)
 	case code == 9:
 		f.close(rec)
 	default:
@@ -112,17 +114,15 @@ func (f *lonerFile) payment(rec []byte) {
 	f.count++
 	p := &f.p
 	p.Amount = AmountFromMinor(ore, 2)
-	p.PayeeAccount = p.PayeeAccount[:0]
-	if account := bareNumber(columns(rec, 13, 28)); len(account) > 0 && digits(account) {
-		p.PayeeAccount = append(p.PayeeAccount, trim(columns(rec, 13, 28))...)
-	} else {
-		p.PayeeAccount = f.text(p.PayeeAccount, account)
+	p.PayeeAccount = trim(columns(rec, 13, 28))
+	if account := bareNumber(p.PayeeAccount); len(account) == 0 || !digits(account) {
+		p.PayeeAccount = f.view(&f.account, account)
 		if f.s.finds("account-not-numeric") {
 			f.s.finding("account-not-numeric", f.where(), "the account number %q is not a number", account)
 		}
 	}
-	p.EndToEndID = f.text(p.EndToEndID[:0], columns(rec, 59, 68))
-	p.Reference = f.text(p.Reference[:0], columns(rec, 69, 80))
+	p.EndToEndID = f.view(&f.id, columns(rec, 59, 68))
+	p.Reference = f.view(&f.ref, columns(rec, 69, 80))
 	p.ExecutionDate = f.executionDate(columns(rec, 3, 8))
 	f.s.payment(p)
 }

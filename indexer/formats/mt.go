@@ -76,7 +76,7 @@ const maxBlock = 512
 
 func newMT(s *sheet, kind string) *mtFile {
 	f := &mtFile{s: s, kind: kind}
-	f.recs = records{s: s, take: f.line}
+	f.recs = newRecords(s, 0, f.line)
 	s.facts.Format, s.facts.Version, s.facts.Encoding = "mt"+kind, "MT"+kind, "us-ascii"
 	return f
 }

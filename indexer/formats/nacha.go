@@ -95,7 +95,7 @@ type nachaFile struct {
 func openNACHA(prefix []byte, s *sheet) reader {
 	size, _ := nachaLook(prefix)
 	f := &nachaFile{s: s, sums: noNACHA()}
-	f.recs = records{s: s, size: size, take: f.record}
+	f.recs = newRecords(s, size, f.record)
 	f.p.Currency = []byte("USD")
 	s.both, s.orders = true, true
 	s.facts.Format, s.facts.Encoding = "nacha", "us-ascii"
@@ -138,7 +138,7 @@ func allNines(b []byte) bool {
 
 // checkCharacters enters a finding about a record with something other than printable ASCII, which is what the standard allows.
 func (f *nachaFile) checkCharacters(rec []byte) {
-	if !printable(rec) && f.s.finds("characters") {
+	if !f.recs.plain && !printable(rec) && f.s.finds("characters") {
 		f.s.finding("characters", f.recs.where(), "the record has characters that are not printable ASCII")
 	}
 }
@@ -187,8 +187,8 @@ func (f *nachaFile) header(rec []byte) {
 	f.begun = true
 	facts := &f.s.facts
 	f.checkRouting(columns(rec, 5, 13), "immediate destination")
-	f.p.PayerAccount = latin(nil, columns(rec, 14, 23))
-	facts.Initiator = string(latin(nil, columns(rec, 64, 86)))
+	f.p.PayerAccount = f.recs.text(nil, columns(rec, 14, 23))
+	facts.Initiator = string(f.recs.text(nil, columns(rec, 64, 86)))
 	if m := trim(columns(rec, 34, 34)); len(m) > 0 {
 		facts.MessageID = "FIM:" + string(m) // the file id modifier tells apart the files of a day
 	}
@@ -204,12 +204,9 @@ func (f *nachaFile) header(rec []byte) {
 
 // checkRouting enters a finding about an ABA routing number of 9 digits that cannot be right: weights 3, 7, 1.
 func (f *nachaFile) checkRouting(b []byte, what string) {
-	sum := 0
 	if len(b) == 9 && digits(b) {
-		for i, c := range b {
-			sum += int(c-'0') * [3]int{3, 7, 1}[i%3]
-		}
-		if sum%10 == 0 {
+		sum := 3*(int(b[0])+int(b[3])+int(b[6])) + 7*(int(b[1])+int(b[4])+int(b[7])) + int(b[2]) + int(b[5]) + int(b[8])
+		if (sum-33*'0')%10 == 0 {
 			return
 		}
 	}
@@ -237,9 +234,9 @@ func (f *nachaFile) open(rec []byte) {
 		return
 	}
 	x.adv, x.iat, x.sums = adv, string(x.sec) == "IAT", noNACHA()
-	x.about = latin(x.about[:0], columns(rec, 54, 63))
+	x.about = f.recs.text(x.about[:0], columns(rec, 54, 63))
 	if x.name = x.name[:0]; !x.iat {
-		x.name = latin(x.name, columns(rec, 5, 20))
+		x.name = f.recs.text(x.name, columns(rec, 5, 20))
 	}
 	f.p.PayerName = x.name
 	f.s.payer(x.name, f.p.PayerAccount)

@@ -40,9 +40,9 @@ func (f *nachaFile) entry(rec []byte) {
 	if len(id) == 0 || allBlank(id) {
 		id = columns(rec, 80, 94)
 	}
-	p.EndToEndID = latin(p.EndToEndID[:0], id)
-	p.PayeeName = latin(p.PayeeName[:0], name)
-	p.PayeeAccount = latin(p.PayeeAccount[:0], account)
+	p.EndToEndID = f.recs.text(p.EndToEndID[:0], id)
+	p.PayeeName = f.recs.text(p.PayeeName[:0], name)
+	p.PayeeAccount = f.recs.text(p.PayeeAccount[:0], account)
 	p.Reference = append(p.Reference[:0], x.about...)
 	p.ExecutionDate = x.date
 	f.pending, f.addenda = true, 0
@@ -103,10 +103,10 @@ func (f *nachaFile) addendum(rec []byte) {
 	switch kind := string(columns(rec, 2, 3)); {
 	case !f.batch.iat && kind == "05" && f.addenda == 1, f.batch.iat && kind == "17":
 		if text := columns(rec, 4, 83); !allBlank(text) {
-			p.Reference = latin(p.Reference[:0], text)
+			p.Reference = f.recs.text(p.Reference[:0], text)
 		}
 	case f.batch.iat && kind == "10":
-		p.PayeeName = latin(p.PayeeName[:0], columns(rec, 47, 81))
+		p.PayeeName = f.recs.text(p.PayeeName[:0], columns(rec, 47, 81))
 	}
 }
 

@@ -77,13 +77,14 @@ type netsFile struct {
 	day     [6]byte // as written
 	date    []byte
 	dated   bool // the date is among the facts
+	past    bool // it has passed
 	text    bool // the reference is a text, not a KID
 }
 
 func openNets(prefix []byte, s *sheet) reader {
 	size, _ := netsLook(prefix)
 	f := &netsFile{s: s}
-	f.recs = records{s: s, size: size, take: f.record}
+	f.recs = newRecords(s, size, f.record)
 	f.all.sum = AmountFromMinor(0, 2)
 	f.p.Currency = []byte("NOK")
 	s.facts.Format, s.facts.Encoding = "nets-ocr", "us-ascii"
@@ -225,15 +226,15 @@ func (f *netsFile) transaction(rec []byte) {
 		if f.date, ok = dayDMY(f.date[:0], field); !ok && string(field) != "000000" && f.s.finds("date-shape") {
 			f.s.finding("date-shape", f.recs.where(), "%q is not a date", field)
 		}
-		f.dated = false
+		f.dated, f.past = false, len(f.date) > 0 && string(f.date) < f.s.today
 	}
 	p.ExecutionDate = f.date
 	f.s.orders = f.service == "21"
-	if f.s.orders && len(f.date) > 0 && string(f.date) < f.s.today && f.s.finds("date-past") {
+	if f.s.orders && f.past && f.s.finds("date-past") {
 		f.s.finding("date-past", f.recs.where(), "the due date %s has passed", f.date)
 	}
 	p.PayerName, p.PayerAccount = p.PayerName[:0], p.PayerAccount[:0]
-	p.Reference = latin(p.Reference[:0], columns(rec, 50, 74))
+	p.Reference = f.recs.text(p.Reference[:0], columns(rec, 50, 74))
 	f.text = len(p.Reference) == 0
 	if kid := p.Reference; !f.text && checkLuhn(kid) != luhnRight && !mod11(kid) && f.s.finds("kid-check-digit") {
 		f.s.finding("kid-check-digit", f.recs.where(), "the KID %q is not valid", kid)
@@ -254,11 +255,11 @@ func (f *netsFile) describe(rec []byte, kind int) {
 	case kind == 31 && f.service == "09":
 		p.PayerAccount = f.account(p.PayerAccount[:0], columns(rec, 48, 58), "payer")
 	case kind == 31:
-		p.PayerName = latin(p.PayerName[:0], columns(rec, 16, 25))
+		p.PayerName = f.recs.text(p.PayerName[:0], columns(rec, 16, 25))
 	case f.text && len(p.Reference) == 0 && kind == 32:
-		p.Reference = latin(p.Reference, columns(rec, 16, 55))
+		p.Reference = f.recs.text(p.Reference, columns(rec, 16, 55))
 	case f.text && len(p.Reference) == 0:
-		p.Reference = latin(p.Reference, columns(rec, 21, 60))
+		p.Reference = f.recs.text(p.Reference, columns(rec, 21, 60))
 	}
 }
 

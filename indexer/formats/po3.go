@@ -67,12 +67,12 @@ func openPO3(prefix []byte, s *sheet) reader {
 }
 
 func (f *po3File) record(rec []byte) {
-	kind := string(columns(rec, 1, 4)) // compared only, so not allocated
-	if !f.inSection && kind != "MH00" {
+	kind := columns(rec, 1, 4)
+	if !f.inSection && string(kind) != "MH00" {
 		f.s.malformed("record %d stands outside of a section from MH00 to MT00", f.records)
 		return
 	}
-	switch kind {
+	switch string(kind) {
 	case "MH00":
 		f.open(rec)
 	case "PI00":
@@ -86,7 +86,7 @@ func (f *po3File) record(rec []byte) {
 	case "BE01":
 		f.name = f.text(f.name[:0], columns(rec, 23, 57))
 	case "BM99":
-		if f.pending && len(f.ref) < maxBGReference && len(trim(columns(rec, 5, 74))) > 0 {
+		if f.pending && len(f.ref) < maxBGReference && !empty(columns(rec, 5, 74)) {
 			if len(f.ref) > 0 {
 				f.ref = append(f.ref, ' ')
 			}

@@ -17,6 +17,8 @@ type sheet struct {
 
 	closed bool // malformed or unrecognised: nothing more is read
 
+	recent [256]uint8 // where among the payers some are that came before, by their sketch: a search took a sixth of Nets's time
+
 	both           bool // the format has both directions: negative payments are debits
 	totals, debits sums
 
@@ -29,6 +31,7 @@ type sums struct {
 	list     []Total
 	decimals []uint8 // of each currency in list
 	last     int     // where in list the last payment went
+	code     uint32  // its currency's threeLetters
 }
 
 // maxCurrencies bounds the totals of one file; ISO 4217 has fewer than 200 codes.
@@ -124,12 +127,28 @@ func (s *sheet) payer(name, account []byte) {
 	if len(payers) >= MaxPayers || len(name)+len(account) == 0 {
 		return
 	}
-	for i := len(payers) - 1; i >= 0; i-- {
-		if payers[i].Account == string(account) && payers[i].Name == string(name) {
-			return
-		}
+	is := func(p *Party) bool { return p.Account == string(account) && p.Name == string(name) }
+	at := &s.recent[(sketch(name)+sketch(account))%len(s.recent)]
+	if i := int(*at); i < len(payers) && is(&payers[i]) {
+		return
 	}
-	s.facts.Payers = append(payers, Party{Name: string(name), Account: string(account)})
+	i := len(payers) - 1
+	for i >= 0 && !is(&payers[i]) {
+		i--
+	}
+	if i < 0 {
+		i = len(payers)
+		s.facts.Payers = append(payers, Party{Name: string(name), Account: string(account)})
+	}
+	*at = uint8(i)
+}
+
+// sketch is a number that tells most names and accounts apart by a few of their letters.
+func sketch(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	return ((len(b)*31+int(b[0]))*31+int(b[len(b)/2]))*31 + int(b[len(b)-1])
 }
 
 // executes enters an execution date, "" for none. The slice is not kept.
@@ -184,28 +203,37 @@ func (s *sheet) add(p *Payment) bool {
 		return false
 	}
 	t.Amount = sum
-	s.checkAmount(amount, into)
+	if amount.scale > into.decimals[into.last] {
+		s.checkAmount(amount, into)
+	}
 	t.Payments++
 	return true
 }
 
 // of is where the currency is summed up; nil when there are too many.
 func (s *sums) of(currency []byte) *Total {
-	if s.last < len(s.list) && s.list[s.last].Currency == string(currency) {
+	code := threeLetters(currency)
+	if code != 0 && code == s.code { // nearly always
 		return &s.list[s.last]
 	}
-	for i := range s.list {
-		if s.list[i].Currency == string(currency) {
-			s.last = i
-			return &s.list[i]
+	at := slices.IndexFunc(s.list, func(t Total) bool { return t.Currency == string(currency) })
+	if at < 0 {
+		if len(s.list) >= maxCurrencies {
+			return nil
 		}
+		at = len(s.list)
+		s.list = append(s.list, Total{Currency: string(currency)})
 	}
-	if len(s.list) >= maxCurrencies {
-		return nil
-	}
-	s.last = len(s.list)
-	s.list = append(s.list, Total{Currency: string(currency)})
+	s.last, s.code = at, code
 	return &s.list[s.last]
+}
+
+// threeLetters is a number for a currency, to compare it; 0 if it has not three letters.
+func threeLetters(b []byte) uint32 {
+	if len(b) != 3 {
+		return 0
+	}
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | 1<<24
 }
 
 // sorted is a copy, by currency.

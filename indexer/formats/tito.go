@@ -56,7 +56,7 @@ type titoFile struct {
 
 func openTITO(_ []byte, s *sheet) reader {
 	f := &titoFile{s: s}
-	f.recs = records{s: s, take: f.record}
+	f.recs = newRecords(s, 0, f.record)
 	s.both = true
 	s.facts.Format, s.facts.Encoding = "tito", "us-ascii"
 	return f

@@ -70,7 +70,7 @@ type totalInFile struct {
 func openTotalIn(prefix []byte, s *sheet) reader {
 	size, _ := totalInLook(prefix)
 	f := &totalInFile{s: s}
-	f.recs = records{s: s, size: size, take: f.record}
+	f.recs = newRecords(s, size, f.record)
 	s.facts.Format, s.facts.Encoding = "total-in", "us-ascii"
 	return f
 }
@@ -133,7 +133,7 @@ func (f *totalInFile) record(rec []byte) {
 func (f *totalInFile) start(rec []byte) {
 	f.begun = true
 	facts := &f.s.facts
-	facts.MessageID = string(latin(nil, columns(rec, 3, 14)))
+	facts.MessageID = string(f.recs.text(nil, columns(rec, 3, 14)))
 	if t := columns(rec, 15, 34); len(t) >= 14 {
 		day, ok := dayLong(nil, t[:8])
 		if facts.CreatedAt = string(day); ok && digits(t[8:14]) {
@@ -160,8 +160,8 @@ func (f *totalInFile) open(rec []byte) {
 	f.inAccount, f.part = true, claim{hasCount: true, hasSum: true, summed: AmountFromMinor(0, 2)}
 	f.accounts++
 	p := &f.p
-	p.PayeeAccount = latin(p.PayeeAccount[:0], columns(rec, 3, 38))
-	p.Currency = latin(p.Currency[:0], columns(rec, 39, 41))
+	p.PayeeAccount = f.recs.text(p.PayeeAccount[:0], columns(rec, 3, 38))
+	p.Currency = f.recs.text(p.Currency[:0], columns(rec, 39, 41))
 	if !validCurrency(p.Currency) && f.s.finds("currency-shape") {
 		f.s.finding("currency-shape", f.recs.where(), "%q is not a currency code", p.Currency)
 	}
@@ -193,11 +193,11 @@ func (f *totalInFile) transaction(rec []byte, drawn bool) {
 	}
 	f.part.summed, f.pending = sum, true
 	f.part.counted++
-	f.serial = latin(f.serial[:0], columns(rec, 53, 69))
+	f.serial = f.recs.text(f.serial[:0], columns(rec, 53, 69))
 	p.EndToEndID, p.ExecutionDate = f.serial, f.date
 	p.PayerName, p.PayerAccount = p.PayerName[:0], p.PayerAccount[:0]
 	if p.Reference = p.Reference[:0]; !zeros(columns(rec, 3, 37)) {
-		p.Reference = latin(p.Reference, bytes.TrimLeft(columns(rec, 3, 37), "0 ")) // it is filled up with zeros
+		p.Reference = f.recs.text(p.Reference, bytes.TrimLeft(columns(rec, 3, 37), "0 ")) // it is filled up with zeros
 	}
 }
 
@@ -221,15 +221,15 @@ func (f *totalInFile) describe(rec []byte, kind int64) {
 	switch kind {
 	case 30, 40:
 		if len(p.Reference) == 0 {
-			p.Reference = squeeze(latin(p.Reference, columns(rec, 3, 72)))
+			p.Reference = squeeze(f.recs.text(p.Reference, columns(rec, 3, 72)))
 		}
 	case 50:
-		p.PayerName = squeeze(latin(p.PayerName[:0], columns(rec, 3, 72)))
+		p.PayerName = squeeze(f.recs.text(p.PayerName[:0], columns(rec, 3, 72)))
 	case 60:
-		p.PayerAccount = latin(p.PayerAccount[:0], columns(rec, 3, 38))
+		p.PayerAccount = f.recs.text(p.PayerAccount[:0], columns(rec, 3, 38))
 	case 61:
 		if len(p.PayerName) == 0 {
-			p.PayerName = squeeze(latin(p.PayerName, columns(rec, 3, 72)))
+			p.PayerName = squeeze(f.recs.text(p.PayerName, columns(rec, 3, 72)))
 		}
 	case 51, 52, 62, 63, 70:
 	default:
