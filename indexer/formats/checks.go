@@ -8,8 +8,14 @@ func validIBAN(b []byte) bool {
 		return false
 	}
 	mod := uint64(0)
-	for _, c := range b[4:] { // a value below 2^57 takes two more digits without overflow
-		switch {
+	for rest := b[4:]; len(rest) > 0; {
+		if len(rest) >= 8 {
+			if w := binary.LittleEndian.Uint64(rest); eightAreDigits(w) {
+				mod, rest = mod%97*1e8+uint64(eightDigits(w)), rest[8:]
+				continue
+			}
+		}
+		switch c := rest[0]; {
 		case digit(c):
 			mod = mod*10 + uint64(c-'0')
 		case upper(c):
@@ -17,7 +23,7 @@ func validIBAN(b []byte) bool {
 		default:
 			return false
 		}
-		if mod >= 1<<57 {
+		if rest = rest[1:]; mod >= 1<<57 { // below it, two more digits do not overflow
 			mod %= 97
 		}
 	}

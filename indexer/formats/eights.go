@@ -11,6 +11,7 @@ const (
 	blanks   = 0x2020202020202020
 	zeroes   = 0x3030303030303030 // eight '0'
 	highBits = 0x8080808080808080
+	ones     = 0x0101010101010101
 )
 
 // aboard tells what a run of bytes has on board: control characters (below a blank), and bytes beyond ASCII. It is asked once a
@@ -60,7 +61,7 @@ func plainRun(b []byte) int {
 	for ; len(b)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(b[n:])
 		// Only the first mark counts: behind it, what a byte borrows or carries may mark others.
-		if marks := (w | (w - blanks) | (w + 0x0101010101010101)) & highBits; marks != 0 {
+		if marks := (w | (w - blanks) | (w + ones)) & highBits; marks != 0 {
 			return n + bits.TrailingZeros64(marks)/8
 		}
 	}
@@ -70,10 +71,16 @@ func plainRun(b []byte) int {
 	return n
 }
 
+// below marks, with its highest bit, each byte of w that is below that of n, which is ASCII. Only the first mark counts:
+// behind it, what a byte borrows may mark others.
+func below(w, n uint64) uint64 { return (w - n) &^ w & highBits }
+
+// equal marks so each byte of w that is c.
+func equal(w uint64, c byte) uint64 { return below(w^uint64(c)*ones, ones) }
+
 // ranged marks, with its highest bit, each byte of a word of ASCII that lies from low to high.
 func ranged(w uint64, low, high byte) uint64 {
-	const each = 0x0101010101010101
-	return (w + uint64(0x80-low)*each) ^ (w + uint64(0x7F-high)*each)
+	return (w + uint64(0x80-low)*ones) ^ (w + uint64(0x7F-high)*ones)
 }
 
 // trimBlanks is bytes.Trim(b, " "), faster.
@@ -184,5 +191,5 @@ func luhnEight(w uint64) int {
 	w &= 0x0F0F0F0F0F0F0F0F
 	w += w & 0x00FF00FF00FF00FF
 	w -= ((w + 0x7676767676767676) & highBits >> 7) * 9 // those beyond 9, of which it marks the highest bits
-	return int(w * 0x0101010101010101 >> 56)
+	return int(w * ones >> 56)
 }

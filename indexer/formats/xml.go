@@ -296,16 +296,16 @@ func plain(d []byte, pos int) (end int, high bool) {
 	i, bits8 := pos, uint64(0)
 	for ; i+8 <= len(d); i += 8 {
 		w := binary.LittleEndian.Uint64(d[i:])
-		if stops := (below(w, 0x20) | is(w, '<') | is(w, '&') | is(w, ']')) & eachHigh; stops != 0 {
-			at := bits.TrailingZeros64(stops) // the lowest one is right, whatever was borrowed above it
-			if at /= 8; !textStops[d[i+at]] {
+		if stops := (below(w, blanks) | equal(w, '<') | equal(w, '&') | equal(w, ']')); stops != 0 {
+			at := bits.TrailingZeros64(stops) / 8
+			if !textStops[d[i+at]] {
 				break // a line feed, say
 			}
-			return i + at, (bits8|w&(1<<(8*at)-1))&eachHigh != 0
+			return i + at, (bits8|w&(1<<(8*at)-1))&highBits != 0
 		}
 		bits8 |= w
 	}
-	high = bits8&eachHigh != 0
+	high = bits8&highBits != 0
 	for ; i < len(d); i++ {
 		c := d[i]
 		if textStops[c] {
@@ -315,16 +315,6 @@ func plain(d []byte, pos int) (end int, high bool) {
 	}
 	return len(d), high
 }
-
-// Eight bytes as one number: 0x01 and 0x80 in each; the high bit of those that are below n (of ASCII) or equal to c.
-const (
-	eachLow  = 0x0101010101010101
-	eachHigh = 0x8080808080808080
-)
-
-func below(w, n uint64) uint64 { return (w - eachLow*n) &^ w }
-
-func is(w, c uint64) uint64 { return below(w^eachLow*c, 1) }
 
 // invalidUTF8 is where b stops to be characters that XML allows, or its length. ASCII's control characters are not
 // looked at. With open, b may end within a character.
