@@ -109,9 +109,11 @@ func (l *look) store(ctx context.Context, s *Sending, temp string) error {
 // place gives the temporary file its name, or one like it if that is taken. doubt: an earlier look may have done that, and
 // the server may be doing it still.
 func (l *look) place(ctx context.Context, s *Sending, temp string, doubt bool) error {
-	s.State = sendPlacing
-	if err := l.noteSend(ctx, s); err != nil {
-		return err
+	if !doubt {
+		s.State = sendPlacing
+		if err := l.noteSend(ctx, s); err != nil {
+			return err
+		}
 	}
 	name := arrivalName(s.Name)
 	err := ErrExists
