@@ -91,7 +91,7 @@ func (d *delivery) dieEverywhere(t *testing.T) {
 	t.Helper()
 	share, all := 1, len(killPoints)
 	if os.Getenv("CI") == "true" {
-		share, all = 3, 36 // of each of three servers
+		share, all = 8, 100
 	}
 	total := func() (n int) {
 		for _, k := range d.died {
@@ -100,7 +100,7 @@ func (d *delivery) dieEverywhere(t *testing.T) {
 		return n
 	}
 	for round := 0; slices.Min(d.died) < share || total() < all; round++ {
-		if round == 5*share {
+		if round == 5*share+10 {
 			t.Fatalf("%d deliveries were killed only at %v", round, d.died)
 		}
 		content := make([]byte, 300_000+round)
@@ -108,8 +108,11 @@ func (d *delivery) dieEverywhere(t *testing.T) {
 		d.sent = append(d.sent, sum(content))
 		d.must("send", "acme", save(t, d.dir, fmt.Sprintf("sent-%d.bin", round%2), content), "-c", d.config)
 		for i, point := range killPoints {
-			if d.dieAt(t, point) {
+			died, there := d.dieAt(t, point)
+			if there {
 				d.died[i]++
+			}
+			if died {
 				d.arrived(t, false)
 				d.start()
 			}
@@ -130,31 +133,34 @@ func (d *delivery) dieEverywhere(t *testing.T) {
 
 var queueFile = regexp.MustCompile(`/index\.db-wal>`)
 
-// dieAt lets the gateway deliver and kills it at a point, if it comes there.
-func (d *delivery) dieAt(t *testing.T, point killPoint) bool {
+// dieAt lets the gateway deliver and kills it at a point, if it comes there. It may die too late: there says that its look
+// had not ended.
+func (d *delivery) dieAt(t *testing.T, point killPoint) (died, there bool) {
 	t.Helper()
 	var x *tracer
+	ended := func() bool { return d.alive() }
 	if point.call != "" {
 		x = d.trace(t, "-e", "trace="+point.call, "-e", "inject="+point.call+":signal=KILL:when=1")
 	} else {
-		defer d.watch(t, point)()
+		ended = d.watch(t, point)
 	}
 	out, talk, code := d.command("", "poll", "kund", "--json", "-c", d.config)
 	if strings.Contains(out, `"trouble"`) {
 		t.Fatalf("poll: exit %d: %s%s", code, out, talk)
 	}
-	if code == 0 && d.alive() {
-		if x != nil {
-			x.end()
-		}
-		return false
+	if died = !ended(); died {
+		<-d.exited
 	}
-	<-d.exited
-	return x == nil || slices.ContainsFunc(x.detach(t), queueFile.MatchString)
+	if x == nil {
+		return died, died && code != 0
+	}
+	lines := x.detach(t)
+	return died, died && code != 0 && slices.ContainsFunc(lines, queueFile.MatchString)
 }
 
-// watch kills the gateway as soon as the point is seen in the customer's folder. What it gives ends that.
-func (d *delivery) watch(t *testing.T, point killPoint) (end func()) {
+// watch kills the gateway as soon as the point is seen in the customer's folder. What it gives ends that, and says whether
+// the gateway lives.
+func (d *delivery) watch(t *testing.T, point killPoint) (end func() bool) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -164,26 +170,27 @@ func (d *delivery) watch(t *testing.T, point killPoint) (end func()) {
 	if _, err := unix.InotifyAddWatch(fd, d.in, point.seen); err != nil {
 		t.Fatal(err)
 	}
-	daemon, ended := d.cmd.Process, make(chan struct{})
+	daemon, lives := d.cmd.Process, make(chan bool, 1)
 	go func() {
-		defer close(ended)
 		b := make([]byte, 64<<10)
 		for {
 			n, err := events.Read(b)
 			if err != nil {
+				lives <- true
 				return
 			}
 			for e := b[:n]; len(e) >= unix.SizeofInotifyEvent; {
 				long := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(e[12:]))
 				if temp := bytes.HasPrefix(e[unix.SizeofInotifyEvent:long], []byte(".sealgate-")); temp != point.final {
 					daemon.Kill()
+					lives <- false
 					return
 				}
 				e = e[long:]
 			}
 		}
 	}()
-	return func() { events.Close(); <-ended }
+	return func() bool { events.Close(); return <-lives }
 }
 
 // arrived looks at what lies there: whole files only, each once, and, when all is delivered, all of them and nothing else.
