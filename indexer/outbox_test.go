@@ -128,6 +128,10 @@ func TestOutboxShort(t *testing.T) {
 			if n, err := io.Copy(io.Discard, r); !errors.Is(err, c.want) {
 				t.Errorf("%d of %d bytes, and then %v", n+1000, len(content), err)
 			}
+			// Who reads it at any place knows nothing of the bytes before, but much of the end.
+			if n, err := x.ReadOutbox(t.Context(), f.ID, make([]byte, 10), 2*outboxPiece+1500); (n == 0 || c.name != "changed") && !errors.Is(err, c.want) {
+				t.Errorf("in the third piece: %d bytes, %v", n, err)
+			}
 		})
 	}
 }

@@ -23,7 +23,7 @@ type Depot interface {
 	ForgetPolled(ctx context.Context, account, remote, path string) error
 	// Sends gives what is to be delivered to a remote and due by a time, the oldest first; NextSend when something is due
 	// next, the zero time if nothing waits. NoteSend keeps how far one has come, durable
-	// when it returns. Content gives the bytes of one. Both, and the reading of it, give ErrWithdrawn when it is not to be sent any more.
+	// when it returns. Content gives the bytes of one. ErrWithdrawn, also in reading them: it is not to be sent any more.
 	Sends(ctx context.Context, account, remote string, by time.Time, limit int) ([]Sending, error)
 	NextSend(ctx context.Context, account, remote string) (time.Time, error)
 	NoteSend(ctx context.Context, account string, s Sending) error
@@ -34,15 +34,16 @@ type Depot interface {
 // temporary file there gets its name, and to "sent". Whoever finds "placing" after a crash looks for the temporary file: if
 // it is not there any more, it has got its name.
 type Sending struct {
-	N       int64 // its number
-	Remote  string
-	Kind    string // receipt or file
-	File    string // id
-	Name    string // under which it arrives
-	State   string // waiting, placing, sent
-	Tries   int    // that failed
-	NextAt  time.Time
-	Trouble string // of the last of them
+	N      int64 // its number
+	Remote string
+	Kind   string // receipt or file
+	File   string // id
+	Name   string // under which it arrives
+	State  string // waiting, placing, sent
+	Tries  int
+	NextAt time.Time
+
+	Trouble string // why the last try failed
 }
 
 // The states of what is sent.
