@@ -138,7 +138,7 @@ var queueFile = regexp.MustCompile(`/index\.db-wal>`)
 func (d *delivery) dieAt(t *testing.T, point killPoint) (died, there bool) {
 	t.Helper()
 	var x *tracer
-	ended := func() bool { return d.alive() }
+	ended := d.alive
 	if point.call != "" {
 		x = d.trace(t, "-e", "trace="+point.call, "-e", "inject="+point.call+":signal=KILL:when=1")
 	} else {
