@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -22,7 +23,7 @@ import (
 type OutboxLine struct {
 	ID      string   `json:"id"`
 	Account string   `json:"account"`
-	Name    string   `json:"name"`
+	Name    string   `json:"name"` // under which it is shown
 	Size    int64    `json:"size"`
 	SHA256  string   `json:"sha256"`
 	Remotes []string `json:"remotes,omitempty"` // which it is delivered to
@@ -63,6 +64,12 @@ func (g *Gateway) Send(ctx context.Context, account, name string, content io.Rea
 	if !transport.PlainName(name) {
 		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", plain(name))}
 	}
+	var refusal *transport.Refusal
+	if err := g.Room(transport.Guest{Account: account}, name); errors.As(err, &refusal) {
+		return OutboxLine{}, &No{Text: refusal.Sentence, Hint: "sealgate status"}
+	} else if err != nil {
+		return OutboxLine{}, err
+	}
 	sum := sha256.New()
 	in := &measured{r: io.LimitReader(content, a.MaxFileSize+1), sum: sum}
 	f := &indexer.OutboxFile{ID: g.newID(), Name: name, MadeAt: g.now(), Who: who}
@@ -70,17 +77,18 @@ func (g *Gateway) Send(ctx context.Context, account, name string, content io.Rea
 	if err == nil && in.n > a.MaxFileSize {
 		err = &No{Text: fmt.Sprintf("%s is longer than the account's max_file_size", plain(name))}
 	}
-	if err != nil { // what was stored of it is swept at the next start
-		return OutboxLine{}, err
-	}
 	f.Size, f.SHA256 = in.n, hex.EncodeToString(sum.Sum(nil))
 	remotes := a.sendRemotes()
-	if err := a.index.AddOutbox(ctx, f, remotes); err != nil {
-		return OutboxLine{}, err
+	if err == nil {
+		err = a.index.AddOutbox(ctx, f, func(n int) string { return transport.Beside(name, f.ID, n) }, remotes)
+	}
+	if err != nil {
+		// What was stored of it is nobody's; if it cannot go now, it is swept at the next start.
+		return OutboxLine{}, errors.Join(err, a.index.DropOutboxPieces(ctx, f.ID))
 	}
 	g.log.Info("outbox", "account", account, "file", f.ID, "user", who, "size", f.Size)
 	g.wake(a)
-	return OutboxLine{ID: f.ID, Account: account, Name: name, Size: f.Size, SHA256: f.SHA256, Remotes: remotes}, nil
+	return OutboxLine{ID: f.ID, Account: account, Name: f.Name, Size: f.Size, SHA256: f.SHA256, Remotes: remotes}, nil
 }
 
 // measured counts and hashes what is read.
@@ -135,7 +143,16 @@ func (g *Gateway) ReadOutbox(ctx context.Context, account, id string, p []byte, 
 	if a == nil {
 		return 0, errNoSuchFile
 	}
-	return a.index.ReadOutbox(ctx, id, p, off)
+	n, err := a.index.ReadOutbox(ctx, id, p, off)
+	return n, withdrawn(err)
+}
+
+// withdrawn says in the doors' words that something has left the outbox.
+func withdrawn(err error) error {
+	if errors.Is(err, indexer.ErrNotFound) {
+		return transport.ErrWithdrawn
+	}
+	return err
 }
 
 // Fetched takes a file out of the outbox: the customer has removed it, as one does who has fetched it.
@@ -168,7 +185,8 @@ func (g *Gateway) Sends(ctx context.Context, account, remote string, by time.Tim
 	}
 	list := make([]transport.Sending, len(due))
 	for i, s := range due {
-		list[i] = transport.Sending{N: s.N, Remote: s.Remote, Kind: s.Kind, File: s.File, Name: s.Name, State: s.State, Tries: s.Tries, NextAt: s.NextAt}
+		list[i] = transport.Sending{N: s.N, Remote: s.Remote, Kind: s.Kind, File: s.File, Name: s.Name, State: s.State,
+			Tries: s.Tries, NextAt: s.NextAt, Trouble: s.Trouble}
 	}
 	return list, nil
 }
@@ -179,9 +197,9 @@ func (g *Gateway) NoteSend(ctx context.Context, account string, s transport.Send
 	if a == nil {
 		return errNoSuchFile
 	}
-	return a.index.NoteSend(ctx, &indexer.Send{
-		N: s.N, Remote: s.Remote, Kind: s.Kind, File: s.File, Name: s.Name, State: s.State, Tries: s.Tries, NextAt: s.NextAt,
-	})
+	return withdrawn(a.index.NoteSend(ctx, &indexer.Send{
+		N: s.N, Remote: s.Remote, Kind: s.Kind, File: s.File, Name: s.Name, State: s.State, Tries: s.Tries, NextAt: s.NextAt, Trouble: s.Trouble,
+	}))
 }
 
 // Content gives the bytes of what is to be delivered. A receipt says what is true of its file now.
@@ -191,11 +209,8 @@ func (g *Gateway) Content(ctx context.Context, account string, s transport.Sendi
 		return nil, errNoSuchFile
 	}
 	if s.Kind == indexer.SendFile {
-		there, err := a.index.HasOutbox(ctx, s.File)
-		if err == nil && !there {
-			err = transport.ErrGone
-		}
-		return a.index.OutboxReader(ctx, s.File), err
+		r, err := a.index.OutboxReader(ctx, s.File)
+		return outgoing{r}, withdrawn(err)
 	}
 	f, err := g.one(ctx, a, s.File)
 	if err != nil {
@@ -203,6 +218,14 @@ func (g *Gateway) Content(ctx context.Context, account string, s transport.Sendi
 	}
 	text, err := newReceipt(f)
 	return bytes.NewReader(text), err
+}
+
+// outgoing reads a file of the outbox for its delivery.
+type outgoing struct{ io.Reader }
+
+func (o outgoing) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	return n, withdrawn(err)
 }
 
 // Send puts a file into an account's outbox.

@@ -16,7 +16,7 @@ type RemoteLine struct {
 	Account   string               `json:"account"`
 	Remote    string               `json:"remote"`
 	URL       string               `json:"url"`
-	State     string               `json:"state"` // up, down, looking, "not looked at yet", "not running"
+	State     string               `json:"state"` // up, down, looking, "not looked at yet", "not running", "not configured"
 	LastLook  string               `json:"last_look,omitempty"`
 	LastGood  string               `json:"last_good,omitempty"`
 	NextLook  string               `json:"next_look,omitempty"`
@@ -27,6 +27,11 @@ type RemoteLine struct {
 	Trouble   string               `json:"trouble,omitempty"`
 	Result    transport.LookResult `json:"result"`         // of the last look
 	Late      *LateLine            `json:"late,omitempty"` // the file that should have come from it
+	// Lag is how late we are, in seconds: how long ago a look was due that has not gone well yet, or how old the oldest
+	// delivery is that waits, whichever is more.
+	Lag           int64      `json:"lag"`
+	Queue         *QueueLine `json:"queue,omitempty"`         // what waits to be delivered to it
+	Undeliverable bool       `json:"undeliverable,omitempty"` // the configuration does not say how
 }
 
 // PollQuery asks for a look now. Remote is a remote's name, or ACCOUNT/NAME where several accounts have one of that name.
@@ -34,7 +39,10 @@ type PollQuery struct{ Remote string }
 
 // Remotes tells how the customers' servers are doing, and which of them owe a file.
 func (g *Gateway) Remotes(ctx context.Context) ([]RemoteLine, error) {
-	lines := g.remoteLines()
+	lines, err := g.queued(ctx, g.remoteLines())
+	if err != nil {
+		return nil, err
+	}
 	late, err := g.late(ctx)
 	if err != nil {
 		return nil, err

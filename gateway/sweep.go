@@ -61,8 +61,12 @@ func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if uploads+payments+copies > 0 {
-		log.Info("swept", "account", a.ID, "uploads", uploads, "payments", payments, "copies", copies)
+	outbox, err := a.index.SweepOutbox(ctx)
+	if err != nil {
+		return err
+	}
+	if uploads+payments+copies+outbox > 0 {
+		log.Info("swept", "account", a.ID, "uploads", uploads, "payments", payments, "copies", copies, "outbox", outbox)
 	}
 	return nil
 }

@@ -128,8 +128,16 @@ type Status struct {
 	DiskLowSince   string          `json:"disk_low_since,omitempty"`
 	Memory         int64           `json:"memory"` // bytes of uploads under way
 	Accounts       []AccountStatus `json:"accounts"`
-	Late           []LateLine      `json:"late,omitempty"` // expected files that have not come; each is a problem too
-	Problems       []string        `json:"problems"`       // each ends with what to do
+	Late           []LateLine      `json:"late,omitempty"`   // expected files that have not come; each is a problem too
+	Queues         []QueueOf       `json:"queues,omitempty"` // what waits to be delivered; what cannot be is a problem too
+	Problems       []string        `json:"problems"`         // each ends with what to do
+}
+
+// QueueOf is what waits to be delivered to a remote: a part of Status.
+type QueueOf struct {
+	Account string `json:"account"`
+	Remote  string `json:"remote"`
+	QueueLine
 }
 
 // AccountStatus is a customer's part of Status.
@@ -160,10 +168,20 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if free < cfg.DiskFloor {
 		s.Problems = append(s.Problems, "disk: refusing uploads, "+sizeText(free)+" free under "+cfg.DataDir+", floor "+sizeText(cfg.DiskFloor))
 	}
-	for _, r := range g.remoteLines() {
+	remotes, err := g.queued(ctx, g.remoteLines())
+	if err != nil {
+		return Status{}, err
+	}
+	for _, r := range remotes {
 		if r.State == "down" {
 			s.Problems = append(s.Problems, fmt.Sprintf("account %s: remote %s down since %s, %d looks: %s: %s; sealgate remotes test %[1]s/%[2]s",
 				r.Account, r.Remote, r.DownSince, r.Failed, r.Step, r.Trouble))
+		}
+		if problem := r.problem(); problem != "" {
+			s.Problems = append(s.Problems, problem)
+		}
+		if r.Queue != nil {
+			s.Queues = append(s.Queues, QueueOf{Account: r.Account, Remote: r.Remote, QueueLine: *r.Queue})
 		}
 	}
 	if s.Late, err = g.late(ctx); err != nil {

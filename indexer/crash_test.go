@@ -44,7 +44,7 @@ func TestCrashWriter(t *testing.T) {
 				f := newFile(t, fmt.Sprint("small ", w, i, newID(epoch)), epoch)
 				f.Facts.Payments = 0
 				f.Facts.Totals = nil
-				commit(t, x, &Delivery{File: f, Copy: make([]byte, 3000), Window: time.Hour, Judge: func(Earlier) {}})
+				commit(t, x, &Delivery{File: f, Copy: make([]byte, 3000), Window: time.Hour, Judge: func(Earlier) {}, Receipts: []string{"bank", "post"}, Receipt: "r"})
 				said(f)
 				if i%5 == 4 {
 					if err := x.Rename(t.Context(), f.ID, "renamed", "u1"); err != nil {
@@ -122,6 +122,13 @@ func TestCrash(t *testing.T) {
 		}
 		if n := count(t, x, `SELECT count(*) FROM blocks b WHERE NOT EXISTS (SELECT 1 FROM files WHERE id = b.file)`); n != 0 {
 			t.Errorf("kill %d: %d blocks without a file after %d uploads were swept", kill, n, swept)
+		}
+		// Large files have no receipts; each small one has both, however it ended.
+		if n := count(t, x, `SELECT count(*) FROM files f WHERE payments = 0 AND 2 <> (SELECT count(*) FROM sends WHERE file = f.id)`); n != 0 {
+			t.Errorf("kill %d: %d files are there without their receipts being queued", kill, n)
+		}
+		if n := count(t, x, `SELECT count(*) FROM sends WHERE file NOT IN (SELECT id FROM files)`); n != 0 {
+			t.Errorf("kill %d: %d receipts are queued of files that are not there", kill, n)
 		}
 		if kill%10 == 9 || kill == kills-1 {
 			sound(t, x)

@@ -34,6 +34,7 @@ func TestPlans(t *testing.T) {
 		{sqlBlocksByMessage, "SEARCH b USING INDEX blocks_file (file=?)", asked},
 		{sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", asked},
 		{sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", asked},
+		{sqlQueues, "SCAN s USING INDEX sends_waiting", nil},
 		{sqlVerifyBlock, "SEARCH b USING INDEX blocks_file (file=? AND no=?)", []any{"", 1}},
 	} {
 		rows, err := x.d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)
@@ -51,7 +52,7 @@ func TestPlans(t *testing.T) {
 		}
 		rows.Close()
 		got := strings.Join(plan, "\n")
-		if !strings.Contains(got, c.want) || strings.Contains(got, "SCAN") {
+		if !strings.Contains(got, c.want) || strings.Contains(strings.Replace(got, c.want, "", 1), "SCAN") {
 			t.Errorf("%s\nplan:\n%s\nwant %s, and no scan", c.query, got, c.want)
 		}
 		if strings.Contains(got, "TEMP B-TREE") && !strings.Contains(c.query, "sha256 BETWEEN") {

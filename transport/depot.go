@@ -23,7 +23,7 @@ type Depot interface {
 	ForgetPolled(ctx context.Context, account, remote, path string) error
 	// Sends gives what is to be delivered to a remote and due by a time, the oldest first; NextSend when something is due
 	// next, the zero time if nothing waits. NoteSend keeps how far one has come, durable
-	// when it returns. Content gives the bytes of one; ErrGone when there is nothing to be sent any more.
+	// when it returns. Content gives the bytes of one. ErrWithdrawn, also in reading them: it is not to be sent any more.
 	Sends(ctx context.Context, account, remote string, by time.Time, limit int) ([]Sending, error)
 	NextSend(ctx context.Context, account, remote string) (time.Time, error)
 	NoteSend(ctx context.Context, account string, s Sending) error
@@ -42,6 +42,8 @@ type Sending struct {
 	State  string // waiting, placing, sent
 	Tries  int
 	NextAt time.Time
+
+	Trouble string // why the last try failed
 }
 
 // The states of what is sent.

@@ -28,8 +28,8 @@ type House interface {
 	// A receipt's name is NAME.SHORTID.json.
 	Receipts(ctx context.Context, account string, limit int) ([]ReceiptEntry, error)
 	Receipt(ctx context.Context, account, name string) ([]byte, time.Time, error)
-	// Outbox lists what the account's people may fetch, the oldest first; ReadOutbox reads one, like io.ReaderAt; Fetched
-	// takes one out of it.
+	// Outbox lists what the account's people may fetch, the oldest first, no two under the same name; ReadOutbox reads one,
+	// like io.ReaderAt, and gives ErrWithdrawn once it has left; Fetched takes one out.
 	Outbox(ctx context.Context, account string) ([]OutboxEntry, error)
 	ReadOutbox(ctx context.Context, account, id string, p []byte, off int64) (int, error)
 	Fetched(ctx context.Context, guest Guest, id string) error

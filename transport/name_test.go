@@ -124,3 +124,29 @@ func FuzzName(f *testing.F) {
 		}
 	})
 }
+
+// TestBeside: names beside a taken one are all different, keep its ending, and are none too long.
+func TestBeside(t *testing.T) {
+	const id = "01M7ZWC741H59WWTVVDAXQNJYN"
+	for _, c := range []struct {
+		name string
+		n    int
+		want string
+	}{
+		{"a.xml", 1, "a.xml"}, {"a.xml", 2, "a-2.xml"}, {"a.xml", 99, "a-99.xml"}, {"a.xml", 100, "a-" + id + ".xml"},
+		{"a.xml", 101, "a-" + id + "-2.xml"}, {"a", 2, "a-2"}, {"a.tar.gz", 2, "a.tar-2.gz"}, {".a", 2, ".a-2"},
+		{"a." + strings.Repeat("x", 253), 2, "a." + strings.Repeat("x", 251) + "-2"},
+		{strings.Repeat("å", 125) + ".xml", 10, strings.Repeat("å", 124) + "-10.xml"},
+	} {
+		if got := Beside(c.name, id, c.n); got != c.want || len(got) > longestName {
+			t.Errorf("%d beside %s: %s (%d bytes), want %s", c.n, c.name, got, len(got), c.want)
+		}
+	}
+	seen := map[string]bool{}
+	for n := 1; n <= mostNames; n++ {
+		seen[Beside(strings.Repeat("x", 255), id, n)] = true
+	}
+	if len(seen) != mostNames {
+		t.Errorf("%d of %d names", len(seen), mostNames)
+	}
+}

@@ -1,37 +1,29 @@
 package transport
 
 import (
-	"fmt"
+	"errors"
+	"io"
 	"os"
-	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// What a customer sees of /outbox: files to fetch. Removing one says that it was fetched. Two of the same name are told
-// apart by a number, the older one keeps it.
+// What a customer sees of /outbox: files to fetch. Removing one says that it was fetched. Each has a name of its own there,
+// as long as it is there.
 
-// outboxNames gives the outbox with the names under which it is shown.
-func (s *session) outboxNames() ([]OutboxEntry, error) {
+// outbox lists it.
+func (s *session) outbox() ([]OutboxEntry, error) {
 	list, err := s.door.house.Outbox(s.ctx, s.guest.Account)
 	if err != nil {
 		s.log.Error("outbox", "err", err)
 		return nil, failure("refused: the outbox cannot be listed now. Try again later.")
 	}
-	seen := map[string]int{}
-	for i := range list {
-		name := list[i].Name
-		if seen[name]++; seen[name] > 1 {
-			ext := path.Ext(name)
-			list[i].Name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), seen[name], ext)
-		}
-	}
 	return list, nil
 }
 
 func (s *session) outboxList() ([]os.FileInfo, error) {
-	list, err := s.outboxNames()
+	list, err := s.outbox()
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +35,7 @@ func (s *session) outboxList() ([]os.FileInfo, error) {
 }
 
 func (s *session) outboxFile(at place) (OutboxEntry, error) {
-	list, err := s.outboxNames()
+	list, err := s.outbox()
 	if err != nil {
 		return OutboxEntry{}, err
 	}
@@ -72,10 +64,21 @@ func (s *session) fetched(at place) error {
 type outboxReader struct {
 	session *session
 	id      string
+	name    string
 }
 
+// ReadAt ends in a clear no, not in an end of the file, when the file leaves the outbox meanwhile.
 func (r outboxReader) ReadAt(p []byte, off int64) (int, error) {
-	return r.session.door.house.ReadOutbox(r.session.ctx, r.session.guest.Account, r.id, p, off)
+	s := r.session
+	n, err := s.door.house.ReadOutbox(s.ctx, s.guest.Account, r.id, p, off)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case errors.Is(err, ErrWithdrawn):
+		return n, s.saying(failure("refused " + printable(r.name) + ": it is no longer in the outbox. What came of it is not all."))
+	}
+	s.log.Error("outbox", "file", r.id, "err", err)
+	return n, s.saying(failure("refused " + printable(r.name) + ": it cannot be read now. Try again later."))
 }
 
 // PlainName tells whether a name can stand in any folder, and be shown in any client.

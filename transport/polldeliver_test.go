@@ -1,12 +1,17 @@
 package transport_test
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
 )
 
 func refuses(op string) func(op, name string, off int64) error {
@@ -93,5 +98,160 @@ func TestDeliverThough(t *testing.T) {
 	v.lookFails(t, "list", "permit")
 	if got := v.shop.there("/in"); !strings.Contains(got, "report.txt:8") {
 		t.Errorf("there are %s", got)
+	}
+}
+
+// TestDeliverRefused: a file whose name was refused there is not taken for delivered when its temporary file goes; it is
+// stored again.
+func TestDeliverRefused(t *testing.T) {
+	v := newVisit(t, sends)
+	v.send(t, "report.txt", []byte("a report"))
+	v.shop.lies(func(s *shop) { s.before = refuses("rename") })
+	v.look(t)
+	v.shop.honest()
+	v.shop.lies(func(s *shop) { // a job there clears temporary files away in the night
+		maps.DeleteFunc(s.files, func(name string, _ *ware) bool { return strings.HasSuffix(name, ".part") })
+	})
+	if r := v.look(t); r.Delivered != 1 {
+		t.Errorf("%+v", r)
+	}
+	v.holds(t, "/in", "report.txt:8")
+
+	// It may go in the very moment of the rename, too: whoever has just stored it knows that it has no name yet.
+	v.send(t, "second.txt", []byte("second"))
+	v.shop.lies(func(s *shop) {
+		s.before = func(op, name string, _ int64) error {
+			if op == "rename" {
+				v.shop.lies(func(s *shop) { delete(s.files, name) })
+			}
+			return nil
+		}
+	})
+	if r := v.look(t); r.Delivered != 0 || r.Undelivered != 1 {
+		t.Errorf("%+v", r)
+	}
+	v.shop.honest()
+	v.look(t)
+	v.holds(t, "/in", "report.txt:8 second.txt:6")
+}
+
+// TestDeliverLate: of a rename whose answer was lost, and which the server does when the next look has found the temporary
+// file still there, the one after that look finds that it was done.
+func TestDeliverLate(t *testing.T) {
+	v := newVisit(t, sends)
+	v.send(t, "report.txt", []byte("a report"))
+	temp := ""
+	v.shop.lies(func(s *shop) {
+		s.before = func(op, name string, off int64) error {
+			if op != "rename" {
+				return nil
+			}
+			temp = name
+			return errHangUp
+		}
+	})
+	v.lookFails(t, "rename", "closed")
+	v.shop.lies(func(s *shop) {
+		s.before = once("rename", temp, 1, func() error {
+			v.shop.lies(func(s *shop) { s.files["/in/report.txt"] = s.files[temp]; delete(s.files, temp) })
+			return os.ErrNotExist
+		})
+	})
+	v.look(t)
+	v.shop.honest()
+	v.look(t)
+	v.holds(t, "/in", "report.txt:8")
+}
+
+// TestDeliverWithdrawn: what the customer takes out of the outbox while it is delivered does not arrive in part, and the
+// ledger does not say that it was delivered. What is sent beside it arrives.
+func TestDeliverWithdrawn(t *testing.T) {
+	big := strings.Repeat("0123456789", 120_000)
+	for _, at := range []string{"create", "write", "stat"} { // the last of these comes when all is stored
+		t.Run(at, func(t *testing.T) {
+			v := newVisit(t, sends)
+			line, err := v.Send(t.Context(), "acme", "report.txt", strings.NewReader(big), "test")
+			must(t, err)
+			v.send(t, "beside.txt", []byte("beside"))
+			done := false
+			v.shop.lies(func(s *shop) {
+				s.before = func(op, name string, off int64) error {
+					if op == at && !done && (off > 100_000 || op != "write") && strings.HasSuffix(name, ".part") {
+						done = true
+						return v.Fetched(t.Context(), transport.Guest{Account: "acme", User: "u"}, line.ID)
+					}
+					return nil
+				}
+			})
+			if r := v.look(t); !done || r.Delivered != 1 || r.Undelivered != 0 {
+				t.Errorf("%v, %+v", done, r)
+			}
+			v.holds(t, "/in", "beside.txt:6")
+			v.told(t, "msg=delivered", 1)
+			v.look(t)
+			v.holds(t, "/in", "beside.txt:6")
+		})
+	}
+}
+
+// TestDeliverWithdrawnAfterNo: what waits again after a refused rename can be taken out of the outbox, and is then forgotten.
+func TestDeliverWithdrawnAfterNo(t *testing.T) {
+	v := newVisit(t, sends)
+	line, err := v.Send(t.Context(), "acme", "report.txt", strings.NewReader("a report"), "test")
+	must(t, err)
+	v.shop.lies(func(s *shop) {
+		s.before = func(op, name string, _ int64) error {
+			if op == "rename" {
+				must(t, v.Fetched(t.Context(), transport.Guest{Account: "acme", User: "u"}, line.ID))
+				return denied
+			}
+			return nil
+		}
+	})
+	v.look(t)
+	v.shop.honest()
+	v.look(t)
+	if due, err := v.NextSend(t.Context(), "acme", "kund"); err != nil || !due.IsZero() || strings.Contains(v.shop.there("/in"), "report") {
+		t.Errorf("something is still due at %v, %v; there is %s", due, err, v.shop.there("/in"))
+	}
+}
+
+// TestDeliverManyOfAName: a folder in which a hundred files of a name lie takes another one.
+func TestDeliverManyOfAName(t *testing.T) {
+	v := newVisit(t, sends)
+	v.shop.put("/in/report.txt", nil)
+	for n := 2; n <= 120; n++ {
+		v.shop.put(fmt.Sprintf("/in/report-%d.txt", n), nil)
+	}
+	line, err := v.Send(t.Context(), "acme", "report.txt", strings.NewReader("a report"), "test")
+	must(t, err)
+	v.shop.put("/in/report-"+line.ID+".txt", nil)
+	v.look(t)
+	if got := v.shop.there("/in"); !strings.Contains(got, "report-"+line.ID+"-2.txt:8 ") || strings.Contains(got, ".part") {
+		t.Errorf("there is %.200s...", got)
+	}
+}
+
+// TestOutboxReadWhileDelivered: a customer who reads a file of the outbox when it leaves it is told so, and never takes half
+// of it for the whole.
+func TestOutboxReadWhileDelivered(t *testing.T) {
+	v := newVisit(t, sends)
+	v.send(t, "report.txt", bytes.Repeat([]byte("0123456789"), 120_000))
+	c := v.dial(t)
+	f, err := c.Open("/outbox/report.txt")
+	must(t, err)
+	defer f.Close()
+	part := make([]byte, 100_000)
+	if _, err := io.ReadFull(f, part); err != nil {
+		t.Fatal(err)
+	}
+	v.look(t)
+	v.holds(t, "/in", "report.txt:1200000")
+	rest, err := io.ReadAll(f)
+	if err == nil || len(part)+len(rest) == 1_200_000 {
+		t.Fatalf("%d further bytes, %v", len(rest), err)
+	}
+	if !strings.Contains(err.Error(), "refused report.txt: it is no longer in the outbox") {
+		t.Error(err)
 	}
 }

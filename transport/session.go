@@ -208,7 +208,7 @@ func (s *session) Fileread(r *sftp.Request) (io.ReaderAt, error) {
 		if err := s.enter(); err != nil {
 			return nil, s.saying(err)
 		}
-		return &openReading{ReaderAt: outboxReader{s, e.ID}, session: s}, nil
+		return &openReading{ReaderAt: outboxReader{s, e.ID, e.Name}, session: s}, nil
 	}
 	return nil, missing(at.path)
 }

@@ -16,10 +16,10 @@ import (
 
 // visited is how a visit to a remote went.
 type visited struct {
-	account       *config.Account
-	remote        *config.Remote
-	files, wanted int
-	err           error
+	account *config.Account
+	remote  *config.Remote
+	files   []transport.RemoteFile
+	err     error
 }
 
 // checkRemotes visits every remote of the configuration, several at once, and says a line of each in the configuration's
@@ -34,7 +34,7 @@ func (t *tool) checkRemotes(ctx context.Context, cfg *config.Config, quiet bool)
 			v := &visited{account: a, remote: r}
 			list = append(list, v)
 			group.Go(func() error {
-				v.files, v.wanted, v.err = visit(ctx, r, log, func() {})
+				v.files, v.err = visit(ctx, r, log, func() {})
 				return nil
 			})
 		}
@@ -48,9 +48,9 @@ func (t *tool) checkRemotes(ctx context.Context, cfg *config.Config, quiet bool)
 			t.say("  remote   %s  %s %s\n    hint: %s\n", name, t.coloured("FAILED", red), clean(v.fault()), v.hint(t.zone))
 		case quiet:
 		case v.remote.Fetch == nil:
-			t.say("  remote   %s  ok: %s there, it is only delivered to\n", name, count(v.files, "file"))
+			t.say("  remote   %s  ok: %s there, it is only delivered to\n", name, count(len(v.files), "file"))
 		default:
-			t.say("  remote   %s  ok: %s, %d to fetch\n", name, count(v.files, "file"), v.wanted)
+			t.say("  remote   %s  ok: %s, %d to fetch\n", name, count(len(v.files), "file"), countWanted(v.remote, v.files))
 		}
 	}
 	return failed

@@ -15,7 +15,7 @@ import (
 func (t *tool) remotesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "remotes",
-		Short:   "List the customers' servers: when each was looked at, how that went, when it is next.",
+		Short:   "List the customers' servers: when each was looked at, how that went, when it is next, what waits, and how late it is.",
 		Example: examples("sealgate remotes", "sealgate remotes test acme-ftps"),
 		Args:    t.unknownCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return t.listRemotes(c.Context()) },
@@ -36,7 +36,8 @@ func (t *tool) listRemotes(ctx context.Context) error {
 		return err
 	}
 	table := t.newTable(column{head: "ACCOUNT"}, column{head: "REMOTE"}, column{head: "STATE"}, column{head: "LAST LOOK (%Z)"},
-		column{head: "NEXT LOOK"}, column{head: "LAST FILE"}, column{head: "WAITING", right: true}, column{head: "TROUBLE", name: true})
+		column{head: "NEXT LOOK"}, column{head: "LAST FILE"}, column{head: "WAITING", right: true},
+		column{head: "TO DELIVER", right: true}, column{head: "LAG", right: true}, column{head: "TROUBLE", name: true})
 	for _, line := range lines {
 		if t.json {
 			if err := t.sayJSON(line); err != nil {
@@ -45,8 +46,8 @@ func (t *tool) listRemotes(ctx context.Context) error {
 			continue
 		}
 		row := text(line.Account, line.Remote, t.remoteState(line), t.minute(line.LastLook), t.minute(line.NextLook), t.minute(line.LastFile),
-			fmt.Sprint(line.Result.Waiting), t.remoteTrouble(line))
-		if line.State == "down" {
+			fmt.Sprint(line.Result.Waiting), toDeliver(line), lag(line), t.remoteTrouble(line))
+		if line.State == "down" || line.Undeliverable {
 			row[2].colour = red
 		}
 		table.add(row...)
@@ -65,6 +66,28 @@ func (t *tool) remoteState(line gateway.RemoteLine) string {
 	return "down since " + t.minute(line.DownSince)
 }
 
+// toDeliver is how many things wait to be delivered.
+func toDeliver(line gateway.RemoteLine) string {
+	if line.Queue == nil {
+		return "0"
+	}
+	return fmt.Sprint(line.Queue.Waiting)
+}
+
+// lag says in two units at most how late the gateway is, in minutes: what is less is on its way.
+func lag(line gateway.RemoteLine) string {
+	switch minutes := line.Lag / 60; {
+	case minutes == 0:
+		return ""
+	case minutes < 60:
+		return fmt.Sprintf("%dm", minutes)
+	case minutes < 48*60:
+		return fmt.Sprintf("%dh%02dm", minutes/60, minutes%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", minutes/60/24, minutes/60%24)
+	}
+}
+
 // remoteTrouble is what is wrong with a remote: it is down, or it owes a file, or both.
 func (t *tool) remoteTrouble(line gateway.RemoteLine) string {
 	var parts []string
@@ -75,6 +98,11 @@ func (t *tool) remoteTrouble(line gateway.RemoteLine) string {
 	}
 	if trouble := lookTrouble(line); trouble != "" {
 		parts = append(parts, trouble)
+	}
+	if q := line.Queue; line.Undeliverable {
+		parts = append(parts, fmt.Sprintf("%d wait since %s for a remote without send: in the configuration", q.Waiting, t.minute(q.Oldest)))
+	} else if q != nil && q.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d not delivered, the oldest made %s: %s", q.Failed, t.minute(q.Oldest), q.Trouble))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -133,7 +161,7 @@ func lookWords(r transport.LookResult) string {
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{r.Taken, "taken"}, {r.Waiting, "waiting until ready"}, {r.Refused, "refused"}, {r.Left, "left by rule"}, {r.Failed, "failed"}, {r.Delivered, "delivered"}} {
+	}{{r.Taken, "taken"}, {r.Waiting, "waiting until ready"}, {r.Refused, "refused"}, {r.Left, "left by rule"}, {r.Failed, "failed"}, {r.Delivered, "delivered"}, {r.Undelivered, "could not be delivered"}} {
 		if part.n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", part.n, part.what))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,9 +80,11 @@ func (t *tool) introduce(shown *transport.Introduction) {
 }
 
 func (t *tool) listRemote(ctx context.Context, r *config.Remote) error {
-	files, wanted, err := visit(ctx, r, t.newLog("", slog.LevelWarn), func() { t.say("login      ok: %s\n", clean(r.User)) })
-	if files >= 0 {
-		t.say("folder     ok: %s, %d to fetch by match: and ignore:\n", count(files, "file"), wanted)
+	files, err := visit(ctx, r, t.newLog("", slog.LevelWarn), func() { t.say("login      ok: %s\n", clean(r.User)) })
+	if files != nil {
+		t.say("folder     ok: %s, %d to fetch by match: and ignore:\n", count(len(files), "file"), countWanted(r, files))
+		t.showNames("fetch", files, func(f transport.RemoteFile) bool { return wanted(r, f) })
+		t.showNames("leave", files, func(f transport.RemoteFile) bool { return !wanted(r, f) })
 	}
 	if err != nil {
 		return no("", "%s: %s", r.Name, err)
@@ -92,31 +95,63 @@ func (t *tool) listRemote(ctx context.Context, r *config.Remote) error {
 	return nil
 }
 
-// visit logs in to a remote (then in is called), lists it, and the folder of send: too, and changes nothing. files is -1 if there is no list.
-func visit(ctx context.Context, r *config.Remote, log *slog.Logger, in func()) (files, wanted int, err error) {
+// mostNames is how many names of a sort are shown: enough to see whether match: and ignore: fit.
+const mostNames = 10
+
+// showNames shows the first names of a sort.
+func (t *tool) showNames(word string, files []transport.RemoteFile, is func(transport.RemoteFile) bool) {
+	n := 0
+	for _, f := range files {
+		if !is(f) {
+			continue
+		}
+		if n++; n <= mostNames {
+			t.say("  %-7s  %s\n", word, clean(f.Name))
+		}
+	}
+	if n > mostNames {
+		t.say("  %-7s  and %d more\n", word, n-mostNames)
+	}
+}
+
+// visit logs in to a remote (then in is called), lists its files by name, and the folder of send: too, and changes nothing.
+// files is nil if there is no list.
+func visit(ctx context.Context, r *config.Remote, log *slog.Logger, in func()) (files []transport.RemoteFile, err error) {
 	session, err := transport.DialRemote(ctx, r, log)
 	if err != nil {
-		return -1, 0, err
+		return nil, err
 	}
 	defer session.Close()
 	in()
 	entries, err := session.List(ctx, "")
 	if err != nil {
-		return -1, 0, err
+		return nil, err
 	}
+	files = []transport.RemoteFile{}
 	for _, e := range entries {
-		if e.Folder || e.Special {
-			continue
-		}
-		files++
-		if !e.Hostile && r.Fetch != nil && r.Fetch.Takes(e.Name) {
-			wanted++
+		if !e.Folder && !e.Special {
+			files = append(files, e)
 		}
 	}
+	slices.SortFunc(files, func(a, b transport.RemoteFile) int { return strings.Compare(a.Name, b.Name) })
 	if r.Send != nil {
 		if _, err := session.List(ctx, r.Send.Path); err != nil && !errors.Is(err, transport.ErrGone) {
-			return files, wanted, fmt.Errorf("the folder of send: %w", err)
+			return files, fmt.Errorf("the folder of send: %w", err)
 		}
 	}
-	return files, wanted, nil
+	return files, nil
+}
+
+// wanted tells whether a file is one to fetch, by its name.
+func wanted(r *config.Remote, f transport.RemoteFile) bool {
+	return !f.Hostile && r.Fetch != nil && r.Fetch.Takes(f.Name)
+}
+
+func countWanted(r *config.Remote, files []transport.RemoteFile) (n int) {
+	for _, f := range files {
+		if wanted(r, f) {
+			n++
+		}
+	}
+	return n
 }

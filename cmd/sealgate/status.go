@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,7 @@ func onlyAccount(s gateway.Status, id string) gateway.Status {
 			problems = append(problems, p)
 		}
 	}
+	s.Queues = slices.DeleteFunc(s.Queues, func(q gateway.QueueOf) bool { return q.Account != id })
 	s.Accounts, s.Problems = accounts, problems
 	return s
 }
@@ -123,6 +125,9 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 	}
 	for _, a := range s.Accounts {
 		t.say("account  %s\n", clean(t.accountStatus(a)))
+	}
+	for _, q := range s.Queues {
+		t.say("queue    %s/%s: %d to be delivered, the oldest made %s\n", q.Account, clean(q.Remote), q.Waiting, t.minute(q.Oldest))
 	}
 	for _, p := range s.Problems {
 		if !strings.HasPrefix(p, "disk") { // told above

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sealgate/sealgate/gateway"
 )
 
 func TestClean(t *testing.T) {
@@ -187,6 +189,15 @@ func TestGrouped(t *testing.T) {
 	} {
 		if got := grouped(in); got != want {
 			t.Errorf("grouped(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestLag: a lag is told in two units at most, and what is under a minute is none.
+func TestLag(t *testing.T) {
+	for seconds, want := range map[int64]string{0: "", 59: "", 60: "1m", 3599: "59m", 3600: "1h00m", 48*3600 - 1: "47h59m", 48 * 3600: "2d00h", 100 * 3600: "4d04h"} {
+		if got := lag(gateway.RemoteLine{Lag: seconds}); got != want {
+			t.Errorf("%d s: %s, want %s", seconds, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -323,14 +324,63 @@ func TestOutbox(t *testing.T) {
 	if err := s.Remove("/outbox/list.csv"); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever says twice that it was fetched takes nothing else away: the second keeps its name.
+	if err := s.Remove("/outbox/list.csv"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("removed again: %v", err)
+	}
 	g.stop()
 	g.start()
 	s = g.door().sit(t)
-	if entries, err := s.ReadDir("/outbox"); err != nil || len(entries) != 1 || entries[0].Name() != "list.csv" || !bytes.Equal(read(s, "list.csv"), second) {
+	if entries, err := s.ReadDir("/outbox"); err != nil || len(entries) != 1 || entries[0].Name() != "list-2.csv" || !bytes.Equal(read(s, "list-2.csv"), second) {
 		t.Errorf("%v, %v", entries, err)
+	}
+	for _, name := range []string{"x-2.csv", "x.csv", "x.csv"} {
+		if out := g.must("send", "acme", save(t, g.dir, name, []byte("third")), "-c", g.config); !strings.Contains(out, "/outbox") {
+			t.Error(out)
+		}
+	}
+	for _, name := range []string{"x-2.csv", "x.csv", "x-3.csv"} {
+		if got := read(s, name); string(got) != "third" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 	if _, talk, code := g.command("", "send", "acme", g.config+".none", "-c", g.config); code != 1 || !strings.Contains(talk, "no such file") {
 		t.Errorf("exit %d: %s", code, talk)
+	}
+	g.tidy(t)
+}
+
+// TestSendCut: of a send that dies half-way nothing is ever shown, however the daemon hears of it.
+func TestSendCut(t *testing.T) {
+	g := newGateway(t, options{})
+	pipe := filepath.Join(g.dir, "statement.txt")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		cmd := exec.Command(g.bin, "send", "acme", pipe, "-c", g.config)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A pipe holds 64 KiB: when all is written, most of it was read, and is at the daemon.
+		if _, err := f.Write(bytes.Repeat([]byte("0123456789"), 60_000)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		f.Close()
+	}
+	g.stop() // it ends what it is doing
+	g.start()
+	if entries, err := g.door().sit(t).ReadDir("/outbox"); err != nil || len(entries) != 0 {
+		t.Errorf("the outbox holds %v, %v", entries, err)
+	}
+	if _, talk, code := g.command("", "send", "acme", g.dir, "-c", g.config); code != 1 || !strings.Contains(talk, "is a directory") {
+		t.Errorf("a folder: exit %d: %s", code, talk)
 	}
 	g.tidy(t)
 }
