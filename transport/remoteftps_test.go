@@ -98,7 +98,10 @@ func TestRemoteHonestFTPS(t *testing.T) {
 			}
 		}
 		files, err := r.List(t.Context(), "")
-		want := RemoteFile{Name: "pain.xml", Size: 300_000, Time: time.Date(2026, 11, 20, 7, 8, 9, 0, time.UTC)}
+		want := RemoteFile{Name: "pain.xml", Size: 300_000, Time: time.Date(2026, 11, 20, 7, 8, 9, 0, time.UTC), Exact: true}
+		if lie == "no goodbye" {
+			continue // see TestRemoteListingCut
+		}
 		if err != nil || len(files) != 1 || files[0] != want {
 			t.Errorf("%q: %+v, %v", lie, files, err)
 		}
@@ -256,7 +259,7 @@ func TestRemoteWrongHostName(t *testing.T) {
 	config, err := tlsConfig(&c)
 	fine(t, err)
 	config.ServerName = "other.example"
-	f := newFTPS(&c, config)
+	f := newFTPS(&c, config, slog.New(slog.DiscardHandler))
 	defer f.leash.close()
 	failed(t, f.connect(t.Context()), stepTLS, "other.example")
 }

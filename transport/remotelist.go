@@ -62,6 +62,7 @@ func factsLine(line string) (f RemoteFile, here, ok bool) {
 		return f, false, false
 	}
 	f = RemoteFile{Name: name, Size: -1}
+	var err error
 	for fact := range strings.SplitSeq(strings.TrimSuffix(facts, ";"), ";") {
 		key, value, found := strings.Cut(fact, "=")
 		if !found {
@@ -81,7 +82,8 @@ func factsLine(line string) (f RemoteFile, here, ok bool) {
 		case "size":
 			f.Size, f.Hostile = sizeOf(value)
 		case "modify":
-			f.Time, _ = time.Parse("20060102150405", value) // with or without a fraction
+			f.Time, err = time.Parse("20060102150405", value) // with or without a fraction
+			f.Exact = err == nil
 		}
 	}
 	return f, here, true

@@ -387,7 +387,7 @@ func dialUpTo(t testing.TB, r *config.Remote, most uint16) (Remote, error) {
 	c, err := tlsConfig(r)
 	fine(t, err)
 	c.MaxVersion = most
-	f := newFTPS(r, c)
+	f := newFTPS(r, c, log)
 	if err := f.connect(t.Context()); err != nil {
 		return nil, err
 	}
