@@ -157,9 +157,10 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 		words     string
 	}{
 		{"password", []string{"Password: "}, []bool{false}, false, ""},
-		{"shown", []string{"Name: "}, []bool{true}, false, "more than a password"},
-		{"two", []string{"Password: ", "Code: "}, []bool{false, false}, false, "more than a password"},
-		{"expired", []string{"Password: "}, []bool{false}, true, "does not take the password"},
+		{"shown", []string{"Name: "}, []bool{true}, false, "else than a password"},
+		{"two", []string{"Password: ", "Code: "}, []bool{false, false}, false, "else than a password"},
+		{"a code", []string{"One-time code: "}, []bool{false}, false, "else than a password"},
+		{"refused", []string{"Password: "}, []bool{false}, true, "does not take the password"},
 	} {
 		l, r := newSSHLiar(t, "")
 		server := *l.server
@@ -173,7 +174,7 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 				return nil, errors.New("no")
 			}
 			if c.again {
-				_, err = ask("", "", []string{"New password: "}, []bool{false})
+				_, err = ask("", "", []string{"Password: "}, []bool{false})
 			}
 			return nil, err
 		}

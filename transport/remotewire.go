@@ -20,7 +20,7 @@ const (
 	// patience is how many times its silence an operation may last while bytes go on trickling in.
 	patience = 10
 	// slowest is the rate, in bytes a second, below which a transfer that has used up its patience is given up.
-	slowest = 64
+	slowest = 4 << 10
 	// listingLimit bounds the bytes of one listing, replyLimit those of any other answer.
 	listingLimit, replyLimit = 16 << 20, 1 << 20
 	// mostListed bounds the names of one listing: a short one takes much more memory than its bytes.
@@ -104,7 +104,9 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 	}
 	if why, ours := l.reason(); ours || why != nil && (why != errHungUp || uninformed(err)) {
 		var known *RemoteError
-		if errors.As(err, &known) {
+		if errors.Is(why, errHostKey) {
+			step = stepHostKey
+		} else if errors.As(err, &known) {
 			step = known.Step
 		}
 		err = &RemoteError{Step: step, Err: said{why.Error(), errors.Join(why, err)}}
@@ -157,6 +159,7 @@ type wire struct {
 	limit time.Time // of the operation under way; zero when there is none
 	left  int64     // bytes that may still come in it
 	ended bool      // the server has closed its side
+	first []byte    // what the server said first, if listen was called
 }
 
 // dialWire connects. A wire that is not vital carries data: its failures do not end the session.
@@ -227,6 +230,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.left -= int64(n)
 	busy, much := !w.limit.IsZero(), !w.limit.IsZero() && w.left < 0
 	w.ended = w.ended || err == io.EOF
+	w.first = append(w.first, p[:min(n, cap(w.first)-len(w.first))]...)
 	w.mu.Unlock()
 	switch {
 	case much:
@@ -293,6 +297,22 @@ func (w *wire) hasEnded() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.ended
+}
+
+// listen has the first bytes that the server says kept, for heard.
+func (w *wire) listen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first = make([]byte, 0, 64<<10)
+}
+
+// heard gives the first bytes that the server said, and keeps them no longer.
+func (w *wire) heard() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first := w.first
+	w.first = nil
+	return first
 }
 
 // pace measures a transfer by the time that was spent waiting for the server, not for us.
