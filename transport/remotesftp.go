@@ -230,11 +230,15 @@ func (s *sftpRemote) List(ctx context.Context, folder string) (files []RemoteFil
 }
 
 func remoteFile(info os.FileInfo) RemoteFile {
-	return RemoteFile{
-		Name: info.Name(), Size: info.Size(), Time: info.ModTime().UTC(),
+	f := RemoteFile{
+		Name: info.Name(), Size: info.Size(),
 		Folder: info.IsDir(), Special: !info.IsDir() && !info.Mode().IsRegular(),
 		Hostile: hostileName(info.Name()) || info.Size() < 0,
 	}
+	if at := info.ModTime(); at.Unix() != 0 { // 0 is what the library has when the server tells none
+		f.Time, f.Exact = at.UTC(), true
+	}
+	return f
 }
 
 func (s *sftpRemote) Stat(ctx context.Context, name string) (f RemoteFile, err error) {

@@ -36,10 +36,10 @@ func TestRemoteLyingSFTP(t *testing.T) {
 			t.Parallel()
 			l, config := newSSHLiar(t, c.lie)
 			var got bytes.Buffer
-			r, err := DialRemote(t.Context(), &config, slog.New(slog.DiscardHandler))
+			r, err := DialRemote(soon(t), &config, slog.New(slog.DiscardHandler))
 			if err == nil {
 				defer r.Close()
-				err = r.Read(t.Context(), "pain.xml", 0, func(p []byte) error { got.Write(p); return nil })
+				err = r.Read(soon(t), "pain.xml", 0, func(p []byte) error { got.Write(p); return nil })
 			}
 			failed(t, err, c.step, c.words)
 			// Who answers one of several requests under the id of another sends other bytes, which only the end can tell.
@@ -98,7 +98,7 @@ func TestRemoteListingFailsSFTP(t *testing.T) {
 				many := strings.Split(strings.Repeat(strings.Repeat("n", 100)+"|", 500), "|")
 				l.set(func() { l.names = many })
 			}
-			files, err := r.List(t.Context(), "")
+			files, err := r.List(soon(t), "")
 			failed(t, err, stepList, words)
 			if files != nil {
 				t.Errorf("%d files of a listing that failed", len(files))
@@ -110,7 +110,7 @@ func TestRemoteListingFailsSFTP(t *testing.T) {
 func TestRemoteStoreSFTPFails(t *testing.T) {
 	for _, lie := range []string{"end of file for a write", "closes on a write", ""} {
 		_, r := openSSHLiar(t, lie)
-		failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(100))), stepSend, "")
+		failed(t, r.Store(soon(t), "x.tmp", bytes.NewReader(noise(100))), stepSend, "")
 	}
 }
 

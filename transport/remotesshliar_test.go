@@ -181,6 +181,9 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 			return
 		}
 		attrs := func(mode uint32, n uint64) []byte {
+			if l.lie == "no times" {
+				return lengths(uint32(1|4), n, mode)
+			}
 			return lengths(uint32(1|4|8), n, mode, uint32(1), uint32(1_763_622_489))
 		}
 		status := func(code uint32) []byte { return lengths(byte(101), id, code, words, "") }
