@@ -93,38 +93,46 @@ func (f *ftps) Stat(ctx context.Context, name string) (file RemoteFile, err erro
 	return file, err
 }
 
-// stat asks for SIZE and MDTM. A no to SIZE does not tell a missing file from a folder or from a moment's trouble, so the
-// listing of the folder above decides; and it has the time when MDTM does not. known, if not nil, is a listing's entry that
-// may be believed instead of another listing.
+// stat asks for SIZE and MDTM; what MDTM does not tell, the listing may. known, if not nil, is a listing's entry that may be
+// believed instead of another listing.
 func (f *ftps) stat(whole string, known *RemoteFile) (RemoteFile, error) {
-	size, err := f.conn.FileSize(whole)
-	code := replyCode(err)
-	switch {
-	case err != nil && code == 0:
-		return RemoteFile{}, err
-	case err != nil || size < 0:
-		if known != nil && known.Size >= 0 && unknownCommand(code) {
-			return *known, nil
-		}
-		return f.find(whole)
+	file, listed, err := f.there(whole, known)
+	if err != nil || listed {
+		return file, err
 	}
-	_, name := split(whole)
-	file := RemoteFile{Name: name, Size: size, Hostile: hostileName(name)}
 	if f.conn.IsGetTimeSupported() {
 		file.Time, err = f.conn.GetTime(whole)
 		if file.Exact = err == nil; file.Exact || replyCode(err) == 0 {
 			return file, err
 		}
 	}
-	if known == nil || known.Size != size {
-		there, err := f.find(whole)
+	if known == nil || known.Size != file.Size {
+		found, err := f.find(whole)
 		if err != nil && !errors.Is(err, ErrGone) && replyCode(err) == 0 {
 			return RemoteFile{}, err
 		}
-		known = &there
+		known = &found
 	}
 	file.Time, file.Exact = known.Time, known.Exact
 	return file, nil
+}
+
+// there asks for SIZE alone. A no to that does not tell a missing file from a folder or from a moment's trouble, so the
+// listing of the folder above decides; listed: it has.
+func (f *ftps) there(whole string, known *RemoteFile) (file RemoteFile, listed bool, err error) {
+	size, err := f.conn.FileSize(whole)
+	code := replyCode(err)
+	switch {
+	case err != nil && code == 0:
+		return RemoteFile{}, false, err
+	case err == nil && size >= 0:
+		_, name := split(whole)
+		return RemoteFile{Name: name, Size: size, Hostile: hostileName(name)}, false, nil
+	case known != nil && known.Size >= 0 && unknownCommand(code):
+		return *known, true, nil
+	}
+	file, err = f.find(whole)
+	return file, true, err
 }
 
 // unknownCommand tells whether a no is because the server does not have the command.
@@ -223,7 +231,7 @@ func (f *ftps) Remove(ctx context.Context, name string) error {
 // gone says whether a no is because the file is not there: the code for that is the code for much else too.
 func (f *ftps) gone(whole string, err error) error {
 	if replyCode(err) == ftp.StatusFileUnavailable {
-		if _, gone := f.stat(whole, nil); errors.Is(gone, ErrGone) {
+		if _, _, gone := f.there(whole, nil); errors.Is(gone, ErrGone) {
 			return ErrGone
 		}
 	}
@@ -238,7 +246,7 @@ func (f *ftps) Rename(ctx context.Context, from, to string) error {
 			return err
 		}
 		f.last.take(target) // it is about to be another file
-		if _, err := f.stat(target, nil); err == nil {
+		if _, _, err := f.there(target, nil); err == nil {
 			return ErrExists
 		} else if !errors.Is(err, ErrGone) {
 			return err
@@ -284,7 +292,7 @@ func (f *ftps) Store(ctx context.Context, name string, r io.Reader) error {
 			return err
 		}
 		f.control.begin(replyLimit)
-		file, err := f.stat(whole, nil)
+		file, _, err := f.there(whole, nil)
 		if err == nil && file.Size != source.n {
 			err = fmt.Errorf("%d bytes were sent, but the server has %d", source.n, file.Size)
 		}

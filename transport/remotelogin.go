@@ -120,6 +120,16 @@ func (l *sshLogin) tell(used []string) {
 	}
 }
 
+// agreed are the algorithms of a connection.
+func agreed(client *ssh.Client) []string {
+	known, ok := client.Conn.(ssh.AlgorithmsConnMetadata)
+	if !ok {
+		return nil
+	}
+	a := known.Algorithms()
+	return []string{a.KeyExchange, a.HostKey, a.Read.Cipher, a.Write.Cipher, a.Read.MAC, a.Write.MAC}
+}
+
 // chosen are the algorithms on which we agree with a server, given its first words: its name and, still in clear, what it
 // offers. The library tells them only after the login, when a password has gone over them already.
 func chosen(ours ssh.Algorithms, heard []byte) (used []string) {

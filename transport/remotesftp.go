@@ -54,6 +54,7 @@ func dialSFTP(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, 
 			err = s.enter(ctx, r)
 		}
 		if err == nil {
+			login.tell(agreed(s.ssh)) // what was not told before
 			return s, nil
 		}
 		s.leash.close()
