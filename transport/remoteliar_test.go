@@ -259,10 +259,10 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 		conn.Write(half)
 		conn.Close()
 		return "426 our disk broke"
-	case "426 and 226":
+	case "426 and 250":
 		conn.Write(half)
 		conn.Close()
-		return "426 our disk broke\r\n226 done"
+		return "426 our disk broke\r\n250 done"
 	case "garbled":
 		conn.Write(content)
 		conn.Close()
@@ -311,8 +311,8 @@ func (l *liar) receive(control net.Conn, listener net.Listener) string {
 	switch lookUp(l, &l.lie) {
 	case "full":
 		return "452 the disk is full"
-	case "426 and 226":
-		return "426 our disk broke\r\n226 done"
+	case "426 and 250":
+		return "426 our disk broke\r\n250 done"
 	case "silent 226":
 		l.silent()
 		return "-"

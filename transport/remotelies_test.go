@@ -15,7 +15,7 @@ import (
 func TestRemoteListingTooLong(t *testing.T) {
 	for name, c := range map[string]struct{ listing, words string }{
 		"names": {strings.Repeat("=; x\r\n", mostListed+1), "more than 100,000 names"},
-		"bytes": {strings.Repeat("type=file;size=1; "+strings.Repeat("n", 1000)+"\r\n", listingLimit/1000), "more than an answer can be"},
+		"bytes": {strings.Repeat("type=file;size=1; "+strings.Repeat("n", 1000)+"\r\n", 17_000), "more than an answer can be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, r := openLiar(t, "")
@@ -166,8 +166,8 @@ func TestRemoteRenameDoubt(t *testing.T) {
 			t.Errorf("%s: renamed", no)
 		}
 		fine(t, r.Rename(t.Context(), "pain.xml", "new.xml"))
-		l.set(func() { l.lie = "425" }) // now it cannot be seen
-		failed(t, r.Rename(t.Context(), "pain.xml", "newer.xml"), stepRename, "425")
+		l.set(func() { l.lie = "426" }) // now it cannot be seen
+		failed(t, r.Rename(t.Context(), "pain.xml", "newer.xml"), stepRename, "426")
 	}
 }
 
@@ -180,16 +180,16 @@ func TestRemoteOneAnswerBehind(t *testing.T) {
 		"store": func(r Remote) error { return r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(10))) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, r := openLiar(t, "426 and 226")
+			l, r := openLiar(t, "426 and 250")
 			if err := transfer(r); err == nil {
 				t.Error("it went well")
 			}
 			for range 3 {
-				if _, err := r.Stat(t.Context(), "pain.xml"); err == nil {
-					t.Error("Stat goes well")
-				}
 				if err := r.Remove(t.Context(), "pain.xml"); err == nil {
 					t.Error("removed by another command's answer")
+				}
+				if _, err := r.Stat(t.Context(), "pain.xml"); err == nil {
+					t.Error("Stat goes well")
 				}
 			}
 			if said := l.commands(); strings.Contains(said, "DELE") {

@@ -123,7 +123,7 @@ func (l *leash) hide(password string) {
 	quoted := strconv.Quote(password)
 	quoted = quoted[1 : len(quoted)-1]
 	const put = "[password]"
-	l.secret = strings.NewReplacer(password, put, quoted, put, asLine(password), put, asLine(quoted), put)
+	l.secret = strings.NewReplacer(password, put, quoted, put, asLine(password), put)
 }
 
 // redacted gives an error of a session without the password.
