@@ -65,10 +65,12 @@ func newLiar(t testing.TB, scheme, lie string) (*liar, config.Remote, *authority
 	})
 	r := remoteTo(t, scheme, listener.Addr().String(), "/out", config.Trust{CA: ca.ca})
 	r.Silence = 20 * time.Second // a busy machine is not silent
-	if quiet := regexp.MustCompile(`silent|trickle|chatty|endless|slow`); quiet.MatchString(lie) {
+	if quiet := regexp.MustCompile(`silent|chatty|endless|slow`); quiet.MatchString(lie) {
 		r.Silence = 300 * time.Millisecond
 	} else if lie == "425" || lie == "full" { // they keep silent too, later
 		r.Silence = 3 * time.Second
+	} else if lie == "trickle" { // it is silent for 100 ms at a time, or longer on a busy machine
+		r.Silence = time.Second
 	}
 	return l, r, ca
 }
