@@ -111,7 +111,7 @@ func TestRemoteSilentSFTP(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			l, remote := newSSHLiar(t, "silent "+c.name)
-			l.silent = c.request
+			l.set(func() { l.silent = c.request })
 			ctx := soon(t)
 			r, err := DialRemote(ctx, &remote, slog.New(slog.DiscardHandler))
 			if err == nil {
@@ -362,8 +362,10 @@ func TestRemoteSHA1AtOpenSSH(t *testing.T) {
 // TestRemoteSHA1Signature: the same of our own key. OpenSSH cannot be made to say that it takes nothing else.
 func TestRemoteSHA1Signature(t *testing.T) {
 	l, c := newSSHLiar(t, "")
-	l.server.PasswordCallback, l.server.PublicKeyAuthAlgorithms = nil, []string{ssh.KeyAlgoRSA}
-	l.server.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
+	l.set(func() {
+		l.server.PasswordCallback, l.server.PublicKeyAuthAlgorithms = nil, []string{ssh.KeyAlgoRSA}
+		l.server.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
+	})
 	c.PasswordFile, c.KeyFile = "", newKeyFile(t, "rsa-3072")
 	onlyWithSHA1(t, &c, stepLogin)
 }

@@ -2,9 +2,11 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -59,7 +61,7 @@ func TestRemoteOKForNothing(t *testing.T) {
 	}
 	l, c := newSSHLiar(t, "")
 	c.URL = strings.TrimSuffix(c.URL, "/out") // so that it asks where it is
-	l.status = map[byte]uint32{16: 0}
+	l.set(func() { l.status = map[byte]uint32{16: 0} })
 	_, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
 	failed(t, err, stepList, errPacket.Error())
 }
@@ -75,17 +77,28 @@ func TestRemoteReadEndsEarly(t *testing.T) {
 	}
 }
 
+// turncoat is a host key that becomes another one.
+type turncoat struct{ now atomic.Pointer[ssh.Signer] }
+
+func (k *turncoat) PublicKey() ssh.PublicKey { return (*k.now.Load()).PublicKey() }
+
+func (k *turncoat) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return (*k.now.Load()).Sign(rand, data)
+}
+
 // TestRemoteOtherKeyLater: the server must be the same one in each key exchange of a session.
 func TestRemoteOtherKeyLater(t *testing.T) {
-	l, c := newSSHLiar(t, "")
-	l.server.RekeyThreshold = 50_000
+	host := &turncoat{}
+	host.now.Store(new(newSigner(t, "ed25519")))
+	l, c := newSSHLiar(t, "", host)
+	l.set(func() { l.server.RekeyThreshold = 50_000 })
 	r, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
 	fine(t, err)
 	defer r.Close()
 	if got := fetched(t, r, "pain.xml", 0); len(got) != len(l.content) { // with the same key it may exchange at will
 		t.Errorf("%d bytes", len(got))
 	}
-	l.server.AddHostKey(newSigner(t, "ed25519"))
+	host.now.Store(new(newSigner(t, "ed25519")))
 	for range 10 { // it is the server's to choose when
 		if err = r.Read(t.Context(), "pain.xml", 0, func([]byte) error { return nil }); err != nil {
 			break
@@ -101,7 +114,9 @@ func TestRemoteEchoedPasswordSFTP(t *testing.T) {
 	for _, password := range []string{peerPassword, strings.Repeat("Kvist-\"otter\\", 17)} {
 		for _, before := range []string{"your password is ", strings.Repeat("x", 150)} {
 			l, c := newSSHLiar(t, "")
-			l.server.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, nil }
+			l.set(func() {
+				l.server.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, nil }
+			})
 			put(t, c.PasswordFile, []byte(password+"\n"))
 			r, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
 			fine(t, err)
@@ -134,9 +149,11 @@ func TestRemoteQuestions(t *testing.T) {
 // TestRemoteWeakBeforeLogin: what legacy allows is told before a password goes over it.
 func TestRemoteWeakBeforeLogin(t *testing.T) {
 	l, c := newSSHLiar(t, "", newSigner(t, "rsa-2048"))
-	l.server.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
-	l.server.MACs, l.server.Ciphers = []string{ssh.HMACSHA1}, []string{ssh.InsecureCipherAES128CBC}
-	l.server.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, errors.New("no") }
+	l.set(func() {
+		l.server.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
+		l.server.MACs, l.server.Ciphers = []string{ssh.HMACSHA1}, []string{ssh.InsecureCipherAES128CBC}
+		l.server.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, errors.New("no") }
+	})
 	c.Legacy = []string{"diffie-hellman-group14-sha1", "aes128-cbc", "hmac-sha1"}
 	said := &peerLog{}
 	_, err := DialRemote(t.Context(), &c, slog.New(slog.NewTextHandler(said, nil)))
