@@ -58,6 +58,19 @@ func newVisit(t testing.TB, change func(*config.Remote)) *visit {
 	return v
 }
 
+// newVisitTo is newVisit to a real server.
+func newVisitTo(t testing.TB, p *transport.Peer, change func(*config.Remote)) *visit {
+	t.Helper()
+	return newVisit(t, func(r *config.Remote) {
+		fetch := r.Fetch
+		*r = p.Config
+		r.Name, r.Fetch = "kund", fetch
+		if change != nil {
+			change(r)
+		}
+	})
+}
+
 func (v *visit) change(cfg *config.Config) { cfg.Accounts[0].Remotes = []*config.Remote{v.remote} }
 
 func (v *visit) run(t testing.TB) {
@@ -82,7 +95,7 @@ func (v *visit) restart(t testing.TB) {
 // look looks at the shop once. The look itself must go well.
 func (v *visit) look(t testing.TB) transport.LookResult {
 	t.Helper()
-	s, err := v.poller.Now(t.Context(), "acme", "kund")
+	s, err := v.poller.Now(t.Context(), "acme", "kund", false)
 	must(t, err)
 	return s.Result
 }
@@ -90,7 +103,7 @@ func (v *visit) look(t testing.TB) transport.LookResult {
 // lookFails looks at the shop, which must fail at a step, in words.
 func (v *visit) lookFails(t testing.TB, step, words string) {
 	t.Helper()
-	s, err := v.poller.Now(t.Context(), "acme", "kund")
+	s, err := v.poller.Now(t.Context(), "acme", "kund", false)
 	if err == nil || s.Step != step || !strings.Contains(s.Trouble, words) || s.DownSince.IsZero() {
 		t.Errorf("the look gives %v at step %q, want %q at %q", err, s.Step, words, step)
 	}

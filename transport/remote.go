@@ -26,6 +26,8 @@ type Remote interface {
 	// are as exact as the server's listing, which for some FTP servers means minutes: compare what Stat says with what Stat
 	// says. A size that the listing does not tell is -1.
 	List(ctx context.Context, folder string) ([]RemoteFile, error)
+	// Real gives a folder's whole name as the server knows it, whatever links lead there.
+	Real(ctx context.Context, folder string) (string, error)
 	// Stat gives size and time as exactly as the server can; ErrGone when the path is not there.
 	Stat(ctx context.Context, path string) (RemoteFile, error)
 	// Read calls take with the bytes from offset on, in order. nil means that the server itself ended the file and said that
@@ -54,6 +56,14 @@ type RemoteFile struct {
 	// Hostile: the name cannot be one ("..", a slash, control characters, nothing), or the line of the listing could not be
 	// read, and Name is the line. Nothing may be done with it but to tell it once.
 	Hostile bool
+}
+
+// fileTime is a file's time as it can be kept: to the microsecond, and none where a server without clocks says 1970.
+func fileTime(t time.Time) time.Time {
+	if t = t.UTC().Truncate(time.Microsecond); t.Unix() == 0 {
+		return time.Time{}
+	}
+	return t
 }
 
 var (

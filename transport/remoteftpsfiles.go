@@ -55,6 +55,7 @@ func (f *ftps) stat(whole string) (RemoteFile, error) {
 			if file.Time, err = f.conn.GetTime(whole); err != nil && replyCode(err) == 0 {
 				return RemoteFile{}, err
 			}
+			file.Time = fileTime(file.Time)
 		}
 		return file, nil
 	}

@@ -219,7 +219,7 @@ func (s *sftpRemote) List(ctx context.Context, folder string) (files []RemoteFil
 
 func remoteFile(info os.FileInfo) RemoteFile {
 	return RemoteFile{
-		Name: info.Name(), Size: info.Size(), Time: info.ModTime().UTC(),
+		Name: info.Name(), Size: info.Size(), Time: fileTime(info.ModTime()),
 		Folder: info.IsDir(), Special: !info.IsDir() && !info.Mode().IsRegular(),
 		Hostile: hostileName(info.Name()) || info.Size() < 0,
 	}
