@@ -1,7 +1,10 @@
 package transport
 
 import (
+	"context"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/config"
 )
@@ -37,3 +40,47 @@ func exported(open func(testing.TB) *peer) func(testing.TB) *Peer {
 
 // NewVsftpd lists times to the minute.
 var NewVsftpd = exported(func(t testing.TB) *peer { return newVsftpd(t, config.SchemeFTPES) })
+
+// Hook has the poller ask the time of now, and call before ahead of each operation on a server: list, stat, read (each piece
+// of it), remove, rename. It must not run yet.
+func Hook(p *Poller, now func() time.Time, before func(op, name string)) {
+	p.now = now
+	p.dial = func(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, error) {
+		session, err := DialRemote(ctx, r, log)
+		if err != nil {
+			return nil, err
+		}
+		return hooked{session, before}, nil
+	}
+}
+
+type hooked struct {
+	Remote
+	before func(op, name string)
+}
+
+func (h hooked) List(ctx context.Context, folder string) ([]RemoteFile, error) {
+	h.before("list", folder)
+	return h.Remote.List(ctx, folder)
+}
+
+func (h hooked) Stat(ctx context.Context, name string) (RemoteFile, error) {
+	h.before("stat", name)
+	return h.Remote.Stat(ctx, name)
+}
+
+func (h hooked) Read(ctx context.Context, name string, at int64, take func([]byte) error) error {
+	h.before("open", name)
+	return h.Remote.Read(ctx, name, at, func(p []byte) error {
+		h.before("read", name)
+		return take(p)
+	})
+}
+
+func (h hooked) Remove(ctx context.Context, name string) error {
+	h.before("remove", name)
+	return h.Remote.Remove(ctx, name)
+}
+
+// Waiting says how many remotes wait for a seat.
+func Waiting(p *Poller) int64 { return p.queue.Load() }

@@ -295,6 +295,40 @@ func TestPollKeepListings(t *testing.T) {
 	}
 }
 
+// TestPollKeepZones: a server whose listing is in another zone from one day to the next has no new files for that; nor has one
+// whose clock for everything has changed, if they hold what they held.
+func TestPollKeepZones(t *testing.T) {
+	v := newVisit(t, keep)
+	first := payments(t, 20, 1)
+	v.shop.putAt("/out/pay.xml", first, noon)
+	v.look(t)
+	shift := func(d time.Duration) func() ([]os.FileInfo, error) {
+		return func() ([]os.FileInfo, error) {
+			return []os.FileInfo{shown{name: "pay.xml", size: int64(len(first)), at: noon.Add(d)}}, nil
+		}
+	}
+	for range 2 {
+		v.shop.lies(func(s *shop) { s.listing = shift(time.Hour) })
+		v.look(t)
+	}
+	if n := v.shop.times("open"); n != 1 {
+		t.Errorf("the exact time is the same, and it was read %d times", n)
+	}
+	v.shop.honest()
+	v.shop.putAt("/out/pay.xml", first, noon.Add(2*time.Hour))
+	v.look(t)
+	v.look(t)
+	if n := v.shop.times("open"); n != 2 {
+		t.Errorf("every time has changed, and it was read %d times", n)
+	}
+	if len(v.rows(t)) != 1 {
+		t.Errorf("rows: %q", v.rows(t))
+	}
+	v.shop.putAt("/out/pay.xml", twin(t, first), noon.Add(3*time.Hour))
+	v.look(t)
+	v.took(t, first, twin(t, first))
+}
+
 // TestPollTimes: times that cannot be kept as they come are the same at the next look.
 func TestPollTimes(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(0, 0), {}, time.Unix(1, 0)} {
