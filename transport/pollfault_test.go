@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -69,6 +70,58 @@ func TestPollOurFault(t *testing.T) {
 		v.look(t)
 		v.took(t, whole)
 	})
+}
+
+// unsure is the gateway with a disk that fails at the end of a commit, so that nobody knows whether it is done.
+type unsure struct {
+	transport.Depot
+	done bool // the commit is done, before that
+}
+
+func (u unsure) Receive(ctx context.Context, guest transport.Guest, door, name string) (transport.Incoming, error) {
+	in, err := u.Depot.Receive(ctx, guest, door, name)
+	return unsureFile{in, u.done}, err
+}
+
+type unsureFile struct {
+	transport.Incoming
+	done bool
+}
+
+func (u unsureFile) Commit(ctx context.Context, name string) (transport.Receipt, error) {
+	if u.done {
+		u.Incoming.Commit(ctx, name)
+	} else {
+		u.Incoming.Discard("the disk failed")
+	}
+	return transport.Receipt{}, &transport.Refusal{Sentence: "not sure of " + name, Code: "internal"}
+}
+
+// TestPollUnsure: after a commit of which nobody knows whether it is done, the next look asks the index.
+func TestPollUnsure(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		v := newVisit(t, nil)
+		whole := payments(t, 20, 1)
+		v.shop.put("/out/a.xml", whole)
+		v.end()
+		v.faulty = func(d transport.Depot) transport.Depot { return unsure{d, done} }
+		v.run(t)
+		if s := v.poll(t); s.Step != "gateway" || s.Result.Refused+s.Result.Taken != 0 {
+			t.Errorf("%+v", s)
+		}
+		if rows, err := v.Polled(t.Context(), "acme", "kund"); err != nil || rows["a.xml"].State != transport.PolledTaking {
+			t.Errorf("%+v, %v", rows, err)
+		}
+		v.faulty = nil
+		v.restart(t)
+		opened := v.shop.times("open")
+		v.look(t)
+		v.took(t, whole)
+		v.holds(t, "/out", "")
+		if again := v.shop.times("open") > opened; again == done || len(v.rows(t)) != 1 {
+			t.Errorf("done: %v; read again: %v; %q", done, again, v.rows(t))
+		}
+	}
 }
 
 // TestPollFaultOfOneFile: a file at which we stumble again and again holds up no others.
@@ -218,6 +271,24 @@ func TestPollTwins(t *testing.T) {
 		}
 		v.took(t, first)
 		v.holds(t, "/out", "")
+	})
+	t.Run("kept, gone for a look, and there again", func(t *testing.T) {
+		v := newVisit(t, keep)
+		v.shop.putAt("/out/pay.xml", first, noon)
+		v.look(t)
+		v.shop.lies(func(s *shop) { clear(s.files) })
+		v.look(t)
+		v.shop.putAt("/out/pay.xml", first, noon)
+		v.look(t)
+		v.look(t)
+		if n := v.shop.times("open"); n != 2 || len(v.rows(t)) != 1 {
+			t.Errorf("it was read %d times; %q", n, v.rows(t))
+		}
+		v.shop.lies(func(s *shop) { clear(s.files) })
+		v.look(t)
+		v.shop.putAt("/out/pay.xml", second, noon)
+		v.look(t)
+		v.took(t, first, second)
 	})
 	for _, clocks := range []bool{true, false} {
 		t.Run(fmt.Sprint("vsftpd, with clocks: ", clocks), func(t *testing.T) {

@@ -30,7 +30,8 @@ type visit struct {
 	remote *config.Remote
 	poller *transport.Poller
 	end    func()
-	ahead  atomic.Int64 // how far the poller's clock is ahead
+	faulty func(transport.Depot) transport.Depot // around the gateway; nil: none
+	ahead  atomic.Int64                          // how far the poller's clock is ahead
 	hook   atomic.Pointer[func(op, name string)]
 }
 
@@ -77,7 +78,11 @@ func (v *visit) change(cfg *config.Config) { cfg.Accounts[0].Remotes = []*config
 
 func (v *visit) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	v.poller = transport.NewPoller(v.cfg, v.Gateway, slog.New(slog.NewTextHandler(v.log, nil)))
+	depot := transport.Depot(v.Gateway)
+	if v.faulty != nil {
+		depot = v.faulty(depot)
+	}
+	v.poller = transport.NewPoller(v.cfg, depot, slog.New(slog.NewTextHandler(v.log, nil)))
 	transport.Hook(v.poller, func() time.Time { return time.Now().Add(time.Duration(v.ahead.Load())) }, func(op, name string) {
 		if hook := v.hook.Load(); hook != nil {
 			(*hook)(op, name)

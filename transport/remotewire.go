@@ -18,7 +18,7 @@ const (
 	// patience is how many times its silence an operation may last while bytes go on trickling in.
 	patience = 10
 	// slowest is the rate, in bytes a second, below which a transfer that has used up its patience is given up.
-	slowest = 64
+	slowest = 1 << 10
 	// listingLimit bounds the bytes of one listing, replyLimit those of any other answer.
 	listingLimit, replyLimit = 64 << 20, 1 << 20
 )
