@@ -44,7 +44,7 @@ type look struct {
 	known    map[string]Polled
 	markers  map[string]bool // paths of files that may be markers
 	hostile  map[string]bool // what the listing shows that cannot be a file
-	unlisted map[string]bool // folders, and files, of which the listing could not be had
+	unlisted map[string]bool // folders and files that could not be looked at: nothing that is known of them is forgotten
 	losses   int             // of the connection
 	result   LookResult
 	asked    bool // by somebody who wants everything tried now
@@ -111,8 +111,11 @@ func (l *look) list(ctx context.Context) ([]RemoteFile, error) {
 			return nil, err
 		}
 		entries, err := l.session.List(ctx, folder)
-		if err != nil && folder != "" && alive(err) && ctx.Err() == nil { // removed meanwhile, or not ours to read
-			l.miss(folder, err)
+		if err != nil && folder != "" { // removed meanwhile, or not ours to read
+			l.unlisted[folder] = true
+			if err := l.bear(ctx, folder, err); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err != nil {
@@ -159,10 +162,11 @@ func (l *look) entries(ctx context.Context, folder string, entries []RemoteFile)
 			continue
 		case l.remote.Fetch.Takes(e.Name) && !l.isMarker(e.Name):
 			if e.Name = at; e.Size < 0 { // not told by this server's listing
-				if e, err = l.measured(ctx, e); err != nil && !alive(err) {
-					return nil, nil, err
-				} else if err != nil {
-					l.miss(at, err)
+				if e, err = l.measured(ctx, e); err != nil {
+					l.unlisted[at] = true
+					if err := l.bear(ctx, at, err); err != nil {
+						return nil, nil, err
+					}
 					break
 				}
 			}
@@ -175,13 +179,6 @@ func (l *look) entries(ctx context.Context, folder string, entries []RemoteFile)
 
 func (l *look) goesInto(at string, folder RemoteFile) bool {
 	return l.remote.Fetch.Folders == "yes" && !folder.Hostile && !l.remote.Puts(at) && !l.own.has(at) && strings.Count(at, "/") < deepestFolder
-}
-
-// miss goes on without a folder, or a file, that cannot be looked at. Nothing that is known of what lies there is forgotten.
-func (l *look) miss(at string, err error) {
-	l.unlisted[at] = true
-	l.result.Failed++
-	l.tell(at, nameless(err, at).Error())
 }
 
 // hidden tells whether a file was not to be seen in this look's listing, wherever it is.
@@ -298,7 +295,7 @@ func (l *look) isMarker(name string) bool {
 	return markers && len(name) > len(front)+len(back) && strings.HasPrefix(name, front) && strings.HasSuffix(name, back)
 }
 
-// bear tells a trouble with one file and goes on with the next, over a new connection if it was lost. It gives back what
+// bear tells a trouble with one file, or a folder below, and goes on with the next, over a new connection if it was lost. It gives back what
 // ends the look.
 func (l *look) bear(ctx context.Context, name string, err error) error {
 	var remote *RemoteError

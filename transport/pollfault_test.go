@@ -198,7 +198,7 @@ func TestPollPoison(t *testing.T) {
 // TestPollSubfolder: a folder below that cannot be listed, or has gone, is told and counted; all else is fetched, and what is
 // known of what lies in it is not forgotten.
 func TestPollSubfolder(t *testing.T) {
-	for words, no := range map[string]error{"permit": denied, "no such": os.ErrNotExist} {
+	for words, no := range map[string]error{"permit": denied, "no such": os.ErrNotExist, "closed": errHangUp} {
 		v := newVisit(t, func(r *config.Remote) { r.Fetch.Folders, r.Fetch.After = "yes", "keep" })
 		first, second, third := payments(t, 20, 1), payments(t, 30, 2), payments(t, 40, 3)
 		v.shop.put("/out/pay.xml", first)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/textproto"
 	"strings"
 	"sync"
 	"testing"
@@ -215,5 +216,33 @@ func TestNameless(t *testing.T) {
 		if got := hide(c.text, c.name); got != c.want {
 			t.Errorf("%q without %q: %q, want %q", c.text, c.name, got, c.want)
 		}
+	}
+}
+
+// unmeasured is a server whose listings tell no sizes, and that does not tell that of one file either.
+type unmeasured struct{ tree }
+
+func (*unmeasured) Stat(_ context.Context, name string) (RemoteFile, error) {
+	if name == "secret.xml" {
+		return RemoteFile{}, &RemoteError{Step: stepFetch, Err: &textproto.Error{Code: 550, Msg: "secret.xml: Permission denied"}}
+	}
+	return RemoteFile{Name: name, Size: 7}, nil
+}
+
+// TestPollUnmeasured: a file whose size cannot be had is told once and counted, and is no reason to fetch nothing.
+func TestPollUnmeasured(t *testing.T) {
+	there := &unmeasured{tree: tree{folders: map[string][]RemoteFile{"": {{Name: "secret.xml", Size: -1}, {Name: "pay.xml", Size: -1}}}}}
+	var log bytes.Buffer
+	l := &look{poller: &Poller{}, memory: newMemory(), session: there, log: slog.New(slog.NewTextHandler(&log, nil)),
+		remote: &config.Remote{URL: "ftpes://h/out", Fetch: &config.Fetch{Match: []string{"*"}, Ready: "looks"}}}
+	for range 2 {
+		l.result = LookResult{}
+		files, err := l.list(t.Context())
+		if err != nil || len(files) != 1 || files[0].Name != "pay.xml" || files[0].Size != 7 || l.result.Failed != 1 || !l.hidden("secret.xml") {
+			t.Errorf("%+v, %+v, %v", files, l.result, err)
+		}
+	}
+	if text := log.String(); strings.Count(text, "remote file left") != 1 || strings.Contains(text, "secret") {
+		t.Error(text)
 	}
 }

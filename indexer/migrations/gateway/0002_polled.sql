@@ -1,6 +1,7 @@
 -- Customers' servers. Times are microseconds since 1970, UTC; 0 is never, or not told.
 
 -- What is known of the files there, so that each is taken exactly once.
+DROP TABLE IF EXISTS polled; -- of a build before the first release
 CREATE TABLE polled (
     account TEXT NOT NULL,
     remote  TEXT NOT NULL,
