@@ -204,6 +204,9 @@ func TestPollTurn(t *testing.T) {
 // TestPollThousands: ten thousand files that stay there are each taken once, and known at the next look.
 func TestPollThousands(t *testing.T) {
 	const many = 10_000
+	if testing.Short() {
+		t.Skip("NOT RUN: -short")
+	}
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		t.Setenv("TMPDIR", "/dev/shm") // twenty thousand flushes are not what this is about
 	}

@@ -144,20 +144,20 @@ func TestPollerSlowRemote(t *testing.T) {
 		begun, last := time.Now(), 0
 		dial := func(r *config.Remote) (Remote, error) {
 			return lister{&visited{}, func(folder string) (list []RemoteFile, _ error) {
+				if r.Name == "bank" {
+					<-time.After(3 * time.Minute)
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				if r.Name != "bank" {
+				switch {
+				case r.Name != "bank":
 					quick = append(quick, time.Since(begun))
-					return nil, nil
-				}
-				mu.Unlock()
-				<-time.After(3 * time.Minute)
-				mu.Lock()
-				last, _ = max(last, len(folder)), folder
-				for i := range 50 {
-					if folder == "" {
+				case folder == "":
+					for i := range 50 {
 						list = append(list, RemoteFile{Name: strings.Repeat("x", i+1), Folder: true})
 					}
+				default:
+					last = max(last, len(folder))
 				}
 				return list, nil
 			}, func() {}}, nil
