@@ -40,7 +40,11 @@ func (l *look) findOwn(ctx context.Context) error {
 		return nil
 	}
 	base, err := l.session.Real(ctx, "")
-	if err != nil {
+	switch {
+	case err != nil && alive(err): // a server that cannot say it
+		l.own = &ownFolders{}
+		return nil
+	case err != nil:
 		return err
 	}
 	found := &ownFolders{base: base}

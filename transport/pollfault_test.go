@@ -608,6 +608,25 @@ func TestPollHome(t *testing.T) {
 	}
 }
 
+// TestPollLinkedFolder: ... or if a link leads from one to the other.
+func TestPollLinkedFolder(t *testing.T) {
+	for _, peer := range transport.Peers {
+		if peer.Name != "vsftpd" && peer.Name != "openssh" { // other FTP servers only say what they were told
+			continue
+		}
+		t.Run(peer.Name, func(t *testing.T) {
+			p := peer.Open(t)
+			must(t, os.Symlink(".", filepath.Join(p.Dir, "in")))
+			v := newVisitTo(t, p, func(r *config.Remote) { r.Send = &config.Send{Path: "in", Receipts: "yes"} })
+			lay(t, p, "pay.xml", payments(t, 20, 1))
+			s := v.poll(t)
+			if wrong := strings.Contains(s.Trouble, "would be fetched"); !wrong || s.Result.Taken != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
 // TestPollIncomplete: a file without its end is refused once, under the id that the ledger knows.
 func TestPollIncomplete(t *testing.T) {
 	v := newVisit(t, nil)

@@ -14,15 +14,20 @@ func (s *sftpRemote) Real(ctx context.Context, folder string) (real string, err 
 	return real, err
 }
 
-// Real goes there and asks where it is.
+// Real goes there and asks where it is. What a server says in a form that nobody knows is worth no more than our own name.
 func (f *ftps) Real(ctx context.Context, folder string) (real string, err error) {
 	err = f.on(ctx, stepList, folder, func(whole string) error {
 		if err := f.conn.ChangeDir(whole); err != nil {
 			return err
 		}
-		real, err = f.conn.CurrentDir()
+		if real, err = f.conn.CurrentDir(); err != nil {
+			real = whole
+		}
 		real = strings.ReplaceAll(real, `""`, `"`)
-		return err
+		if why, _ := f.leash.reason(); why != nil {
+			return err
+		}
+		return nil
 	})
 	return real, err
 }
