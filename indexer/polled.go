@@ -21,7 +21,13 @@ type Polled struct {
 	At     time.Time
 }
 
-const polledColumns = `path, size, listed, time, sure, sha256, state, file, at`
+// What a look asks. The planner would go through all rows of the remote, most of which are gone, if it were not told.
+const (
+	polledColumns = `path, size, listed, time, sure, sha256, state, file, at`
+	polledThere   = `SELECT ` + polledColumns + ` FROM polled INDEXED BY polled_there WHERE account = ? AND remote = ? AND state <> 'gone'`
+	polledSweep   = `DELETE FROM polled WHERE account = ? AND remote = ? AND state = 'gone' AND at < ?`
+	polledFile    = `SELECT ` + polledColumns + ` FROM polled WHERE account = ? AND remote = ? AND path = ?`
+)
 
 func scanPolled(scan func(...any) error) (p Polled, err error) {
 	var path []byte
@@ -40,7 +46,7 @@ func (g *Registry) Polled(ctx context.Context, account, remote string) (known ma
 			err = fmt.Errorf("indexer: polled: %w", g.d.plain(err))
 		}
 	}()
-	rows, err := g.d.r.QueryContext(ctx, `SELECT `+polledColumns+` FROM polled INDEXED BY polled_there WHERE account = ? AND remote = ? AND state <> 'gone'`, account, remote)
+	rows, err := g.d.r.QueryContext(ctx, polledThere, account, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +64,7 @@ func (g *Registry) Polled(ctx context.Context, account, remote string) (known ma
 
 // PolledFile gives what is known of one file of a remote, also of one that is gone. ErrNotFound.
 func (g *Registry) PolledFile(ctx context.Context, account, remote, path string) (Polled, error) {
-	p, err := scanPolled(g.d.r.QueryRowContext(ctx, `SELECT `+polledColumns+` FROM polled WHERE account = ? AND remote = ? AND path = ?`, account, remote, []byte(path)).Scan)
+	p, err := scanPolled(g.d.r.QueryRowContext(ctx, polledFile, account, remote, []byte(path)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -82,7 +88,7 @@ func (g *Registry) ForgetPolled(ctx context.Context, account, remote, path strin
 
 // SweepPolled drops what is known of a remote's files that were gone before a time.
 func (g *Registry) SweepPolled(ctx context.Context, account, remote string, before time.Time) error {
-	return g.change(ctx, false, nil, `DELETE FROM polled WHERE account = ? AND remote = ? AND state = 'gone' AND at < ?`, account, remote, micros(before))
+	return g.change(ctx, false, nil, polledSweep, account, remote, micros(before))
 }
 
 // RemoteMemory is how a remote has been doing. Times are zero for never.

@@ -126,7 +126,7 @@ func TestPollerSeats(t *testing.T) {
 				t.Errorf("%d seats: %d at once, %d left open", seats, most, open)
 			}
 			for _, n := range looks {
-				if least := min(50, 3*60*seats/5) * 9 / 10; n < least || len(looks) != 5 {
+				if least := min(44, 3*60*seats/5) * 9 / 10; n < least || len(looks) != 5 {
 					t.Errorf("%d seats: looks %v, want %d each", seats, looks, least)
 				}
 			}
