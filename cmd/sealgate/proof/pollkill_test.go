@@ -229,6 +229,7 @@ func TestPeerKilledInTransfer(t *testing.T) {
 		kills = 10
 	}
 	t.Run("sshd", func(t *testing.T) {
+		t.Parallel()
 		c, k := newCustomer(t), &link{latency: time.Millisecond}
 		pid := c.pid
 		_, c.port, _ = net.SplitHostPort(k.listen(t, "127.0.0.1:0", "127.0.0.1:"+c.port))
@@ -236,6 +237,7 @@ func TestPeerKilledInTransfer(t *testing.T) {
 		killInTransfer(t, g, k, c, pid, kills)
 	})
 	t.Run("vsftpd", func(t *testing.T) {
+		t.Parallel()
 		s, k := newVsftpd(t), &link{latency: time.Millisecond}
 		address := k.listen(t, "127.0.0.2:0", "127.0.0.1:"+s.port)
 		for _, port := range s.passive {

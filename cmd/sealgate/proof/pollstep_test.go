@@ -69,6 +69,7 @@ func TestPollKilledAtEveryStep(t *testing.T) {
 		}, false},
 	} {
 		t.Run(v.name, func(t *testing.T) {
+			t.Parallel() // each waits for its own disk and its own strace
 			c, yaml := v.make(t)
 			f := &fetching{gateway: newGateway(t, options{accounts: acme + yaml}), c: c, marker: v.marker, died: map[string]int{}}
 			f.dieEverywhere(t)
