@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -109,7 +112,14 @@ func (f *fetching) dieEverywhere(t *testing.T) {
 			}
 		}
 	}
+	// Between the removal there and the note of it are few calls, and strace counts them by thread: kill when it is seen.
+	for tries := 0; tries < 3 || f.died["remove"] == 0 && tries < 30; tries++ {
+		f.dies(t, removed, 0, 5_000)
+	}
 }
+
+// removed, as a call, is the moment when the file has gone there.
+const removed = "removed"
 
 // dies fetches one file with the killer armed, and says whether the daemon died. Whatever happened, the file is then ours.
 func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
@@ -120,9 +130,24 @@ func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
 	if f.marker {
 		f.c.put(t, "a.xml.done", nil)
 	}
-	x := f.trace(t, "-e", "trace=write,pwrite64,fsync,fdatasync", "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
+	argv := []string{"-e", "trace=write,pwrite64,fsync,fdatasync"}
+	var watching sync.WaitGroup
+	var over atomic.Bool
+	if call == removed {
+		watching.Go(func() {
+			for f.lies() && !over.Load() {
+				runtime.Gosched()
+			}
+			f.cmd.Process.Kill()
+		})
+	} else {
+		argv = append(argv, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
+	}
+	x := f.trace(t, argv...)
 	_, _, code := f.command("", "poll", "kund", "-c", f.config)
-	died := code != 0
+	over.Store(true)
+	watching.Wait()
+	died := code != 0 || call == removed
 	if died {
 		<-f.exited
 		<-x.ended
@@ -132,7 +157,7 @@ func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
 		f.died[stepAt(trace)]++
 		f.start()
 	}
-	if _, err := os.Stat(filepath.Join(f.c.folder, "a.xml")); errors.Is(err, fs.ErrNotExist) && len(with(f.files(), "accepted")) != len(f.sums) {
+	if !f.lies() && len(with(f.files(), "accepted")) != len(f.sums) {
 		t.Errorf("%s, the %dth: it is gone, and not here", call, when)
 	}
 	for looks := 0; f.c.there(t) != ""; looks++ {
@@ -144,4 +169,10 @@ func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
 		t.Errorf("%s, the %dth: %d rows for %d files", call, when, n, len(f.sums))
 	}
 	return died
+}
+
+// lies says whether the file lies there.
+func (f *fetching) lies() bool {
+	_, err := os.Lstat(filepath.Join(f.c.folder, "a.xml"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
