@@ -33,7 +33,8 @@ type Remote struct {
 	// Trust says by what the server is known. Without it nothing is connected to.
 	Trust Trust `yaml:"trust" need:"{ca: ./acme-ca.pem}"`
 	// Legacy are weak algorithms that this one old server still needs (SSH names, like ssh-rsa or
-	// diffie-hellman-group14-sha1; for FTPS: tls1.0, tls1.1). Each login with one is told in the log.
+	// diffie-hellman-group14-sha1; for FTPS: tls1.0, tls1.1). Each login with one is told in the log. For FTPS also
+	// no-close-notify: this server never ends a data connection as TLS demands.
 	Legacy []string `yaml:"legacy" eg:"[ssh-rsa]"`
 	// Silence is how long the server may say nothing before the connection is given up.
 	Silence time.Duration `yaml:"silence" default:"30s" min:"1s"`

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
@@ -26,6 +27,11 @@ type account struct {
 }
 
 func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }
+
+// expired tells whether the account's certificate has expired.
+func (a *account) expired(now time.Time) bool {
+	return a.certificate != nil && a.certificate.Expired(now)
+}
 
 // openAccounts makes the accounts of a configuration. An index is opened once and stays open until the gateway closes,
 // even if its account leaves the configuration: uploads under way may still need it.

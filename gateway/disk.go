@@ -24,8 +24,13 @@ func (g *Gateway) Room(guest transport.Guest, name string) error {
 	if g.closing.Load() {
 		return notTaken(name, "the gateway is closing down. Send it again in a minute", "closing", "")
 	}
-	if a := g.account(guest.Account); a != nil && a.index.Broken() != nil {
+	a := g.account(guest.Account)
+	if a != nil && a.index.Broken() != nil {
 		return notTaken(name, "the gateway has a fault of its own. Nothing is lost here; send it again later", "internal", "")
+	}
+	if a != nil && polls(guest) && a.expired(g.now()) && a.PolicyFor("expired-certificate") == "reject" {
+		// What is fetched can wait where it lies: refused, it would not be fetched again once there is a new certificate.
+		return notTaken(name, "the certificate that seals this account's files has expired", "expired-certificate", "")
 	}
 	cfg := g.cfg.Load()
 	free, err := freeBytes(cfg.DataDir)
@@ -62,7 +67,7 @@ func apologise(name, id string, unsure bool, err error) *transport.Refusal {
 		return noRoom(name)
 	case unsure:
 		return &transport.Refusal{Sentence: sentence("not sure of", name, "the gateway has a fault of its own. "+
-			"Send it again later: if it was taken after all, you will read that it is safe", "internal", id)}
+			"Send it again later: if it was taken after all, you will read that it is safe", "internal", id), Code: "internal"}
 	}
 	return notTaken(name, "the gateway has a fault of its own. Nothing was taken; send it again later", "internal", id)
 }

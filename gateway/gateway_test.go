@@ -755,6 +755,14 @@ func TestExpiredCertificateStopsItsAccountOnly(t *testing.T) {
 	if r := refusal(t, err); !strings.Contains(r.Sentence, "[expired-certificate, ") {
 		t.Error(r.Sentence)
 	}
+	// The poller is told before it fetches, and tries again: its files wait where they lie.
+	r := refusal(t, h.Room(transport.Guest{Account: "acme"}, "x.xml"))
+	if r.Verdict || r.Code != "expired-certificate" {
+		t.Errorf("%+v", r)
+	}
+	if err := h.Room(guest, "x.xml"); err != nil {
+		t.Errorf("a customer is told at the OPEN, by the verdict: %v", err)
+	}
 	if f := h.files(t, "acme"); len(f) != 1 || f[0].Verdict != indexer.Rejected {
 		t.Errorf("%+v", f)
 	}

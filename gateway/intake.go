@@ -67,7 +67,7 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 	if account.sealKey != nil {
 		u.inspector.CheckSeal(*account.sealKey)
 	}
-	if account.certificate != nil && account.certificate.Expired(g.now()) {
+	if account.expired(g.now()) {
 		if err := u.give("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {
 			return nil, err
 		}
@@ -306,7 +306,7 @@ func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt
 	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))
 	u.gateway.wake(u.account)
 	if file.Verdict == indexer.Rejected {
-		u.sticky = &transport.Refusal{Sentence: file.Sentence}
+		u.sticky = &transport.Refusal{Sentence: file.Sentence, Verdict: true, Code: file.Reasons[len(file.Reasons)-1].Code}
 		return transport.Receipt{}, u.sticky
 	}
 	receipt := transport.Receipt{ID: file.ID, Verdict: string(file.Verdict), Size: file.Size}

@@ -20,12 +20,13 @@ type budget struct {
 	addresses map[netip.Addr]int64
 }
 
-// take takes n bytes and says whether they were left; giving back (n < 0) always works.
+// take takes n bytes and says whether they were left; giving back (n < 0) always works. The poller has no address: what it
+// fetches for all the accounts is not one sender's.
 func (b *budget) take(n int64, account string, addr netip.Addr, limits config.Limits) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	total, ofAccount, ofAddress := b.total+n, b.accounts[account]+n, b.addresses[addr]+n
-	if n > 0 && (total > limits.Memory || ofAccount > limits.MemoryPerAccount || ofAddress > limits.MemoryPerAddress) {
+	if n > 0 && (total > limits.Memory || ofAccount > limits.MemoryPerAccount || ofAddress > limits.MemoryPerAddress && addr.IsValid()) {
 		return false
 	}
 	b.total = total

@@ -20,7 +20,7 @@ type RemoteLine struct {
 	LastLook  string               `json:"last_look,omitempty"`
 	LastGood  string               `json:"last_good,omitempty"`
 	NextLook  string               `json:"next_look,omitempty"`
-	LastFile  string               `json:"last_file,omitempty"` // when the last file was taken from it, since the start
+	LastFile  string               `json:"last_file,omitempty"` // when the last file was taken from it
 	DownSince string               `json:"down_since,omitempty"`
 	Failed    int                  `json:"failed,omitempty"` // looks in a row
 	Step      string               `json:"step,omitempty"`   // at which the last one failed
@@ -35,7 +35,10 @@ type RemoteLine struct {
 }
 
 // PollQuery asks for a look now. Remote is a remote's name, or ACCOUNT/NAME where several accounts have one of that name.
-type PollQuery struct{ Remote string }
+type PollQuery struct {
+	Remote string
+	Again  bool // what was refused there is tried again
+}
 
 // Remotes tells how the customers' servers are doing, and which of them owe a file.
 func (g *Gateway) Remotes(ctx context.Context) ([]RemoteLine, error) {
@@ -108,7 +111,7 @@ func (g *Gateway) Poll(ctx context.Context, q PollQuery) (RemoteLine, error) {
 	if err != nil {
 		return RemoteLine{}, err
 	}
-	state, err := poller.Now(ctx, a.ID, r.Name)
+	state, err := poller.Now(ctx, a.ID, r.Name, q.Again)
 	var remote *transport.RemoteError
 	switch {
 	case err != nil && !errors.As(err, &remote) && ctx.Err() != nil:

@@ -42,9 +42,9 @@ func (u *Upload) give(code, detail string) error {
 }
 
 // refuse records a rejection and answers with it. An incomplete file keeps what it has in memory: the refusal is a
-// record of its own, and a resume goes on under the upload's own id.
+// record of its own, and a resume goes on under the upload's own id. What the poller has read to its end is not resumed.
 func (u *Upload) refuse(reason indexer.Reason) error {
-	resumable := reason.Code == string(formats.Incomplete)
+	resumable := reason.Code == string(formats.Incomplete) && !polls(u.guest)
 	u.catchUp()
 	id, facts := u.id, u.inspector.SoFar()
 	if resumable {
@@ -60,7 +60,7 @@ func (u *Upload) refuse(reason indexer.Reason) error {
 	}
 	u.gateway.logVerdict(file, 0)
 	u.gateway.wake(u.account)
-	refusal := &transport.Refusal{Sentence: file.Sentence, Resumable: resumable}
+	refusal := &transport.Refusal{Sentence: file.Sentence, Resumable: resumable, Verdict: true, Code: reason.Code}
 	if !resumable {
 		u.sticky = refusal
 		u.drop(true)
@@ -192,7 +192,7 @@ func sentence(verdict, name, text, code, id string) string {
 
 // notTaken is a refusal that is no verdict on the content.
 func notTaken(name, text, code, id string) *transport.Refusal {
-	return &transport.Refusal{Sentence: sentence("not taken", name, text, code, id)}
+	return &transport.Refusal{Sentence: sentence("not taken", name, text, code, id), Code: code}
 }
 
 // plain makes ASCII of a hostile text: what is not printable is written as \x1b or \u202e.

@@ -305,7 +305,10 @@ func TestOutboxMigration(t *testing.T) {
 	x := openIndex(t, path, key)
 	f := newFile(t, "a", epoch)
 	commit(t, x, &Delivery{File: f})
-	change(t, x, `DROP TABLE outbox; DROP TABLE outbox_data; DROP TABLE sends; PRAGMA user_version = 1`)
+	for _, table := range []string{"outbox", "outbox_data", "sends"} {
+		change(t, x, `DROP TABLE `+table)
+	}
+	change(t, x, `PRAGMA user_version = 1`)
 	x.Close()
 	x = openIndex(t, path, key)
 	put(t, x, "a", []byte("content"), "bank")

@@ -118,7 +118,8 @@ func (l *look) place(ctx context.Context, s *Sending, temp string, doubt bool) e
 	name := arrivalName(s.Name)
 	err := ErrExists
 	for n := 1; n <= mostNames && errors.Is(err, ErrExists); n++ {
-		err = l.session.Rename(ctx, temp, path.Join(l.remote.Send.Path, Beside(name, s.File, n)))
+		target := path.Join(l.remote.Send.Path, Beside(name, s.File, n))
+		err = nameless(l.session.Rename(ctx, temp, target), target)
 	}
 	switch {
 	case err == nil:

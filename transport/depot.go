@@ -16,11 +16,17 @@ type Depot interface {
 	Receive(ctx context.Context, guest Guest, door, name string) (Incoming, error)
 	// Outcome tells what became of a delivery, asked after a crash or an answer that left it open.
 	Outcome(ctx context.Context, account, id string) (Outcome, error)
-	// Polled gives what is known of a remote's files, by path; NotePolled keeps what has changed, durable when it
-	// returns but for files that were only seen; ForgetPolled drops one.
+	// Polled gives what is known of a remote's files, by path, but for those that are gone; PolledFile what is known of one,
+	// gone or not, and whether anything is. NotePolled keeps what has changed, durable when it returns if it says "taking";
+	// ForgetPolled drops one, SweepPolled those that were gone before a time.
 	Polled(ctx context.Context, account, remote string) (map[string]Polled, error)
+	PolledFile(ctx context.Context, account, remote, path string) (Polled, bool, error)
 	NotePolled(ctx context.Context, account, remote string, p Polled) error
 	ForgetPolled(ctx context.Context, account, remote, path string) error
+	SweepPolled(ctx context.Context, account, remote string, before time.Time) error
+	// Remembered gives how a remote was doing before a restart, and Remember keeps it.
+	Remembered(ctx context.Context, account, remote string) (RemoteMemory, error)
+	Remember(ctx context.Context, account, remote string, m RemoteMemory) error
 	// Sends gives what is to be delivered to a remote and due by a time, the oldest first; NextSend when something is due
 	// next, the zero time if nothing waits. NoteSend keeps how far one has come, durable
 	// when it returns. Content gives the bytes of one. ErrWithdrawn, also in reading them: it is not to be sent any more.
@@ -53,40 +59,61 @@ const (
 	sendSent    = "sent"
 )
 
-// Outcome is what became of a delivery.
-type Outcome int
+// Outcome is what became of a delivery, and of what bytes.
+type Outcome struct {
+	Fate   Fate
+	Size   int64  // as many as came: of a refused one, perhaps not all
+	SHA256 []byte // of these
+}
 
-// The outcomes.
+// Fate is what became of a delivery.
+type Fate int
+
+// The fates.
 const (
-	NeverTaken Outcome = iota // the index does not know it
-	WasTaken                  // accepted or held
+	NeverTaken Fate = iota // the index does not know it
+	WasTaken               // accepted or held
 	WasRefused
 )
 
-// PolledState is how far a remote's file has come. From "seen" it goes to "taking", which is durable before the file can be
-// accepted, to "taken" or "refused"; a taken one that was then removed or moved there is "gone". Whoever finds "taking"
-// after a crash asks for the Outcome, and so neither takes the file twice nor loses it.
+// RemoteMemory is what is to be known of a remote after a restart. Times are zero for never.
+type RemoteMemory struct {
+	LastGood, LastFile, DownSince time.Time
+}
+
+// PolledState is how far a remote's file has come. From "seen" it goes to "taking", which is durable before a byte of it is
+// read, to "taken" or "refused"; a taken one that was then removed or moved there is "gone". Whoever finds "taking" after a
+// crash asks for the Outcome, and so neither takes the file twice, nor refuses it twice, nor loses it.
 type PolledState string
 
 // The states.
 const (
 	PolledSeen    PolledState = "seen"    // looked at, not taken yet
-	PolledTaking  PolledState = "taking"  // about to be accepted
+	PolledAgain   PolledState = "again"   // as seen, in the place of one that was read or left: a marker beside it may be that one's
+	PolledTaking  PolledState = "taking"  // about to be read, and accepted
 	PolledTaken   PolledState = "taken"   // accepted or held
 	PolledRefused PolledState = "refused" // rejected; it stays there
-	PolledLeft    PolledState = "left"    // not fetched, by rule: too large, too old, a name that cannot be one
-	PolledGone    PolledState = "gone"    // taken, and then removed or moved there by us
+	PolledLeft    PolledState = "left"    // not fetched, by rule: too large, too old
+	PolledGone    PolledState = "gone"    // taken, and not there any more
 )
 
 // Polled is what is known of one file of a remote.
 type Polled struct {
-	Path  string // below the remote's folder, the server's bytes
-	Size  int64
-	Time  time.Time // as the server tells it
-	State PolledState
-	File  string // the delivery's id, from taking on
-	At    time.Time
+	Path   string // below the remote's folder, the server's bytes
+	Size   int64
+	Listed time.Time // its time in a listing
+	Time   time.Time // its time when it was read, as exactly as the server tells it
+	Sure   bool      // that minute of Listed is over, so that no other file can have it any more
+	SHA256 []byte    // nil unless it was read whole
+	State  PolledState
+	File   string // the delivery's id, from taking on
+	At     time.Time
 }
 
-// is tells whether the file that a listing shows is the one that is known.
-func (p *Polled) is(f RemoteFile) bool { return p.Size == f.Size && p.Time.Equal(f.Time) }
+// is tells whether a listing shows the file as it did before.
+func (p *Polled) is(f RemoteFile) bool { return p.Size == f.Size && p.Listed.Equal(f.Time) }
+
+// decided tells whether the file was read and judged.
+func (p *Polled) decided() bool {
+	return p.State == PolledTaken || p.State == PolledRefused || p.State == PolledGone
+}

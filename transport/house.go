@@ -47,7 +47,8 @@ type LoginTry struct {
 	Client    string // the client's version string, hostile
 }
 
-// Guest is a login that was let in.
+// Guest is a login that was let in, or the poller: it has no user and no address, and nobody behind it can be told to send
+// something again.
 type Guest struct {
 	Account string // the account's id
 	User    string // the user's id, fit for logs; never the login's name
@@ -57,7 +58,7 @@ type Guest struct {
 // Incoming is one delivery on its way in; gateway.Upload is the real one. Its methods may be called from several
 // goroutines; the first error sticks and every later call gives it again.
 type Incoming interface {
-	ID() string // ULID; a new one after a resumable refusal
+	ID() string // ULID
 	// WriteAt takes bytes at an offset, out of order within a bounded window. It copies what it keeps. A *Refusal says
 	// that nothing of the delivery will be taken: because of these bytes, too, if they are in order.
 	WriteAt(p []byte, off int64) (int, error)
@@ -118,6 +119,10 @@ type Refusal struct {
 	Sentence   string
 	Permission bool // PERMISSION_DENIED rather than FAILURE: for permission only, never for verdicts
 	Resumable  bool // incomplete: what has arrived is kept in memory
+	// Verdict: it is on the file, which would be refused again, and is recorded. Otherwise the trouble is the gateway's own or
+	// passes, and the same file may be taken later.
+	Verdict bool
+	Code    string // why, in a word that is fit for a log
 }
 
 func (r *Refusal) Error() string { return r.Sentence }

@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -133,6 +134,23 @@ func TestDeliverRefused(t *testing.T) {
 	v.shop.honest()
 	v.look(t)
 	v.holds(t, "/in", "report.txt:8 second.txt:6")
+}
+
+// TestDeliverNames: the name of what could not be delivered stays out of the log, also where the server says it.
+func TestDeliverNames(t *testing.T) {
+	v := newVisit(t, sends)
+	v.send(t, "Statement-Svensson.xml", []byte("a report"))
+	v.shop.lies(func(s *shop) {
+		s.before = func(op, _ string, _ int64) error {
+			if op == "rename" {
+				return errors.New("/in/Statement-Svensson.xml: Permission denied")
+			}
+			return nil
+		}
+	})
+	v.look(t)
+	v.told(t, "Svensson", 0)
+	v.told(t, "[name]: Permission denied", 1)
 }
 
 // TestDeliverLate: of a rename whose answer was lost, and which the server does when the next look has found the temporary

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ type Poller struct {
 	now   func() time.Time
 	dial  func(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, error) // DialRemote
 	seats chan struct{}                                                                 // one for each remote that may be connected to at once
+	queue atomic.Int64                                                                  // who waits for one
 
 	mu      sync.Mutex
 	remotes map[remoteKey]*polling
@@ -37,16 +39,25 @@ type polling struct {
 	poller  *Poller
 	account *config.Account
 	remote  *config.Remote
-	asked   chan chan<- error // somebody wants a look now
-	woken   chan struct{}     // something is to be delivered
+	asked   chan asking   // somebody wants a look now
+	woken   chan struct{} // something is to be delivered
 	stop    context.CancelFunc
-	gone    chan struct{}     // closed when it does nothing any more
-	told    map[string]string // see look
+	gone    chan struct{} // closed when it does nothing any more
+	*memory
+	recalled bool      // state is that of an earlier configuration, or of the time before the start
+	noted    time.Time // when state was kept last
 
 	nextSend time.Time // when something is to be delivered next; zero if nothing waits
+	soon     bool      // a second look is all that a file waits for
 
 	mu    sync.Mutex
 	state RemoteState
+}
+
+// asking is somebody who wants a look now: who hears how it went, and whether what was refused is tried again.
+type asking struct {
+	heard chan<- error
+	anew  bool
 }
 
 // RemoteState is how a remote is doing. Times are zero for never.
@@ -88,12 +99,12 @@ func (p *Poller) Reload(cfg *config.Config) {
 				delete(old, key)
 				continue
 			}
-			one := &polling{poller: p, account: a, remote: r, asked: make(chan chan<- error), woken: make(chan struct{}, 1),
-				gone: make(chan struct{}), told: map[string]string{}}
+			one := &polling{poller: p, account: a, remote: r, asked: make(chan asking), woken: make(chan struct{}, 1),
+				gone: make(chan struct{}), memory: newMemory()}
 			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
 			if before := old[key]; before != nil {
 				one.state = before.snapshot()
-				one.state.URL, one.state.Looking = r.URL, false
+				one.state.URL, one.state.Looking, one.recalled = r.URL, false, before.recalled
 			}
 			p.remotes[key] = one
 		}
@@ -142,8 +153,8 @@ func (p *Poller) Run(ctx context.Context) error {
 
 // run looks at one remote whenever it is time, or somebody asks, or something is to be delivered.
 func (o *polling) run(ctx context.Context) {
-	var fetchAt, sendAt time.Time // zero: never
-	fetchAt, sendAt = o.first()
+	o.recall(ctx)
+	fetchAt, sendAt := o.first() // zero: never
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -152,8 +163,7 @@ func (o *polling) run(ctx context.Context) {
 		if timer.Stop(); !next.IsZero() {
 			timer.Reset(min(longestNap, max(0, next.Sub(o.poller.now()))))
 		}
-		var heard chan<- error
-		now := false
+		var who asking
 		select {
 		case <-ctx.Done():
 			return
@@ -168,13 +178,12 @@ func (o *polling) run(ctx context.Context) {
 			if next.After(o.poller.now()) { // it only woke to see what the clock says
 				continue
 			}
-		case heard = <-o.asked:
-			now = true
+		case who = <-o.asked:
 		}
-		fetch := now || !fetchAt.IsZero() && !fetchAt.After(o.poller.now())
-		err := o.lookOnce(ctx, fetch, now)
-		if heard != nil {
-			heard <- err
+		fetch := o.remote.Fetch != nil && (who.heard != nil || !fetchAt.IsZero() && !fetchAt.After(o.poller.now()))
+		err := o.lookOnce(ctx, fetch, who)
+		if who.heard != nil {
+			who.heard <- err
 		}
 		fetchAt, sendAt = o.after(fetch, fetchAt)
 	}
@@ -195,21 +204,22 @@ func (o *polling) first() (fetchAt, sendAt time.Time) {
 	return fetchAt, sendAt
 }
 
-// after says when to look again, after a look that has ended now.
+// after says when to look again, after a look that has ended now. Only a look that fetched is made up for by one that does:
+// there may be times of day for that.
 func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
 	now, s := o.poller.now(), o.snapshot()
-	wait := nextLook(o.remote, now, s.Failed, s.Result.Waiting > 0)
-	if s.Failed > 0 {
+	wait := nextLook(o.remote, now, s.Failed, o.soon)
+	switch {
+	case s.Failed > 0 && fetched:
 		return now.Add(wait), time.Time{}
+	case s.Failed > 0:
+		return fetchAt, now.Add(wait)
 	}
 	if sendAt = o.nextSend; !sendAt.IsZero() && sendAt.Before(now.Add(wakeDelay)) {
 		sendAt = now.Add(wakeDelay)
 	}
 	if fetched {
 		fetchAt = now.Add(wait)
-	}
-	if o.remote.Fetch == nil {
-		fetchAt = time.Time{}
 	}
 	return fetchAt, sendAt
 }
@@ -220,43 +230,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// lookOnce takes a seat and looks. asked: somebody wants it now.
-func (o *polling) lookOnce(ctx context.Context, fetch, asked bool) error {
-	select {
-	case o.poller.seats <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-o.poller.seats }()
-	o.change(func(s *RemoteState) { s.Looking = true })
-	l := &look{poller: o.poller, account: o.account, remote: o.remote, told: o.told, asked: asked,
-		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
-	err := l.run(ctx, fetch)
-	o.nextSend = l.nextSend
-	o.ended(l, err)
-	return err
-}
-
-// run connects, fetches, delivers and goes.
-func (l *look) run(ctx context.Context, fetch bool) (err error) {
-	if l.session, err = l.poller.dial(ctx, l.remote, l.log); err != nil {
-		return err
-	}
-	defer func() {
-		if l.session != nil {
-			l.session.Close() // its farewell does not matter
-		}
-	}()
-	var fetching error
-	if fetch && l.remote.Fetch != nil {
-		fetching = l.fetch(ctx)
-	}
-	if l.remote.Send == nil || fetching != nil && !alive(fetching) {
-		return fetching
-	}
-	return cmp.Or(fetching, l.deliver(ctx))
 }
 
 // Wake says that there is something to be delivered to an account's remotes.
@@ -273,43 +246,6 @@ func (p *Poller) Wake(account string) {
 	}
 }
 
-// ended notes how a look went, and says aloud when that has changed: one line when a remote goes down, one when it is back.
-func (o *polling) ended(l *look, err error) {
-	now := o.poller.now()
-	var remote *RemoteError
-	o.change(func(s *RemoteState) {
-		s.Looking, s.LastLook, s.Result = false, now, l.result
-		if l.result.Taken > 0 {
-			s.LastFile = now
-		}
-		switch {
-		case err == nil:
-			if s.Failed > 0 {
-				l.log.Info("remote up", "down", now.Sub(s.DownSince).Round(time.Second), "failed", s.Failed)
-			}
-			s.LastGood, s.Failed, s.DownSince, s.Step, s.Trouble = now, 0, time.Time{}, "", ""
-		case errors.Is(err, context.Canceled): // we stop
-		case errors.As(err, &remote):
-			if s.Failed++; s.Failed == 1 {
-				s.DownSince = now
-			}
-			trouble := plainWords(remote.Err.Error())
-			if s.Failed == 1 || s.Trouble != trouble {
-				l.log.Warn("remote down", "step", remote.Step, "err", trouble, "next", nextLook(o.remote, now, s.Failed, false))
-			}
-			s.Step, s.Trouble = remote.Step, trouble
-		default: // not the remote's fault
-			if s.Failed++; s.Failed == 1 {
-				s.DownSince = now
-			}
-			if s.Failed == 1 || s.Trouble != err.Error() {
-				l.log.Error("poll failed", "err", err, "next", nextLook(o.remote, now, s.Failed, false))
-			}
-			s.Step, s.Trouble = "gateway", err.Error()
-		}
-	})
-}
-
 func (o *polling) change(f func(*RemoteState)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -322,9 +258,9 @@ func (o *polling) snapshot() RemoteState {
 	return o.state
 }
 
-// Now looks at a remote at once, or as soon as a look under way has ended, and gives how that went. ErrNoRemote if the
-// configuration has none of this name; context.Canceled if the gateway stops.
-func (p *Poller) Now(ctx context.Context, account, remote string) (RemoteState, error) {
+// Now looks at a remote at once, or as soon as a look under way has ended, and gives how that went; anew: what was refused
+// there is tried again. ErrNoRemote if the configuration has none of this name; context.Canceled if the gateway stops.
+func (p *Poller) Now(ctx context.Context, account, remote string, anew bool) (RemoteState, error) {
 	heard := make(chan error, 1)
 	var last *polling
 	for {
@@ -338,7 +274,7 @@ func (p *Poller) Now(ctx context.Context, account, remote string) (RemoteState, 
 			return one.snapshot(), context.Canceled
 		}
 		select {
-		case one.asked <- heard:
+		case one.asked <- asking{heard, anew}:
 		case <-one.gone:
 			last = one
 			continue

@@ -32,8 +32,9 @@ type shop struct {
 	before func(op, name string, off int64) error
 	// listing, if not nil, is what the server says lies in /out; its error comes after these.
 	listing func() ([]os.FileInfo, error)
-	piece   int // bytes that a read answers with at most, if not 0
-	ends    int // where each file seems to end, if not 0
+	folders []string // below /out, in its listing
+	piece   int      // bytes that a read answers with at most, if not 0
+	ends    int      // where each file seems to end, if not 0
 }
 
 // ware is a file there.
@@ -247,6 +248,11 @@ func (c *counter) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 		if s.listing != nil {
 			list.all, list.err = s.listing()
 			return nil
+		}
+		if r.Filepath == "/out" {
+			for _, name := range s.folders {
+				list.all = append(list.all, shown{name, 0, noon, true})
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.files)) {
 			if f := s.files[name]; path.Dir(name) == r.Filepath {

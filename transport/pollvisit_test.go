@@ -30,6 +30,9 @@ type visit struct {
 	remote *config.Remote
 	poller *transport.Poller
 	end    func()
+	faulty func(transport.Depot) transport.Depot // around the gateway; nil: none
+	ahead  atomic.Int64                          // how far the poller's clock is ahead
+	hook   atomic.Pointer[func(op, name string)]
 }
 
 // newVisit makes them. change, if not nil, alters the remote; its files are taken at once and then removed there.
@@ -58,11 +61,33 @@ func newVisit(t testing.TB, change func(*config.Remote)) *visit {
 	return v
 }
 
+// newVisitTo is newVisit to a real server.
+func newVisitTo(t testing.TB, p *transport.Peer, change func(*config.Remote)) *visit {
+	t.Helper()
+	return newVisit(t, func(r *config.Remote) {
+		fetch := r.Fetch
+		*r = p.Config
+		r.Name, r.Fetch = "kund", fetch
+		if change != nil {
+			change(r)
+		}
+	})
+}
+
 func (v *visit) change(cfg *config.Config) { cfg.Accounts[0].Remotes = []*config.Remote{v.remote} }
 
 func (v *visit) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	v.poller = transport.NewPoller(v.cfg, v.Gateway, slog.New(slog.NewTextHandler(v.log, nil)))
+	depot := transport.Depot(v.Gateway)
+	if v.faulty != nil {
+		depot = v.faulty(depot)
+	}
+	v.poller = transport.NewPoller(v.cfg, depot, slog.New(slog.NewTextHandler(v.log, nil)))
+	transport.Hook(v.poller, func() time.Time { return time.Now().Add(time.Duration(v.ahead.Load())) }, func(op, name string) {
+		if hook := v.hook.Load(); hook != nil {
+			(*hook)(op, name)
+		}
+	})
 	ended := make(chan struct{})
 	go func(p *transport.Poller) { p.Run(ctx); close(ended) }(v.poller)
 	v.end = func() { cancel(); <-ended }
@@ -82,7 +107,7 @@ func (v *visit) restart(t testing.TB) {
 // look looks at the shop once. The look itself must go well.
 func (v *visit) look(t testing.TB) transport.LookResult {
 	t.Helper()
-	s, err := v.poller.Now(t.Context(), "acme", "kund")
+	s, err := v.poller.Now(t.Context(), "acme", "kund", false)
 	must(t, err)
 	return s.Result
 }
@@ -90,7 +115,7 @@ func (v *visit) look(t testing.TB) transport.LookResult {
 // lookFails looks at the shop, which must fail at a step, in words.
 func (v *visit) lookFails(t testing.TB, step, words string) {
 	t.Helper()
-	s, err := v.poller.Now(t.Context(), "acme", "kund")
+	s, err := v.poller.Now(t.Context(), "acme", "kund", false)
 	if err == nil || s.Step != step || !strings.Contains(s.Trouble, words) || s.DownSince.IsZero() {
 		t.Errorf("the look gives %v at step %q, want %q at %q", err, s.Step, words, step)
 	}

@@ -26,6 +26,8 @@ type Remote interface {
 	// are as exact as the server's listing, which for some FTP servers means minutes: compare what Stat says with what Stat
 	// says. A size that the listing does not tell is -1.
 	List(ctx context.Context, folder string) ([]RemoteFile, error)
+	// Real gives a folder's whole name as the server knows it, whatever links lead there.
+	Real(ctx context.Context, folder string) (string, error)
 	// Stat gives size and time as exactly as the server can; ErrGone when the path is not there.
 	Stat(ctx context.Context, path string) (RemoteFile, error)
 	// Read calls take with the bytes from offset on, in order. nil means that the server itself ended the file and said that
@@ -46,14 +48,25 @@ type Remote interface {
 
 // RemoteFile is an entry of a customer's folder.
 type RemoteFile struct {
-	Name string // bytes as the server sent them, without a folder
-	Size int64  // -1 if it is not known
-	Time time.Time
+	Name string    // bytes as the server sent them, without a folder
+	Size int64     // -1 if it is not known
+	Time time.Time // zero if it is not known
+	// Exact: Time is true to the second, and in a zone that is known. Otherwise it may be told to the minute or the day only,
+	// and two files of the same size can have the same one.
+	Exact bool
 	// Folder and Special (links, devices, sockets) are what is no plain file.
 	Folder, Special bool
 	// Hostile: the name cannot be one ("..", a slash, control characters, nothing), or the line of the listing could not be
 	// read, and Name is the line. Nothing may be done with it but to tell it once.
 	Hostile bool
+}
+
+// fileTime is a file's time as it can be kept: to the microsecond, and none where a server without clocks says 1970.
+func fileTime(t time.Time) time.Time {
+	if t = t.UTC().Truncate(time.Microsecond); t.Unix() == 0 {
+		return time.Time{}
+	}
+	return t
 }
 
 var (
@@ -114,7 +127,7 @@ func remoteError(step string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		err = said{"the server does not permit it", err}
 	case errors.As(err, &status):
-		err = said{"the server says " + plainWords(strings.TrimPrefix(status.Error(), "sftp: ")), err}
+		err = said{"the server says " + asLine(strings.TrimPrefix(status.Error(), "sftp: ")), err}
 	}
 	return &RemoteError{Step: step, Err: err}
 }
@@ -140,30 +153,44 @@ func replyCode(err error) int {
 // ownPorts is what the net package says before an error, with a port of ours that is another one each time.
 var ownPorts = regexp.MustCompile(`\b(?:read|write) tcp \S+->\S+: `)
 
-// plainWords makes a text of one line, with control characters and what is not UTF-8 written out, and at most 200 bytes.
+// plainWords makes a text of one line, and of at most 200 bytes.
 func plainWords(text string) string {
-	const most, hexdigits = 200, "0123456789abcdef"
+	const most = 200
+	text = strings.TrimSpace(asLine(text))
+	if len(text) <= most {
+		return text
+	}
+	end := most - len("...")
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	// Not in the middle of what was written out, which is at most four bytes long.
+	if i := strings.LastIndexByte(text[end-3:end], '\\'); i >= 0 {
+		end += i - 3
+	}
+	return text[:end] + "..."
+}
+
+// asLine makes a text of one line, with control characters and what is not UTF-8 written out.
+func asLine(text string) string {
+	const hexdigits = "0123456789abcdef"
 	text = ownPorts.ReplaceAllString(text, "")
 	var b strings.Builder
 	for i := 0; i < len(text); {
 		c, n := utf8.DecodeRuneInString(text[i:])
-		piece := text[i : i+n]
 		switch {
 		case c == '\n' || c == '\r':
-			piece = " "
+			b.WriteByte(' ')
 		case c == utf8.RuneError && n == 1 || !unicode.IsPrint(c):
-			piece = ""
 			for _, octet := range []byte(text[i : i+n]) {
-				piece += `\x` + string(hexdigits[octet>>4]) + string(hexdigits[octet&15])
+				b.WriteString(`\x` + string(hexdigits[octet>>4]) + string(hexdigits[octet&15]))
 			}
+		default:
+			b.WriteString(text[i : i+n])
 		}
-		if b.Len()+len(piece) > most-3 && b.Len()+len(text)-i > most-3 {
-			return b.String() + "..."
-		}
-		b.WriteString(piece)
 		i += n
 	}
-	return strings.TrimSpace(b.String())
+	return b.String()
 }
 
 // hostileName tells whether a name in a listing cannot be one.

@@ -81,6 +81,8 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 				return nil
 			} else if first.err != nil {
 				return first.err
+			} else if first.n < len(first.bytes) { // neither all of it nor a reason
+				return errPacket
 			}
 			a.ask(first)
 			if len(a.way) < mostAhead {

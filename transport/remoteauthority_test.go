@@ -4,7 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -45,6 +47,18 @@ func (a *authority) issue(t testing.TB, name string) (cert, key, pin string) {
 	putPEM(t, key, "PRIVATE KEY", der)
 	sum := sha256.Sum256(leaf.Raw)
 	return cert, key, "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// issueRSA is a certificate for old key exchanges.
+func (a *authority) issueRSA(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	fine(t, err)
+	template, _ := newCertificate(t, a.cert, a.key, false, name)
+	template.KeyUsage |= x509.KeyUsageKeyEncipherment
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	fine(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func newCertificate(t testing.TB, parent *x509.Certificate, signer *ecdsa.PrivateKey, ca bool, name string) (*x509.Certificate, *ecdsa.PrivateKey) {

@@ -19,6 +19,7 @@ type dataConn struct {
 	wire    *wire
 	control *wire
 	tap     *bytes.Buffer // if not nil, gets what was read: a listing
+	lines   int           // of the listing
 	pace    pace
 	wrote   bool
 	ended   bool // TLS, or TCP alone, has come to its end
@@ -39,6 +40,10 @@ func (d *dataConn) Read(p []byte) (int, error) {
 	n, err := d.Conn.Read(p)
 	if d.tap != nil {
 		d.tap.Write(p[:n])
+		if d.lines += bytes.Count(p[:n], []byte("\n")); d.lines > mostListed {
+			d.abandon()
+			return n, errTooMany
+		}
 	}
 	d.ended = d.ended || err == io.EOF
 	if slow := d.pace.step(n, began, d.wire.leash.silence); slow != nil {

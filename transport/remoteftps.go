@@ -1,14 +1,17 @@
 package transport
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/jlaffaye/ftp"
@@ -27,13 +30,18 @@ type ftps struct {
 	state    tls.ConnectionState // of the last handshake
 	address  string
 	implicit bool
+	curt     bool   // legacy says that the server never says goodbye
 	base     string // the URL's folder
+	log      *slog.Logger
+	last     lastListing
 
 	// Of the operation under way. The context is here since the library's dial function takes none.
 	ctx  context.Context
 	data *dataConn
 	// listing, if not nil, is given what the data connection brings.
 	listing *bytes.Buffer
+	// known is what the last listing said of the path, if nothing was asked of the path since.
+	known *RemoteFile
 }
 
 // dialFTPS connects and logs in.
@@ -42,7 +50,7 @@ func dialFTPS(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, 
 	if err != nil {
 		return nil, remoteError(stepTLS, err)
 	}
-	f := newFTPS(r, c)
+	f := newFTPS(r, c, log)
 	if err := f.connect(ctx); err != nil {
 		f.leash.close()
 		return nil, err
@@ -51,15 +59,13 @@ func dialFTPS(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, 
 		f.leash.close()
 		return nil, err
 	}
-	if f.state.Version < tls.VersionTLS12 {
-		log.Warn("logged in with weak algorithms: "+tls.VersionName(f.state.Version)+" "+tls.CipherSuiteName(f.state.CipherSuite), "remote", r.Name, "step", stepLogin)
-	}
 	return f, nil
 }
 
-func newFTPS(r *config.Remote, c *tls.Config) *ftps {
+func newFTPS(r *config.Remote, c *tls.Config, log *slog.Logger) *ftps {
 	scheme, address, folder := r.Server()
 	f := &ftps{leash: newLeash(r.Silence), tls: c, address: address, implicit: scheme == config.SchemeFTPS, base: folder}
+	f.curt, f.log = slices.Contains(r.Legacy, noGoodbye), log.With("remote", r.Name)
 	verify := c.VerifyConnection
 	c.VerifyConnection = func(state tls.ConnectionState) error {
 		if err := verify(state); err != nil {
@@ -74,22 +80,16 @@ func newFTPS(r *config.Remote, c *tls.Config) *ftps {
 // connect opens the control connection and shakes hands. It sends no login.
 func (f *ftps) connect(ctx context.Context) error {
 	return f.operate(ctx, stepConnect, func() error {
-		options := []ftp.DialOption{ftp.DialWithDialFunc(f.dial)}
-		if f.implicit {
-			options = append(options, ftp.DialWithTLS(f.tls))
-		} else {
-			options = append(options, ftp.DialWithExplicitTLS(f.tls))
-		}
 		var err error
-		f.conn, err = ftp.Dial(f.address, options...)
+		// As if TLS were implicit, since we put it over the connection ourselves: see secure.
+		f.conn, err = ftp.Dial(f.address, ftp.DialWithDialFunc(f.dial), ftp.DialWithTLS(f.tls))
 		switch {
-		case err != nil && (!f.implicit && f.control != nil && f.control.began("AUTH") || fromTLS(err)):
-			return &RemoteError{Step: stepTLS, Err: err} // AUTH TLS was said, or the server wants another certificate of ours
+		case fromTLS(err): // the server wants another certificate of ours
+			return &RemoteError{Step: stepTLS, Err: err}
 		case err != nil || f.implicit:
 			return err
 		}
-		// The library shakes hands with the first command. It must not be USER: what is wrong is not the login.
-		f.control.begin(replyLimit)
+		// TLS 1.3 tells a no to our certificate with the first answer. That must not be USER's: what is wrong is not the login.
 		if err := f.conn.NoOp(); err != nil && replyCode(err) == 0 {
 			return &RemoteError{Step: stepTLS, Err: err}
 		}
@@ -112,13 +112,8 @@ func (f *ftps) login(ctx context.Context, r *config.Remote) error {
 			return remoteError(stepLogin, err)
 		}
 	}
-	err := f.operate(ctx, stepLogin, func() error {
-		err := f.conn.Login(r.User, password)
-		if err != nil && password != "" && strings.Contains(err.Error(), password) { // an echo must not reach the log
-			err = errors.New(strings.ReplaceAll(err.Error(), password, "[password]"))
-		}
-		return err
-	})
+	f.leash.hide(password)
+	err := f.operate(ctx, stepLogin, func() error { return f.conn.Login(r.User, password) })
 	if err != nil {
 		return err
 	}
@@ -141,15 +136,7 @@ func (f *ftps) dial(_, address string) (net.Conn, error) {
 			return nil, err
 		}
 		f.control = w
-		w.begin(replyLimit)
-		if !f.implicit {
-			return w, nil // the library puts TLS over it
-		}
-		secured := tls.Client(w, f.tls)
-		if err := secured.Handshake(); err != nil {
-			return nil, &RemoteError{Step: stepTLS, Err: err}
-		}
-		return secured, nil
+		return f.secure(w)
 	}
 	host, _, err := net.SplitHostPort(f.control.RemoteAddr().String())
 	if err != nil {
@@ -168,6 +155,75 @@ func (f *ftps) dial(_, address string) (net.Conn, error) {
 	return f.data, nil
 }
 
+// secure shakes hands on the control connection, and tells when the result is weak, before a password is sent.
+func (f *ftps) secure(w *wire) (net.Conn, error) {
+	w.begin(replyLimit)
+	var greeting []byte
+	if !f.implicit {
+		var err error
+		if greeting, err = authTLS(w); err != nil {
+			return nil, err
+		}
+	}
+	conn := tls.Client(w, f.tls)
+	if err := conn.Handshake(); err != nil {
+		return nil, &RemoteError{Step: stepTLS, Err: err}
+	}
+	state := conn.ConnectionState()
+	insecure := func(s *tls.CipherSuite) bool { return s.ID == state.CipherSuite }
+	if state.Version < tls.VersionTLS12 || slices.ContainsFunc(tls.InsecureCipherSuites(), insecure) {
+		f.log.Warn(weakWords+tls.VersionName(state.Version)+" "+tls.CipherSuiteName(state.CipherSuite), "step", stepTLS)
+	}
+	return &controlConn{Conn: conn, said: greeting}, nil
+}
+
+// authTLS reads the greeting, which it gives back, and has the server begin with TLS.
+func authTLS(w *wire) (greeting []byte, err error) {
+	in := bufio.NewReader(w)
+	text := textproto.NewReader(in)
+	if _, _, err := text.ReadResponse(ftp.StatusReady); err != nil {
+		return nil, err
+	}
+	if _, err = io.WriteString(w, "AUTH TLS\r\n"); err == nil {
+		_, _, err = text.ReadResponse(ftp.StatusAuthOK)
+	}
+	if err == nil && in.Buffered() > 0 {
+		err = errors.New("the server said more in clear than it was asked for") // or somebody else did
+	}
+	if err != nil {
+		return nil, &RemoteError{Step: stepTLS, Err: err}
+	}
+	return []byte("220 ready\r\n"), nil
+}
+
+// controlConn is the control connection as the library sees it: with a greeting that has come before TLS, and the names in
+// the answer to FEAT in the upper case in which the library looks for them; the standard leaves the case open.
+type controlConn struct {
+	net.Conn
+	said []byte // what is still to be read of the greeting
+	feat bool   // FEAT was the last command
+}
+
+func (c *controlConn) Write(p []byte) (int, error) {
+	c.feat = bytes.HasPrefix(p, []byte("FEAT"))
+	return c.Conn.Write(p)
+}
+
+func (c *controlConn) Read(p []byte) (int, error) {
+	if len(c.said) > 0 {
+		n := copy(p, c.said)
+		c.said = c.said[n:]
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	for i, b := range p[:n] {
+		if c.feat && 'a' <= b && b <= 'z' {
+			p[i] = b - 'a' + 'A'
+		}
+	}
+	return n, err
+}
+
 // operate runs one operation. After an error that is not a plain no of the server's, nobody knows which answer comes next,
 // so the session is over.
 func (f *ftps) operate(ctx context.Context, step string, op func() error) error {
@@ -182,8 +238,9 @@ func (f *ftps) operate(ctx context.Context, step string, op func() error) error 
 			f.data.wire.Close()
 		}
 		var garbled textproto.ProtocolError
-		if errors.As(err, &garbled) || replyCode(err) == ftp.StatusNotAvailable {
-			f.leash.cut(err)
+		code := replyCode(err)
+		if errors.As(err, &garbled) || code == ftp.StatusNotAvailable || code != 0 && code < 400 { // a yes, but not to this
+			f.leash.cut(plainFTP(err))
 		}
 		return plainFTP(err)
 	})
@@ -203,7 +260,7 @@ func plainFTP(err error) error {
 	case errors.As(err, &clear):
 		return said{"the server does not answer in TLS", err} // what it says instead may be a payment
 	case errors.As(err, &reply):
-		words := fmt.Sprintf("the server says %d %s", reply.Code, plainWords(reply.Msg))
+		words := fmt.Sprintf("the server says %d %s", reply.Code, asLine(reply.Msg))
 		if err != error(reply) && !errors.Is(err, ErrGone) { // more went wrong: say the first of it
 			first, _, _ := strings.Cut(err.Error(), "\n")
 			if first != reply.Error() {
@@ -222,6 +279,7 @@ func (f *ftps) on(ctx context.Context, step, name string, op func(whole string) 
 		if err != nil {
 			return err
 		}
+		f.known = f.last.take(whole)
 		return op(whole)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ func introduceFTPS(ctx context.Context, r *config.Remote) (*Introduction, error)
 		shown.Pin = "sha256:" + shown.Certificates[0].SHA256
 		return errSeen // the handshake ends here
 	}
-	f := newFTPS(&anybody, c)
+	f := newFTPS(&anybody, c, slog.New(slog.DiscardHandler))
 	defer f.leash.close()
 	err = f.connect(ctx)
 	if shown == nil {

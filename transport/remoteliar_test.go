@@ -30,6 +30,10 @@ type liar struct {
 	listing string
 	log     []string // the commands that came
 	hold    chan struct{}
+	// answer, if it gives something, is the reply to a command; cut, if it gives something, is all of a content that is sent,
+	// and no goodbye after it.
+	answer func(verb, arg string) string
+	cut    func(content []byte) []byte
 }
 
 const ftpLine = "type=file;size=300000;modify=20261120070809; pain.xml\r\n"
@@ -61,8 +65,12 @@ func newLiar(t testing.TB, scheme, lie string) (*liar, config.Remote, *authority
 	})
 	r := remoteTo(t, scheme, listener.Addr().String(), "/out", config.Trust{CA: ca.ca})
 	r.Silence = 20 * time.Second // a busy machine is not silent
-	if quiet := regexp.MustCompile(`silent|trickle|chatty|endless|slow`); quiet.MatchString(lie) {
+	if quiet := regexp.MustCompile(`silent|chatty|endless|slow`); quiet.MatchString(lie) {
 		r.Silence = 300 * time.Millisecond
+	} else if lie == "425" || lie == "full" { // they keep silent too, later
+		r.Silence = 3 * time.Second
+	} else if lie == "trickle" { // it is silent for 100 ms at a time, or longer on a busy machine
+		r.Silence = time.Second
 	}
 	return l, r, ca
 }
@@ -116,6 +124,12 @@ func (l *liar) serve(conn net.Conn) {
 			l.silent()
 			return
 		}
+		if answer := lookUp(l, &l.answer); answer != nil {
+			if reply := answer(verb, arg); reply != "" {
+				fmt.Fprint(conn, reply+"\r\n")
+				continue
+			}
+		}
 		reply := map[string]string{
 			"USER": "331 password", "PASS": "230 in", "FEAT": "211-\r\n SIZE\r\n MDTM\r\n MLST type*;size*;\r\n REST STREAM\r\n211 end",
 			"TYPE": "200 ok", "PBSZ": "200 ok", "PROT": "200 ok", "CWD": "250 ok", "PWD": `257 "/out"`, "NOOP": "200 ok", "DELE": "250 ok",
@@ -166,7 +180,7 @@ func (l *liar) serve(conn net.Conn) {
 		case "REST":
 			rest, _ = strconv.Atoi(arg)
 			reply = "350 go on"
-		case "RETR", "MLSD":
+		case "RETR", "MLSD", "LIST":
 			content := []byte(lookUp(l, &l.listing))
 			if verb == "RETR" {
 				content = l.content[rest:]
@@ -210,6 +224,12 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 		return "-"
 	}
 	conn := tls.Server(raw, lookUp(l, &l.data))
+	if cut := lookUp(l, &l.cut); cut != nil {
+		if part := cut(content); part != nil {
+			conn.Write(part)
+			return "226 done"
+		}
+	}
 	switch lookUp(l, &l.lie) {
 	case "silent mid-data":
 		conn.Write(half)
@@ -241,6 +261,10 @@ func (l *liar) send(control net.Conn, listener net.Listener, content []byte) str
 		conn.Write(half)
 		conn.Close()
 		return "426 our disk broke"
+	case "426 and 250":
+		conn.Write(half)
+		conn.Close()
+		return "426 our disk broke\r\n250 done"
 	case "garbled":
 		conn.Write(content)
 		conn.Close()
@@ -286,8 +310,14 @@ func (l *liar) receive(control net.Conn, listener net.Listener) string {
 	var got bytes.Buffer
 	got.ReadFrom(conn)
 	conn.Close()
-	if lookUp(l, &l.lie) == "full" {
+	switch lookUp(l, &l.lie) {
+	case "full":
 		return "452 the disk is full"
+	case "426 and 250":
+		return "426 our disk broke\r\n250 done"
+	case "silent 226":
+		l.silent()
+		return "-"
 	}
 	return "226 done"
 }

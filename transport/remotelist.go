@@ -81,7 +81,9 @@ func factsLine(line string) (f RemoteFile, here, ok bool) {
 		case "size":
 			f.Size, f.Hostile = sizeOf(value)
 		case "modify":
-			f.Time, _ = time.Parse("20060102150405", value) // with or without a fraction
+			t, _ := time.Parse("20060102150405", value) // with or without a fraction
+			f.Time = fileTime(t)
+			f.Exact = !f.Time.IsZero()
 		}
 	}
 	return f, here, true
@@ -98,7 +100,7 @@ func sizeOf(text string) (size int64, wrong bool) {
 // listLine reads a line of LIST, as Unix or DOS writes it. Their times are in a zone that nobody tells: they are read as UTC.
 func listLine(line string, now time.Time) (f RemoteFile, ok bool) {
 	if m := unixLine.FindStringSubmatch(line); m != nil {
-		f = RemoteFile{Name: m[6], Time: unixTime(m[3], m[4], m[5], now), Folder: m[1] == "d"}
+		f = RemoteFile{Name: m[6], Time: fileTime(unixTime(m[3], m[4], m[5], now)), Folder: m[1] == "d"}
 		f.Special = !f.Folder && m[1] != "-"
 		f.Size, f.Hostile = sizeOf(m[2])
 		if f.Special {
@@ -116,7 +118,7 @@ func listLine(line string, now time.Time) (f RemoteFile, ok bool) {
 		}
 		for _, form := range []string{"01-02-06 03:04PM", "01-02-06 15:04", "01-02-2006 03:04PM", "01-02-2006 15:04"} {
 			if t, err := time.Parse(form, m[1]+" "+m[2]); err == nil {
-				f.Time = t
+				f.Time = fileTime(t)
 			}
 		}
 		return f, true

@@ -34,8 +34,8 @@ func TestParseListing(t *testing.T) {
 		"11-20-26  07:08PM       <DIR>          done": {Name: "done", Size: -1, Folder: true, Time: at(2026, 11, 20, 19, 8, 0)},
 		"11-20-26  07:08PM       <JUNCTION>     j":    {Name: "j", Size: -1, Special: true, Time: at(2026, 11, 20, 19, 8, 0)},
 		// MLSD
-		"type=file;size=5;modify=20261120070809; a; b=c d":     {Name: "a; b=c d", Size: 5, Time: at(2026, 11, 20, 7, 8, 9)},
-		"Modify=20261120070809.123;Type=dir;UNIX.mode=0755; d": {Name: "d", Size: -1, Folder: true, Time: at(2026, 11, 20, 7, 8, 9).Add(123 * time.Millisecond)},
+		"type=file;size=5;modify=20261120070809; a; b=c d":     {Name: "a; b=c d", Size: 5, Exact: true, Time: at(2026, 11, 20, 7, 8, 9)},
+		"Modify=20261120070809.123;Type=dir;UNIX.mode=0755; d": {Name: "d", Size: -1, Folder: true, Exact: true, Time: at(2026, 11, 20, 7, 8, 9).Add(123 * time.Millisecond)},
 		"type=OS.unix=slink:/etc/passwd;size=5; link":          {Name: "link", Size: 5, Special: true},
 		"type=OS.unix=symlink;size=5; link":                    {Name: "link", Size: 5, Special: true},
 		"type=file;size=5;  leading":                           {Name: " leading", Size: 5},

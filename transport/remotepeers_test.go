@@ -36,7 +36,7 @@ type peer struct {
 	scheme string
 	config config.Remote
 	said   *peerLog
-	// utf8Only: names in Latin-1 cannot be used there.
+	// utf8Only: names in Latin-1 cannot be used there; see TestRemoteLatin1AtPyftpd.
 	utf8Only bool
 	// mayEnd: it does not always answer when a transfer is broken off.
 	mayEnd bool
@@ -76,18 +76,24 @@ func peerBinary(t testing.TB, name string) string {
 			return path
 		}
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("NOT RUN: %s is missing, and this is a continuous build; run .ci/peers", name)
-	}
-	t.Skipf("NOT RUN: %s is missing; run .ci/peers", name)
+	notRun(t, name+" is missing; run .ci/peers")
 	return ""
+}
+
+// notRun ends a test that cannot run here. A continuous build must be able to run all of them.
+func notRun(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("NOT RUN, in a continuous build: %s", why)
+	}
+	t.Skip("NOT RUN: " + why)
 }
 
 // needRoot: these servers change their user, as they do in life.
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("NOT RUN: this server must be started by root")
+		notRun(t, "this server must be started by root")
 	}
 }
 
@@ -199,7 +205,7 @@ func newVsftpd(t testing.TB, scheme string) *peer {
 }
 
 // newProftpd serves FTPS, or, with the scheme sftp, SFTP with passwords. As vsftpd, it wants TLS sessions to be resumed.
-func newProftpd(t testing.TB, scheme string) *peer {
+func newProftpd(t testing.TB, scheme string, options ...string) *peer {
 	binary := peerBinary(t, "proftpd")
 	needRoot(t)
 	ca := newAuthority(t)
@@ -227,6 +233,7 @@ func newProftpd(t testing.TB, scheme string) *peer {
 		}
 	}
 	conf := filepath.Join(ca.dir, "proftpd.conf")
+	lines = append(lines, options...)
 	put(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
 	p.said = startPeer(t, p.addr, binary, "-n", "-c", conf)
 	return p
@@ -278,10 +285,7 @@ FTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 func newPyftpd(t testing.TB, scheme string) *peer {
 	binary := peerBinary(t, "python3")
 	if err := exec.Command(binary, "-c", "import pyftpdlib.handlers, OpenSSL").Run(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("NOT RUN: python3-pyftpdlib is missing, and this is a continuous build; run .ci/peers")
-		}
-		t.Skip("NOT RUN: python3-pyftpdlib is missing; run .ci/peers")
+		notRun(t, "python3-pyftpdlib is missing; run .ci/peers")
 	}
 	ca := newAuthority(t)
 	cert, key, _ := ca.issue(t, "pyftpd")
@@ -359,12 +363,18 @@ func newDropbear(t testing.TB) *peer {
 	if out, err := convert.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
-		t.Skip("NOT RUN: no mount namespaces here")
-	}
+	needNamespaces(t)
 	p.said = startPeer(t, p.addr, "unshare", "--mount", "sh", "-c",
 		`mount --bind "$1/passwd" /etc/passwd && exec "$2" -F -E -s -p "$3" -r "$1/host" -P "$1/pid"`, "sh", home, binary, p.addr)
 	return p
+}
+
+// needNamespaces: these servers read files at fixed places, where others are mounted for them alone.
+func needNamespaces(t testing.TB) {
+	t.Helper()
+	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
+		notRun(t, "no mount namespaces here")
+	}
 }
 
 // dial opens a session, at TLS 1.2 at most if so wanted.
@@ -387,7 +397,7 @@ func dialUpTo(t testing.TB, r *config.Remote, most uint16) (Remote, error) {
 	c, err := tlsConfig(r)
 	fine(t, err)
 	c.MaxVersion = most
-	f := newFTPS(r, c)
+	f := newFTPS(r, c, log)
 	if err := f.connect(t.Context()); err != nil {
 		return nil, err
 	}

@@ -4,29 +4,67 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
-// nameScreen stands between a server's SFTP channel and the library, which shows "../../etc/passwd" in a listing as "passwd".
-// While a listing is under way it puts a zero byte in the place of each slash in a name, which no server can send in a
-// name that is one, so that List sees what the server said.
+// nameScreen stands between a server's SFTP channel and the library, which believes too much of what comes.
+//
+// It shows "../../etc/passwd" in a listing as "passwd": while a listing is under way, the screen puts a zero byte in the place of
+// each slash in a name, which no server can send in a name that is one, so that List sees what the server said. It has no
+// bound for a listing's names. And a status OK in the place of what was asked for is to it a success without a result: a
+// piece of no bytes, a listing that has ended, a nil that it then uses.
 type nameScreen struct {
 	from    io.Reader
+	to      io.WriteCloser
+	cut     func(why error) // ends the session
 	listing atomic.Bool
-	packet  []byte // what of a screened packet is still to be read
-	pass    int    // what of another packet is still to come
+	named   atomic.Int64 // names in this listing
+	packet  []byte       // what of a screened packet is still to be read
+	pass    int          // what of another packet is still to come
+	send    int          // what of a request is still to be written
+
+	mu    sync.Mutex
+	wants map[uint32]bool // requests under way that no OK can answer, by their ids
 }
 
+// Types of packets. OK answers only those requests that want nothing back.
 const (
-	packetName    = 104
-	longestPacket = 256 << 10 // as in the library
+	requestOpen, requestRead, requestLstat, requestFstat = 3, 5, 7, 8
+	requestOpendir, requestReaddir, requestRealpath      = 11, 12, 16
+	requestStat, requestReadlink                         = 17, 19
+	packetStatus, packetName                             = 101, 104
+	longestPacket                                        = 256 << 10 // as in the library
 )
 
 var errPacket = errors.New("the server sends packets that are not sftp")
 
+// Write notes which requests want something back. The library writes a request's type and id at once, and one request after
+// the other.
+func (s *nameScreen) Write(p []byte) (int, error) {
+	if s.send == 0 && len(p) >= 9 {
+		s.send = 4 + int(binary.BigEndian.Uint32(p))
+		switch p[4] {
+		case requestOpen, requestRead, requestLstat, requestFstat, requestOpendir, requestReaddir, requestRealpath, requestStat, requestReadlink:
+			s.mu.Lock()
+			s.wants[binary.BigEndian.Uint32(p[5:])] = true
+			s.mu.Unlock()
+		}
+	}
+	n, err := s.to.Write(p)
+	s.send = max(s.send-n, 0)
+	return n, err
+}
+
+// Close closes the way to the server.
+func (s *nameScreen) Close() error { return s.to.Close() }
+
 func (s *nameScreen) Read(p []byte) (int, error) {
 	if len(s.packet) == 0 && s.pass == 0 {
 		if err := s.next(); err != nil {
+			if err == errPacket || err == errTooMany {
+				s.cut(err)
+			}
 			return 0, err
 		}
 	}
@@ -45,23 +83,43 @@ func (s *nameScreen) Read(p []byte) (int, error) {
 
 // next reads the beginning of a packet, and all of it if it is to be screened.
 func (s *nameScreen) next() error {
-	header := make([]byte, 5)
-	if _, err := io.ReadFull(s.from, header); err != nil {
+	header := make([]byte, 13)
+	if _, err := io.ReadFull(s.from, header[:5]); err != nil {
 		return err
 	}
 	length := binary.BigEndian.Uint32(header)
 	if length == 0 || length > longestPacket {
 		return errPacket
 	}
-	s.packet, s.pass = header, int(length)-1
-	if header[4] != packetName || !s.listing.Load() {
-		return nil
-	}
-	s.packet, s.pass = append(header, make([]byte, length-1)...), 0
+	s.packet, s.pass = header[:min(13, 4+length)], max(int(length)-9, 0)
 	if _, err := io.ReadFull(s.from, s.packet[5:]); err != nil {
 		return err
 	}
+	if len(s.packet) == 13 && !s.wanted(header) {
+		return errPacket
+	}
+	if header[4] != packetName || !s.listing.Load() {
+		return nil
+	}
+	rest := s.pass
+	s.packet, s.pass = append(s.packet, make([]byte, rest)...), 0
+	if _, err := io.ReadFull(s.from, s.packet[len(s.packet)-rest:]); err != nil {
+		return err
+	}
+	if len(s.packet) >= 13 && s.named.Add(int64(binary.BigEndian.Uint32(header[9:]))) > mostListed {
+		return errTooMany
+	}
 	return screenNames(s.packet[5:])
+}
+
+// wanted tells whether a packet, of which the first 13 bytes have come, can answer the request with its id.
+func (s *nameScreen) wanted(header []byte) bool {
+	id, status := binary.BigEndian.Uint32(header[5:]), binary.BigEndian.Uint32(header[9:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wants := s.wants[id]
+	delete(s.wants, id)
+	return !wants || header[4] != packetStatus || status != 0
 }
 
 // screenNames replaces the slashes in the names of an SSH_FXP_NAME packet, which has come without its header.

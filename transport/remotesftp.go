@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -39,7 +40,7 @@ func dialSFTP(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, 
 	if err != nil {
 		return nil, remoteError(stepConnect, err)
 	}
-	login, err := newSSHLogin(r)
+	login, err := newSSHLogin(r, log)
 	if err != nil {
 		return nil, remoteError(stepLogin, err)
 	}
@@ -47,12 +48,13 @@ func dialSFTP(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, 
 	var strange error // that of the first key that was not the right one
 	for {
 		s := &sftpRemote{leash: newLeash(r.Silence)}
+		s.leash.hide(login.password)
 		shown, err := s.handshake(ctx, r, login, algorithms, offer, trust.has)
 		if err == nil {
 			err = s.enter(ctx, r)
 		}
 		if err == nil {
-			tellSSH(log, r, s.ssh, login)
+			login.tell(agreed(s.ssh)) // what was not told before
 			return s, nil
 		}
 		s.leash.close()
@@ -84,19 +86,29 @@ func (s *sftpRemote) handshake(ctx context.Context, r *config.Remote, login *ssh
 			return err
 		}
 		s.wire.begin(replyLimit)
+		s.wire.listen()
+		offered := a
+		offered.HostKeys = offer
 		c := &ssh.ClientConfig{
 			Config:            ssh.Config{KeyExchanges: a.KeyExchanges, Ciphers: a.Ciphers, MACs: a.MACs},
 			User:              r.User,
 			HostKeyAlgorithms: offer,
 			HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-				if step == stepLogin { // a later key exchange; the library has compared the keys
+				strange := fmt.Errorf("%w: it shows %s %s", errHostKey, key.Type(), ssh.FingerprintSHA256(key))
+				switch trusted := trusts(key); {
+				case trusted && step == stepLogin: // a later key exchange
 					return nil
+				case step == stepLogin: // which the library compares with nothing
+					s.leash.cut(strange)
+					return strange
+				case !trusted:
+					step, shown = stepHostKey, key.Type()
+					return strange
 				}
-				step, shown = stepHostKey, key.Type()
-				if !trusts(key) {
-					return fmt.Errorf("%w: it shows %s %s", errHostKey, key.Type(), ssh.FingerprintSHA256(key))
+				step, shown = stepLogin, key.Type()
+				if login != nil {
+					login.tell(chosen(offered, s.wire.heard()))
 				}
-				step = stepLogin
 				s.wire.begin(replyLimit)
 				return nil
 			},
@@ -151,9 +163,9 @@ func (s *sftpRemote) enter(ctx context.Context, r *config.Remote) error {
 		if err != nil || !ok {
 			return cmp.Or(err, errors.New("the server does not serve sftp to this user"))
 		}
-		s.screen = &nameScreen{from: channel}
+		s.screen = &nameScreen{from: channel, to: channel, cut: s.leash.cut, wants: make(map[uint32]bool)}
 		// Concurrent reads would lose bytes when a server answers with fewer than were asked for.
-		s.client, err = sftp.NewClientPipe(s.screen, channel, sftp.UseConcurrentReads(false), sftp.UseConcurrentWrites(false))
+		s.client, err = sftp.NewClientPipe(s.screen, s.screen, sftp.UseConcurrentReads(false), sftp.UseConcurrentWrites(false))
 		return err
 	})
 	if err != nil {
@@ -200,6 +212,7 @@ func gone(err error) error {
 func (s *sftpRemote) List(ctx context.Context, folder string) (files []RemoteFile, err error) {
 	err = s.on(ctx, stepList, folder, func(whole string) error {
 		s.wire.begin(listingLimit)
+		s.screen.named.Store(0)
 		s.screen.listing.Store(true)
 		defer s.screen.listing.Store(false)
 		entries, err := s.client.ReadDirContext(ctx, whole)
@@ -218,11 +231,14 @@ func (s *sftpRemote) List(ctx context.Context, folder string) (files []RemoteFil
 }
 
 func remoteFile(info os.FileInfo) RemoteFile {
-	return RemoteFile{
-		Name: info.Name(), Size: info.Size(), Time: info.ModTime().UTC(),
+	f := RemoteFile{
+		Name: info.Name(), Size: info.Size(),
 		Folder: info.IsDir(), Special: !info.IsDir() && !info.Mode().IsRegular(),
 		Hostile: hostileName(info.Name()) || info.Size() < 0,
 	}
+	f.Time = fileTime(info.ModTime())
+	f.Exact = !f.Time.IsZero()
+	return f
 }
 
 func (s *sftpRemote) Stat(ctx context.Context, name string) (f RemoteFile, err error) {
@@ -324,15 +340,20 @@ func (s *sftpRemote) Store(ctx context.Context, name string, r io.Reader) error 
 
 func (s *sftpRemote) copyTo(file *sftp.File, r io.Reader) (sent int64, err error) {
 	buffer := make([]byte, 32<<10)
+	var p pace
 	for {
 		s.wire.rest()
 		n, ended := io.ReadFull(r, buffer)
 		s.wire.begin(replyLimit)
 		if n > 0 {
+			began := time.Now()
 			m, err := file.Write(buffer[:n])
 			sent += int64(m)
 			if err != nil {
 				return sent, err
+			}
+			if slow := p.step(m, began, s.leash.silence); slow != nil {
+				return sent, slow
 			}
 		}
 		if ended == io.EOF || ended == io.ErrUnexpectedEOF {

@@ -36,10 +36,10 @@ func TestRemoteLyingSFTP(t *testing.T) {
 			t.Parallel()
 			l, config := newSSHLiar(t, c.lie)
 			var got bytes.Buffer
-			r, err := DialRemote(t.Context(), &config, slog.New(slog.DiscardHandler))
+			r, err := DialRemote(soon(t), &config, slog.New(slog.DiscardHandler))
 			if err == nil {
 				defer r.Close()
-				err = r.Read(t.Context(), "pain.xml", 0, func(p []byte) error { got.Write(p); return nil })
+				err = r.Read(soon(t), "pain.xml", 0, func(p []byte) error { got.Write(p); return nil })
 			}
 			failed(t, err, c.step, c.words)
 			// Who answers one of several requests under the id of another sends other bytes, which only the end can tell.
@@ -98,7 +98,7 @@ func TestRemoteListingFailsSFTP(t *testing.T) {
 				many := strings.Split(strings.Repeat(strings.Repeat("n", 100)+"|", 500), "|")
 				l.set(func() { l.names = many })
 			}
-			files, err := r.List(t.Context(), "")
+			files, err := r.List(soon(t), "")
 			failed(t, err, stepList, words)
 			if files != nil {
 				t.Errorf("%d files of a listing that failed", len(files))
@@ -110,7 +110,7 @@ func TestRemoteListingFailsSFTP(t *testing.T) {
 func TestRemoteStoreSFTPFails(t *testing.T) {
 	for _, lie := range []string{"end of file for a write", "closes on a write", ""} {
 		_, r := openSSHLiar(t, lie)
-		failed(t, r.Store(t.Context(), "x.tmp", bytes.NewReader(noise(100))), stepSend, "")
+		failed(t, r.Store(soon(t), "x.tmp", bytes.NewReader(noise(100))), stepSend, "")
 	}
 }
 
@@ -157,9 +157,10 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 		words     string
 	}{
 		{"password", []string{"Password: "}, []bool{false}, false, ""},
-		{"shown", []string{"Name: "}, []bool{true}, false, "more than a password"},
-		{"two", []string{"Password: ", "Code: "}, []bool{false, false}, false, "more than a password"},
-		{"expired", []string{"Password: "}, []bool{false}, true, "does not take the password"},
+		{"shown", []string{"Name: "}, []bool{true}, false, "else than a password"},
+		{"two", []string{"Password: ", "Code: "}, []bool{false, false}, false, "else than a password"},
+		{"a code", []string{"One-time code: "}, []bool{false}, false, "else than a password"},
+		{"refused", []string{"Password: "}, []bool{false}, true, "does not take the password"},
 	} {
 		l, r := newSSHLiar(t, "")
 		server := *l.server
@@ -173,7 +174,7 @@ func TestRemoteKeyboardInteractive(t *testing.T) {
 				return nil, errors.New("no")
 			}
 			if c.again {
-				_, err = ask("", "", []string{"New password: "}, []bool{false})
+				_, err = ask("", "", []string{"Password: "}, []bool{false})
 			}
 			return nil, err
 		}

@@ -25,6 +25,9 @@ type sshLiar struct {
 	server  *ssh.ServerConfig
 	content []byte
 	names   []string
+	words   string          // of each status
+	status  map[byte]uint32 // requests that are answered with a status, by type
+	silent  byte            // a request that is not answered
 	hold    chan struct{}
 
 	mu     sync.Mutex // for what follows, server and names
@@ -33,7 +36,7 @@ type sshLiar struct {
 
 func newSSHLiar(t testing.TB, lie string, hosts ...ssh.Signer) (*sshLiar, config.Remote) {
 	t.Helper()
-	l := &sshLiar{lie: lie, content: noise(300_001), hold: make(chan struct{}), names: []string{".", "..", "pain.xml"}}
+	l := &sshLiar{lie: lie, content: noise(300_001), hold: make(chan struct{}), words: "as you say", names: []string{".", "..", "pain.xml"}}
 	l.server = &ssh.ServerConfig{PasswordCallback: func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 		l.mu.Lock()
 		l.logins++
@@ -125,6 +128,10 @@ func (l *sshLiar) serve(conn net.Conn) {
 		}
 		go func() {
 			for r := range requests {
+				if l.lie == "silent subsystem" {
+					<-l.hold
+					return
+				}
 				r.Reply(l.lie != "no sftp", nil)
 			}
 		}()
@@ -165,10 +172,21 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 			return
 		}
 		id := packet[1:5]
+		l.mu.Lock()
+		words, silent := l.words, l.silent
+		code, only := l.status[packet[0]]
+		l.mu.Unlock()
+		if silent == packet[0] {
+			<-l.hold
+			return
+		}
 		attrs := func(mode uint32, n uint64) []byte {
+			if l.lie == "no times" {
+				return lengths(uint32(1|4), n, mode)
+			}
 			return lengths(uint32(1|4|8), n, mode, uint32(1), uint32(1_763_622_489))
 		}
-		status := func(code uint32) []byte { return lengths(byte(101), id, code, "as you say", "") }
+		status := func(code uint32) []byte { return lengths(byte(101), id, code, words, "") }
 		var reply []byte
 		switch packet[0] {
 		case 1: // INIT
@@ -200,6 +218,8 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 					return
 				case "error":
 					reply = status(4)
+				case "OK mid-file":
+					reply = status(0)
 				case "huge":
 					reply = lengths(uint32(1<<31), reply)
 				case "wrong id":
@@ -241,12 +261,15 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 					reply = reply[:len(reply)-3]
 				}
 			}
-			listed = l.lie != "endless listing"
+			listed = l.lie != "endless listing" && l.lie != "long listing"
 			if l.lie == "failed listing" && listed {
 				listed, reply = true, status(4)
 			}
 		default:
 			reply = status(8)
+		}
+		if only {
+			reply = status(code)
 		}
 		if _, err := channel.Write(append(lengths(uint32(len(reply))), reply...)); err != nil {
 			return

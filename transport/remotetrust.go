@@ -216,6 +216,13 @@ func readSigner(r *config.Remote) (ssh.MultiAlgorithmSigner, error) {
 	return ssh.NewSignerWithAlgorithms(able, algorithms)
 }
 
+// noGoodbye in legacy says that an FTPS server never ends a data connection with close_notify. Without that a listing cannot
+// be told from one that was cut off on its way, so such a server has to be known for it.
+const noGoodbye = "no-close-notify"
+
+// weakWords begin the line of the log for weak algorithms.
+const weakWords = "weak algorithms: "
+
 // tlsConfig is a TLS configuration for one control connection and its data connections, and for nothing else: its session
 // cache has one place, since servers that want the data connection to resume the control connection's session (vsftpd and
 // proftpd by default) want exactly that one.
@@ -228,12 +235,14 @@ func tlsConfig(r *config.Remote) (*tls.Config, error) {
 	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	for _, name := range r.Legacy {
 		switch name {
+		case noGoodbye:
+			continue
 		case "tls1.0":
 			c.MinVersion = tls.VersionTLS10
 		case "tls1.1":
 			c.MinVersion = min(c.MinVersion, tls.VersionTLS11)
 		default:
-			return nil, fmt.Errorf("legacy: %s is not known for ftps: tls1.0, tls1.1", printable(name))
+			return nil, fmt.Errorf("legacy: %s is not known for ftps: tls1.0, tls1.1, %s", printable(name), noGoodbye)
 		}
 		// Servers that old often have nothing but this key exchange. The first are Go's own; it puts them in order.
 		c.CipherSuites = []uint16{

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,15 +20,18 @@ const (
 	// patience is how many times its silence an operation may last while bytes go on trickling in.
 	patience = 10
 	// slowest is the rate, in bytes a second, below which a transfer that has used up its patience is given up.
-	slowest = 64
+	slowest = 4 << 10
 	// listingLimit bounds the bytes of one listing, replyLimit those of any other answer.
-	listingLimit, replyLimit = 64 << 20, 1 << 20
+	listingLimit, replyLimit = 16 << 20, 1 << 20
+	// mostListed bounds the names of one listing: a short one takes much more memory than its bytes.
+	mostListed = 100_000
 )
 
 var (
 	errHungUp   = errors.New("the server closed the connection")
 	errTooSlow  = errors.New("the server sends too slowly")
 	errTooMuch  = errors.New("the server sends more than an answer can be")
+	errTooMany  = errors.New("the server lists more than 100,000 names in one folder")
 	errFinished = errors.New("the session has ended")
 )
 
@@ -35,10 +40,11 @@ var (
 type leash struct {
 	silence time.Duration
 
-	mu    sync.Mutex
-	why   error // why the session is over; nil while it lives
-	ours  bool  // we cut it
-	wires map[*wire]struct{}
+	mu     sync.Mutex
+	why    error // why the session is over; nil while it lives
+	ours   bool  // we cut it
+	wires  map[*wire]struct{}
+	secret *strings.Replacer // what hides the password in the server's words; nil without one
 }
 
 func newLeash(silence time.Duration) *leash {
@@ -84,7 +90,7 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 		return remoteError(step, err)
 	}
 	if why, _ := l.reason(); why != nil {
-		return remoteError(step, fmt.Errorf("the session is over: %w", why))
+		return l.redacted(remoteError(step, fmt.Errorf("the session is over: %w", why)))
 	}
 	stop := context.AfterFunc(ctx, func() { l.cut(context.Cause(ctx)) })
 	defer stop()
@@ -98,12 +104,38 @@ func (l *leash) operate(ctx context.Context, step string, op func() error) error
 	}
 	if why, ours := l.reason(); ours || why != nil && (why != errHungUp || uninformed(err)) {
 		var known *RemoteError
-		if errors.As(err, &known) {
+		if errors.Is(why, errHostKey) {
+			step = stepHostKey
+		} else if errors.As(err, &known) {
 			step = known.Step
 		}
 		err = &RemoteError{Step: step, Err: said{why.Error(), errors.Join(why, err)}}
 	}
-	return remoteError(step, err)
+	return l.redacted(remoteError(step, err))
+}
+
+// hide has a password left out of every error from now on: a server may say it in any of its words. Those are quoted, or
+// made one line, by whoever hands them on.
+func (l *leash) hide(password string) {
+	if password == "" {
+		return
+	}
+	quoted := strconv.Quote(password)
+	quoted = quoted[1 : len(quoted)-1]
+	const put = "[password]"
+	l.secret = strings.NewReplacer(password, put, quoted, put, asLine(password), put)
+}
+
+// redacted gives an error of a session without the password.
+func (l *leash) redacted(err error) error {
+	var known *RemoteError
+	if l.secret == nil || !errors.As(err, &known) {
+		return err
+	}
+	if text := known.Err.Error(); text != l.secret.Replace(text) {
+		return &RemoteError{Step: known.Step, Err: said{l.secret.Replace(text), known.Err}}
+	}
+	return err
 }
 
 // uninformed tells whether an error says no more than that the connection is gone.
@@ -127,7 +159,7 @@ type wire struct {
 	limit time.Time // of the operation under way; zero when there is none
 	left  int64     // bytes that may still come in it
 	ended bool      // the server has closed its side
-	first []byte    // what we sent first
+	first []byte    // what the server said first, if listen was called
 }
 
 // dialWire connects. A wire that is not vital carries data: its failures do not end the session.
@@ -198,6 +230,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.left -= int64(n)
 	busy, much := !w.limit.IsZero(), !w.limit.IsZero() && w.left < 0
 	w.ended = w.ended || err == io.EOF
+	w.first = append(w.first, p[:min(n, cap(w.first)-len(w.first))]...)
 	w.mu.Unlock()
 	switch {
 	case much:
@@ -211,11 +244,6 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	if w.first == nil {
-		w.first = append(w.first, p[:min(len(p), 4)]...)
-	}
-	w.mu.Unlock()
 	n, err := w.Conn.Write(p)
 	if err != nil {
 		err = w.lost(err)
@@ -271,11 +299,20 @@ func (w *wire) hasEnded() bool {
 	return w.ended
 }
 
-// began says whether these were the first bytes that we sent.
-func (w *wire) began(with string) bool {
+// listen has the first bytes that the server says kept, for heard.
+func (w *wire) listen() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return string(w.first) == with
+	w.first = make([]byte, 0, 64<<10)
+}
+
+// heard gives the first bytes that the server said, and keeps them no longer.
+func (w *wire) heard() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first := w.first
+	w.first = nil
+	return first
 }
 
 // pace measures a transfer by the time that was spent waiting for the server, not for us.

@@ -17,9 +17,9 @@ const (
 	wakeDelay   = 2 * time.Second  // before something is delivered, so that its like goes with it
 )
 
-// nextLook says how long to wait after a look: that ended now, failed so many times in a row, and left files that are not
-// ready. Only where two looks must agree does a second one make them so.
-func nextLook(r *config.Remote, now time.Time, failed int, waiting bool) time.Duration {
+// nextLook says how long to wait after a look: that ended now, failed so many times in a row, and left files for which a second
+// look is all that they wait for.
+func nextLook(r *config.Remote, now time.Time, failed int, soon bool) time.Duration {
 	if failed > 0 {
 		return min(longestWait, firstRetry<<min(failed-1, 10))
 	}
@@ -33,7 +33,7 @@ func nextLook(r *config.Remote, now time.Time, failed int, waiting bool) time.Du
 	} else {
 		wait = jittered(f.Every)
 	}
-	if waiting && f.Ready == "looks" {
+	if soon {
 		wait = min(wait, secondLook)
 	}
 	return wait

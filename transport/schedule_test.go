@@ -98,7 +98,6 @@ func TestNextLook(t *testing.T) {
 		{"a second look between times of day", fetch(config.Fetch{At: []string{"23:00"}, Zone: "UTC", Ready: "looks"}), 30 * time.Second, true},
 		{"a time of day that is nearer", fetch(daily), 10 * time.Second, true},
 		{"a time of day", fetch(daily), 10 * time.Second, false},
-		{"a marker that is late, at a time of day", fetch(config.Fetch{At: []string{"13:00"}, Zone: "Europe/Stockholm", Ready: "*.done"}), time.Hour + 10*time.Second, true},
 		{"nothing is fetched", &config.Remote{}, 0, true},
 	} {
 		if got := nextLook(c.remote, now, 0, c.wait); got != c.wants {
@@ -157,6 +156,9 @@ func (p *visited) List(context.Context, string) ([]RemoteFile, error) {
 	}
 	return nil, nil
 }
+func (p *visited) Real(_ context.Context, folder string) (string, error) {
+	return "/real/" + folder, nil
+}
 func (p *visited) Stat(context.Context, string) (RemoteFile, error) { return RemoteFile{}, ErrGone }
 func (p *visited) Read(context.Context, string, int64, func([]byte) error) error {
 	return errors.New("read")
@@ -173,8 +175,16 @@ type noDepot struct{ Depot }
 func (noDepot) Polled(context.Context, string, string) (map[string]Polled, error) {
 	return map[string]Polled{}, nil
 }
-func (noDepot) NotePolled(context.Context, string, string, Polled) error   { return nil }
-func (noDepot) ForgetPolled(context.Context, string, string, string) error { return nil }
+func (noDepot) PolledFile(context.Context, string, string, string) (Polled, bool, error) {
+	return Polled{}, false, nil
+}
+func (noDepot) SweepPolled(context.Context, string, string, time.Time) error { return nil }
+func (noDepot) Remembered(context.Context, string, string) (RemoteMemory, error) {
+	return RemoteMemory{}, nil
+}
+func (noDepot) Remember(context.Context, string, string, RemoteMemory) error { return nil }
+func (noDepot) NotePolled(context.Context, string, string, Polled) error     { return nil }
+func (noDepot) ForgetPolled(context.Context, string, string, string) error   { return nil }
 func (noDepot) Sends(context.Context, string, string, time.Time, int) ([]Sending, error) {
 	return nil, nil
 }
@@ -322,7 +332,7 @@ func TestPollerReload(t *testing.T) {
 		if visits := there.since(begun); len(visits) != 0 || len(p.States()) != 0 {
 			t.Errorf("the removed remote: %v", visits)
 		}
-		if _, err := p.Now(t.Context(), "acme", "bank"); !errors.Is(err, ErrNoRemote) {
+		if _, err := p.Now(t.Context(), "acme", "bank", false); !errors.Is(err, ErrNoRemote) {
 			t.Errorf("the removed remote: %v", err)
 		}
 
@@ -337,7 +347,7 @@ func TestPollerReload(t *testing.T) {
 			t.Fatalf("the look that is slow: %v", visits)
 		}
 		asked := make(chan error, 1)
-		go func() { _, err := p.Now(t.Context(), "acme", "bank"); asked <- err }()
+		go func() { _, err := p.Now(t.Context(), "acme", "bank", false); asked <- err }()
 		pass(time.Second)
 		p.Reload(polled(config.Fetch{Every: time.Minute}))
 		pass(5 * time.Minute)
@@ -362,7 +372,7 @@ func TestPollNow(t *testing.T) {
 		pass(time.Minute)
 		begun := time.Now()
 		there.since(begun)
-		if s, err := p.Now(t.Context(), "acme", "bank"); err != nil || !s.LastLook.Equal(begun) {
+		if s, err := p.Now(t.Context(), "acme", "bank", false); err != nil || !s.LastLook.Equal(begun) {
 			t.Errorf("%+v, %v", s, err)
 		}
 		if visits := there.since(begun); len(visits) != 1 || visits[0] != 0 {
@@ -377,12 +387,12 @@ func TestPollNow(t *testing.T) {
 		there.set(func(s *visited) { s.slow = slow })
 		answers := make(chan error, 3)
 		for range 2 {
-			go func() { _, err := p.Now(t.Context(), "acme", "bank"); answers <- err }()
+			go func() { _, err := p.Now(t.Context(), "acme", "bank", false); answers <- err }()
 		}
 		synctest.Wait() // one of them is served
 		impatient, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		go func() { _, err := p.Now(impatient, "acme", "bank"); answers <- err }()
+		go func() { _, err := p.Now(impatient, "acme", "bank", false); answers <- err }()
 		pass(2 * time.Minute)
 		if visits := there.since(begun); len(visits) != 1 {
 			t.Errorf("looks at once: %v", visits)
@@ -406,7 +416,7 @@ func TestPollNow(t *testing.T) {
 		if err := p.Run(ctx); err != nil {
 			t.Error(err)
 		}
-		if _, err := p.Now(t.Context(), "acme", "bank"); !errors.Is(err, context.Canceled) {
+		if _, err := p.Now(t.Context(), "acme", "bank", false); !errors.Is(err, context.Canceled) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
@@ -458,7 +468,7 @@ func TestOwnFolders(t *testing.T) {
 		"": {folder("done"), folder("in"), folder("more"), {Name: "a"}}, "more": {folder("done"), {Name: "b"}}, "more/done": {{Name: "c"}},
 		"done": {{Name: "old"}}, "in": {{Name: "receipt"}},
 	}}
-	l := &look{remote: &config.Remote{URL: "sftp://h/out", Fetch: &fetch, Send: &config.Send{Path: "/out/in"}}, session: there}
+	l := &look{poller: &Poller{}, memory: newMemory(), remote: &config.Remote{URL: "sftp://h/out", Fetch: &fetch, Send: &config.Send{Path: "/out/in"}}, session: there}
 	files, err := l.list(t.Context())
 	var names []string
 	for _, f := range files {
@@ -473,7 +483,7 @@ func TestOwnFolders(t *testing.T) {
 func TestMarkers(t *testing.T) {
 	for ready, want := range map[string]string{"*.done": "a.xml done .done", "ok_*": "a.xml a.xml.done b.done done .done", "looks": "a.xml a.xml.done b.done done ok_a.xml .done"} {
 		there := &tree{folders: map[string][]RemoteFile{"": {{Name: "a.xml"}, {Name: "a.xml.done"}, {Name: "b.done"}, {Name: "done"}, {Name: "ok_a.xml"}, {Name: ".done"}}}}
-		l := &look{remote: &config.Remote{Fetch: &config.Fetch{Match: []string{"*"}, Ready: ready}}, session: there}
+		l := &look{poller: &Poller{}, memory: newMemory(), remote: &config.Remote{Fetch: &config.Fetch{Match: []string{"*"}, Ready: ready}}, session: there}
 		files, err := l.list(t.Context())
 		got := map[string]bool{}
 		for _, f := range files {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"time"
@@ -11,8 +12,16 @@ import (
 	"github.com/sealgate/sealgate/config"
 )
 
-// errChanged: the file is not the one that it was a moment ago. The next look sees it as a new one.
-var errChanged = errors.New("it changed while it was read")
+var (
+	// errChanged: the file is not the one that it was a moment ago. The next look sees it as a new one.
+	errChanged = errors.New("it changed while it was read")
+	// errNoRoom ends a look: the gateway takes no files now. It is not the remote's fault.
+	errNoRoom = errors.New("the gateway takes no files now")
+	// errOurs ends a look: the gateway could not take this file, which lies there as before.
+	errOurs = errors.New("the gateway could not take a file, which is tried again")
+	// errTurn ends a stretch of a download: others wait for our seat.
+	errTurn = errors.New("others wait")
+)
 
 // take fetches one file and commits it. nil: it is decided, or the next look tries again.
 func (l *look) take(ctx context.Context, f RemoteFile) error {
@@ -20,81 +29,122 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 	if err != nil {
 		return err
 	}
-	if !l.agree(f, before) {
-		l.result.Waiting++
+	if before.Name = f.Name; !l.agree(f, before) {
 		f.Size, f.Time = before.Size, before.Time
-		return l.note(ctx, f, PolledSeen, "")
+		return l.wait(ctx, f, l.known[f.Name].State == PolledAgain)
 	}
 	guest, name := Guest{Account: l.account.ID}, plainName(path.Base(f.Name))
 	if err := l.poller.depot.Room(guest, name); err != nil {
-		return fmt.Errorf("%w: %w", errNoRoom, err)
+		return ours(errNoRoom, err)
 	}
 	in, err := l.poller.depot.Receive(ctx, guest, "remote:"+l.remote.Name, name)
-	if err == nil {
-		in.Declare(before.Size)
-		err = l.read(ctx, f.Name, before, in)
+	if err != nil {
+		return ours(errOurs, err)
 	}
+	in.Declare(before.Size)
+	// That it is about to be ours, or refused, is noted first: whatever dies from here on, the next look asks the index.
+	k := Polled{Path: f.Name, Size: before.Size, Listed: f.Time, Time: before.Time, State: PolledTaking, File: in.ID()}
+	if err := l.keep(ctx, k); err != nil {
+		in.Discard("the poll ledger could not be written")
+		return err
+	}
+	if err = l.download(ctx, before, in); err == nil {
+		_, err = in.Commit(ctx, name)
+	}
+	return l.decide(ctx, f, before, in, err)
+}
+
+// decide ends a take: err is what its reading, or its commit, has given.
+func (l *look) decide(ctx context.Context, f, before RemoteFile, in Incoming, err error) error {
 	var refusal *Refusal
-	switch {
-	case err == nil:
-		err = l.commit(ctx, f, before, in, name)
-	case errors.As(err, &refusal): // while it arrived
-		l.result.Refused++
-		return l.note(ctx, f, PolledRefused, "")
-	case in != nil:
+	switch no := errors.As(err, &refusal); {
+	case err == nil, no && refusal.Verdict:
+		k, err := l.resolve(context.WithoutCancel(ctx), l.known[f.Name])
+		if err != nil {
+			return err
+		}
+		switch k.State {
+		case PolledTaken:
+			l.result.Taken++
+			return l.remove(ctx, before, k)
+		case PolledRefused:
+			l.result.Refused++
+		}
+		return nil
+	case no: // our own trouble; after a commit that nobody is sure of, too
+		in.Discard(refusal.Code)
+		return ours(errOurs, refusal)
+	case errors.Is(err, errChanged):
 		in.Discard("the remote: " + stepOf(err))
-	}
-	if errors.Is(err, errChanged) {
 		l.tell(f.Name, errChanged.Error())
-		l.result.Waiting++
-		return l.note(ctx, RemoteFile{Name: f.Name, Size: -1}, PolledSeen, "") // like none: two looks must agree again
+		return l.wait(ctx, RemoteFile{Name: f.Name, Size: -1}, true) // like none: two looks must agree again
+	}
+	in.Discard("the remote: " + stepOf(err))
+	return err
+}
+
+// ours says that a file was not taken for a reason that is not its own, without the sentence, which names it.
+func ours(what, err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%w: %s", what, refusal.Code)
 	}
 	return err
 }
 
-// read brings the bytes, over several connections if need be. It proves that they are all: the server says so itself, and
-// their number is the file's size before and after.
-func (l *look) read(ctx context.Context, name string, before RemoteFile, in Incoming) error {
+// download brings the bytes of a file, over several connections if need be. It proves that they are all: the server says so
+// itself, and their number is the file's size before and after.
+func (l *look) download(ctx context.Context, before RemoteFile, sink io.Writer) error {
 	at := int64(0)
 	for tries := 0; ; {
 		began := at
-		err := l.session.Read(ctx, name, at, func(p []byte) error {
+		err := l.session.Read(ctx, before.Name, at, func(p []byte) error {
 			if at+int64(len(p)) > before.Size {
-				return &RemoteError{Step: "fetch", Err: errChanged}
+				return &RemoteError{Step: stepFetch, Err: errChanged}
 			}
-			n, err := in.WriteAt(p, at)
-			at += int64(n)
+			n, err := sink.Write(p)
+			if at += int64(n); err == nil && at < before.Size && l.overstays() {
+				err = errTurn
+			}
 			return err
 		})
 		if err == nil {
 			break
 		}
-		if at-began < longStretch {
+		if at-began < longStretch && err != errTurn {
 			tries++
 		}
 		var remote *RemoteError
-		if !errors.As(err, &remote) || errors.Is(err, errChanged) || tries == fetchTries || ctx.Err() != nil || alive(err) && at == began {
+		switch {
+		case err == errTurn:
+			err = l.stepBack(ctx)
+		case !errors.As(err, &remote) || errors.Is(err, errChanged) || tries == fetchTries || ctx.Err() != nil || alive(err) && at == began:
+			return err
+		case alive(err): // it was the data connection alone that broke
+			err = nil
+		default:
+			err = l.again(ctx)
+		}
+		if err == nil {
+			err = l.still(ctx, before)
+		}
+		if err != nil {
 			return err
 		}
-		if !alive(err) { // else it was the data connection alone that broke
-			if err := l.again(ctx); err != nil {
-				return err
-			}
-		}
-		if now, err := l.session.Stat(ctx, name); err != nil {
-			return err
-		} else if !sameFile(now, before) {
-			return &RemoteError{Step: "fetch", Err: errChanged}
-		}
 	}
-	after, err := l.session.Stat(ctx, name)
-	if err != nil {
-		return err
+	if at != before.Size {
+		return &RemoteError{Step: stepFetch, Err: errChanged}
 	}
-	if at != before.Size || !sameFile(after, before) {
-		return &RemoteError{Step: "fetch", Err: errChanged}
+	return l.still(ctx, before)
+}
+
+// still gives errChanged if the file is not as it was.
+func (l *look) still(ctx context.Context, before RemoteFile) error {
+	now, err := l.session.Stat(ctx, before.Name)
+	if err == nil && (now.Size != before.Size || !now.Time.Equal(before.Time)) {
+		err = &RemoteError{Step: stepFetch, Err: errChanged}
 	}
-	return nil
+	return err
 }
 
 // agree tells whether a file can still be the one that a listing showed. SFTP tells the same times in both. An FTP server's
@@ -115,89 +165,72 @@ func (l *look) agree(listed, now RemoteFile) bool {
 	return (apart - apart.Round(zones)).Abs() <= time.Minute
 }
 
-func sameFile(a, b RemoteFile) bool { return a.Size == b.Size && a.Time.Equal(b.Time) }
-
 // again connects anew after the connection was lost.
-func (l *look) again(ctx context.Context) error {
-	l.session.Close() // it is lost anyway
+func (l *look) again(ctx context.Context) (err error) {
+	l.hangUp()
 	session, err := l.poller.dial(ctx, l.remote, l.log)
-	if err != nil {
+	if err == nil {
+		l.session = session
+	}
+	return err
+}
+
+func (l *look) hangUp() {
+	if l.session != nil {
+		l.session.Close() // its farewell does not matter
 		l.session = nil
-		return err
 	}
-	l.session = session
-	return nil
 }
 
-// commit makes the file ours. That it is about to be is noted first: whatever dies in between, the next look asks the index.
-func (l *look) commit(ctx context.Context, f, before RemoteFile, in Incoming, name string) error {
-	id := in.ID()
-	if err := l.note(ctx, f, PolledTaking, id); err != nil {
-		in.Discard("the poll ledger could not be written")
-		return err
-	}
-	_, err := in.Commit(ctx, name)
-	var refusal *Refusal
-	switch {
-	case errors.As(err, &refusal):
-		if refusal.Resumable {
-			in.Discard("it was read whole, and is incomplete")
-		}
-		l.result.Refused++
-		return l.note(ctx, f, PolledRefused, id)
-	case err != nil:
-		return err // not sure: resolved at the next look
-	}
-	l.result.Taken++
-	if err := l.note(ctx, f, PolledTaken, id); err != nil {
-		return err
-	}
-	return l.settleRead(ctx, f, before, l.known[f.Name])
-}
-
-// settle does there what `after` says, with a file that was taken by an earlier look.
+// settle does what there is still to do with a file that an earlier look has read.
 func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
-	if l.remote.Fetch.After == "keep" {
+	switch {
+	case k.State == PolledRefused, k.State == PolledTaken && l.remote.Fetch.After == "keep":
 		return nil
+	case l.remote.Fetch.After == "keep": // it was gone, and is there again
+		k.State, k.Listed, k.Sure = PolledTaken, f.Time, false
+		return l.keep(ctx, k)
 	}
-	now, err := l.session.Stat(ctx, f.Name)
+	// The word of this ledger is not enough: the index may have been restored from an older backup.
+	outcome, err := l.poller.depot.Outcome(ctx, l.account.ID, k.File)
 	if err != nil {
 		return err
 	}
-	if !l.agree(f, now) {
-		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was taken, so it stays and is looked at anew")
-		return l.note(ctx, RemoteFile{Name: f.Name, Size: -1}, PolledSeen, "") // replaced meanwhile: a new file
+	switch outcome.Fate {
+	case NeverTaken:
+		l.log.Warn("remote file anew", "file", k.File, "why", "the index has lost it")
+		return l.take(ctx, f)
+	case WasRefused: // by the operators, who had held it
+		k.State = PolledRefused
+		return l.keep(ctx, k)
 	}
-	return l.settleRead(ctx, f, now, k)
+	return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time}, k)
 }
 
-// settleRead removes or moves the file there, if it is still the one that was read (before, as exactly as the server tells).
-func (l *look) settleRead(ctx context.Context, f, before RemoteFile, k Polled) error {
+// remove removes or moves a file there, as `after` says, if it is still the one that was read (before, as exactly as the
+// server tells).
+func (l *look) remove(ctx context.Context, before RemoteFile, k Polled) error {
 	folder, move := strings.CutPrefix(l.remote.Fetch.After, "rename:")
 	if l.remote.Fetch.After == "keep" {
 		return nil
 	}
-	now, err := l.session.Stat(ctx, f.Name)
+	err := l.still(ctx, before)
+	if errors.Is(err, errChanged) {
+		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was read, so it stays and is looked at anew")
+		return l.note(ctx, RemoteFile{Name: k.Path, Size: -1}, PolledAgain)
+	}
 	if err != nil {
 		return err
-	}
-	if !sameFile(now, before) {
-		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was read, so it stays and is looked at anew")
-		return l.note(ctx, RemoteFile{Name: f.Name, Size: -1}, PolledSeen, "")
 	}
 	if move {
-		err = l.move(ctx, f.Name, folder, k.File)
+		err = l.move(ctx, k.Path, folder, k.File)
 	} else {
-		err = l.session.Remove(ctx, f.Name)
+		err = l.session.Remove(ctx, k.Path)
 	}
 	if err != nil {
 		return err
 	}
-	k.State = PolledGone
-	if err := l.keep(ctx, k); err != nil {
-		return err
-	}
-	return l.removeMarker(ctx, f.Name)
+	return l.gone(ctx, k)
 }
 
 // move renames the file into a folder there; a name that is taken gets the end of the delivery's id.
@@ -215,14 +248,14 @@ func (l *look) move(ctx context.Context, name, folder, id string) error {
 
 // removeMarker takes away the file that said that another one is whole.
 func (l *look) removeMarker(ctx context.Context, name string) error {
-	if r := l.remote.Fetch.Ready; r == "looks" || r == "renamed" || !l.markers[l.marker(name)] {
+	marker := l.marker(name)
+	if l.remote.Fetch.After == "keep" || !l.markers[marker] {
 		return nil
 	}
-	err := l.session.Remove(ctx, l.marker(name))
-	if errors.Is(err, ErrGone) {
-		return nil
+	if err := l.session.Remove(ctx, marker); err != nil && !errors.Is(err, ErrGone) {
+		return nameless(err, marker)
 	}
-	return err
+	return nil
 }
 
 // stepOf names the step at which a remote failed, for the log.

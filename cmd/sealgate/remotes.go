@@ -120,6 +120,7 @@ func lookTrouble(line gateway.RemoteLine) string {
 }
 
 func (t *tool) pollCommand() *cobra.Command {
+	again := false
 	c := &cobra.Command{
 		Use:     "poll REMOTE",
 		Short:   "Look at a customer's server now. Exit 1 if that fails.",
@@ -131,7 +132,7 @@ func (t *tool) pollCommand() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			line, err := client.Poll(c.Context(), gateway.PollQuery{Remote: args[0]})
+			line, err := client.Poll(c.Context(), gateway.PollQuery{Remote: args[0], Again: again})
 			if err != nil {
 				return err
 			}
@@ -152,6 +153,7 @@ func (t *tool) pollCommand() *cobra.Command {
 		},
 	}
 	c.ValidArgsFunction = t.remoteNames
+	c.Flags().BoolVar(&again, "again", false, "also try files again that were refused and have not changed")
 	return t.withJSON(t.withDesk(c))
 }
 

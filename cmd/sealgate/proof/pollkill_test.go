@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -213,11 +214,73 @@ func TestDeliverKilled(t *testing.T) {
 	s.audit(t)
 }
 
-// TestPeerKilled: the customer's server dies in the middle of transfers, a hundred times; the same holds.
+// TestPeerKilled: the customer's server dies at any moment of a look, a hundred times; the same holds.
 func TestPeerKilled(t *testing.T) {
 	s := newStorm(t, "delete", true)
 	s.rage(t, 6, 500_000, func() bool { return killChildren(s.c.pid) }, func() {})
 	s.audit(t)
+}
+
+// TestPeerKilledInTransfer: the customer's server dies when a part of a file has come, a hundred times; each file comes
+// whole, once.
+func TestPeerKilledInTransfer(t *testing.T) {
+	kills := 100
+	if testing.Short() || os.Getenv("CI") != "true" {
+		kills = 10
+	}
+	t.Run("sshd", func(t *testing.T) {
+		t.Parallel()
+		c, k := newCustomer(t), &link{latency: time.Millisecond}
+		pid := c.pid
+		_, c.port, _ = net.SplitHostPort(k.listen(t, "127.0.0.1:0", "127.0.0.1:"+c.port))
+		g := newGateway(t, options{accounts: acme + c.remote("ready: renamed, after: delete")})
+		killInTransfer(t, g, k, c, pid, kills)
+	})
+	t.Run("vsftpd", func(t *testing.T) {
+		t.Parallel()
+		s, k := newVsftpd(t), &link{latency: time.Millisecond}
+		address := k.listen(t, "127.0.0.2:0", "127.0.0.1:"+s.port)
+		for _, port := range s.passive {
+			k.listen(t, "127.0.0.2:"+port, "127.0.0.1:"+port)
+		}
+		g := newGateway(t, options{accounts: acme + s.at(address, "ready: renamed, after: delete")})
+		killInTransfer(t, g, k, &s.customer, s.pid, kills)
+	})
+}
+
+// killInTransfer kills the server's children while a file passes the line, so many times.
+func killInTransfer(t *testing.T, g *gateway, k *link, c *customer, pid, kills int) {
+	const size = 1_200_000
+	var sums []string
+	for met := 0; met < kills; {
+		if len(sums) > 3*kills {
+			t.Fatalf("%d kills of %d met a transfer", met, len(sums))
+		}
+		content := pain001(t, size)
+		sums = append(sums, sum(content))
+		c.put(t, "a.xml", content)
+		from := k.passed.Load()
+		var asking sync.WaitGroup
+		asking.Go(func() { g.command("", "poll", "kund", "-c", g.config) })
+		point := 20_000 + rand.Int64N(size-200_000) // more than the dialogue before it, less than the file
+		eventually(t, "a part of it has come", func() bool { return k.passed.Load()-from > point })
+		died := killChildren(pid)
+		if died && k.passed.Load()-from < int64(len(content)) {
+			met++
+		}
+		asking.Wait()
+		for looks := 0; c.there(t) != ""; looks++ { // if it died when all had come, and before it said so
+			if p := g.poll(t); looks == 3 {
+				t.Fatalf("%+v", p)
+			}
+		}
+	}
+	g.taken(t, "a.xml", sums...)
+	if got := c.there(t); got != "" {
+		t.Errorf("there lie %q", got)
+	}
+	t.Logf("%d kills, %d files", kills, len(sums))
+	g.tidy(t)
 }
 
 // killChildren kills the processes below one, and says whether there were any.

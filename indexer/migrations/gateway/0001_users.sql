@@ -18,17 +18,4 @@ CREATE TABLE settings (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What is known of the files on remotes, so that each is taken exactly once.
-CREATE TABLE polled (
-    account TEXT NOT NULL,
-    remote  TEXT NOT NULL,
-    path    BLOB NOT NULL,                    -- below the remote's folder, the server's bytes
-    size    INTEGER NOT NULL,
-    time    INTEGER NOT NULL,                 -- as the server tells it
-    state   TEXT NOT NULL CHECK (state IN ('seen', 'taking', 'taken', 'refused', 'left', 'gone')),
-    file    TEXT NOT NULL,                    -- the delivery's id, from taking on
-    at      INTEGER NOT NULL,                 -- of this row's last change
-    PRIMARY KEY (account, remote, path)
-) STRICT, WITHOUT ROWID;
-
 PRAGMA user_version = 1;
