@@ -194,8 +194,7 @@ func (u *Upload) receive(p []byte) error {
 }
 
 // inspect looks at the next bytes of the file: here while it is small, from then on in its pass, whose goroutine it is.
-func (u *Upload) inspect(p []byte) (_ []formats.Problem, err error) {
-	defer caught(&err)
+func (u *Upload) inspect(p []byte) ([]formats.Problem, error) {
 	u.inspector.Write(p)
 	return u.inspector.Problems(), u.storing
 }
@@ -280,19 +279,24 @@ func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, er
 
 // conclude asks all that can be known before the transaction.
 func (u *Upload) conclude() (formats.Facts, error) {
+	u.catchUp()
+	if u.pass != nil {
+		if err := u.weighPass(); err != nil { // before all else: after a fault of ours the inspection has not seen the whole file
+			return formats.Facts{}, err
+		}
+	}
 	if missing := u.missing(); missing != "" {
 		if err := u.give("incomplete", missing); err != nil {
 			return formats.Facts{}, err
 		}
 		u.order.forget() // an account whose policy takes incomplete files takes what came in order
 	}
-	u.catchUp()
 	facts, problems := u.inspector.Close()
 	if err := u.weigh(problems); err != nil {
 		return formats.Facts{}, err
 	}
 	if u.storing != nil {
-		return formats.Facts{}, u.fail("commit", u.storing)
+		return formats.Facts{}, u.fail("store payments", u.storing)
 	}
 	return facts, nil
 }

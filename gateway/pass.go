@@ -71,12 +71,17 @@ func (p *pass) stage(work func(*chunk) error) {
 	p.stages = append(p.stages, queue)
 	p.running.Go(func() {
 		for c := range queue {
-			if err := work(c); err != nil {
-				p.fault.CompareAndSwap(nil, &err)
-			}
+			p.failed(caught(func() error { return work(c) }))
 			p.release(c)
 		}
 	})
+}
+
+// failed keeps the first fault.
+func (p *pass) failed(err error) {
+	if err != nil {
+		p.fault.CompareAndSwap(nil, &err)
+	}
 }
 
 func (p *pass) hash(c *chunk) error {
@@ -92,14 +97,19 @@ func (p *pass) seal(c *chunk) error {
 	return err
 }
 
+// inspect tells who waits for a chunk when all that it has shown is noted, a fault of ours too.
 func (p *pass) inspect(c *chunk) error {
+	if !c.seen && p.fault.Load() == nil {
+		p.failed(caught(func() error { return p.lookAt(c.buf) }))
+	}
 	if c.inspected != nil {
-		defer func(inspected chan<- struct{}) { inspected <- struct{}{} }(c.inspected)
+		c.inspected <- struct{}{}
 	}
-	if c.seen || p.fault.Load() != nil {
-		return nil
-	}
-	problems, err := p.look(c.buf)
+	return nil
+}
+
+func (p *pass) lookAt(b []byte) error {
+	problems, err := p.look(b)
 	if len(problems) > 0 {
 		problems = slices.Clone(problems) // the inspector may find better words for them
 		p.problems.Store(&problems)

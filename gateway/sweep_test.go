@@ -148,6 +148,35 @@ func TestAFaultOfOursEndsOneUpload(t *testing.T) {
 	h.sound(t)
 }
 
+// TestAFaultOfTheDiskIsNoVerdict: where the sealed copy cannot be written, the rest is not inspected, and nobody says that the
+// file ends early.
+func TestAFaultOfTheDiskIsNoVerdict(t *testing.T) {
+	content := pain001(t, "disk", 20_000)
+	for _, how := range []string{"WriteAt", "Write"} {
+		h := newHouse(t)
+		u := h.receive(t, "acme", "f.xml")
+		must(t, write(u, content[:100_000], 0))
+		must(t, u.pass.copy.file.Close())
+		var err error
+		if how == "Write" {
+			_, err = u.Write(content[100_000:]) // the fault comes after it, so that Commit is the first to see it
+		} else {
+			_, err = u.WriteAt(content[100_000:], 100_000)
+		}
+		if err == nil {
+			_, err = u.Commit(t.Context(), "f.xml")
+		}
+		var refusal *transport.Refusal
+		if !errors.As(err, &refusal) || !strings.Contains(refusal.Sentence, "[internal, ") || refusal.Verdict {
+			t.Errorf("%s: %v", how, err)
+		}
+		if f := h.files(t, "acme"); len(f) != 0 {
+			t.Errorf("%s: %+v", how, f)
+		}
+		h.sound(t)
+	}
+}
+
 // TestAFaultAfterTheTransaction: the file is taken, so its sealed copy stays, and nobody says that it was not.
 func TestAFaultAfterTheTransaction(t *testing.T) {
 	h := newHouse(t)

@@ -172,11 +172,14 @@ func (u *Upload) rescue(step string, err *error) {
 	}
 }
 
-// caught makes an error of a panic, for the goroutines of a pass.
-func caught(err *error) {
-	if p := recover(); p != nil {
-		*err = panicked(p)
-	}
+// caught runs work, and makes an error of its panic: for the goroutines of a pass.
+func caught(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return work()
 }
 
 // panicked tells what a panic says of Go's own faults, which holds no content; what ours would say is kept out of the log.
