@@ -151,7 +151,7 @@ func TestAFaultOfOursEndsOneUpload(t *testing.T) {
 // TestAFaultOfTheDiskIsNoVerdict: where the sealed copy cannot be written, the rest is not inspected, and nobody says that the
 // file ends early.
 func TestAFaultOfTheDiskIsNoVerdict(t *testing.T) {
-	content := pain001(t, "disk", 20_000)
+	content := pain001(t, "disk", 8_000)
 	for _, how := range []string{"WriteAt", "Write"} {
 		h := newHouse(t)
 		u := h.receive(t, "acme", "f.xml")
