@@ -75,26 +75,23 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 	return u, nil
 }
 
-// WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read. When it
-// returns, the bytes that are in order have been inspected: some clients hear of a refusal at a write or never. Other
-// writes go on meanwhile, which is what keeps the inspection busy.
+// WriteAt takes bytes at an offset, out of order within a bounded window. Its error is for the sender to read.
+//
+// Some clients hear of a refusal at a write or never. So a write is answered when its bytes are inspected, or when a later
+// one has come: of those that wait, the last one, which may be the file's last, waits for the inspection of all.
 func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
-	inspected := inspections.Get().(chan struct{})
-	defer inspections.Put(inspected)
-	wait, err := u.take(p, off, inspected)
+	waiting, err := u.take(p, off)
 	if err != nil {
 		return 0, err
 	}
-	if wait {
-		<-inspected
+	if waiting != nil {
+		<-waiting.due
 		if err := u.judge(); err != nil {
 			return 0, err
 		}
 	}
 	return len(p), nil
 }
-
-var inspections = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
 
 // Write takes the next bytes, of a source that has them in order. It does not wait for their inspection: what is wrong with
 // them is told by a later call, at the latest by Commit.
@@ -108,15 +105,15 @@ func (u *Upload) Write(p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// take puts bytes in order. It says whether the caller shall wait for inspected.
-func (u *Upload) take(p []byte, off int64, inspected chan<- struct{}) (wait bool, err error) {
+// take puts bytes in order. What it gives, if anything, is to be waited for.
+func (u *Upload) take(p []byte, off int64) (_ *waiter, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.rescue("write", &err)
-	if err := u.put(p, off); err != nil {
-		return false, err
+	if err := u.put(p, off); err != nil || u.pass == nil {
+		return nil, err
 	}
-	return u.pass != nil && u.pass.tell(inspected), nil
+	return u.pass.ask(), nil
 }
 
 // put puts bytes in order, and those that are in order on their way.

@@ -26,6 +26,7 @@ const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20
 // writer of its own, too. Bounded queues hold the client back when a stage is slower than the line.
 type pass struct {
 	current  *chunk
+	asked    *waiter // the last
 	stages   []chan *chunk
 	under    sync.WaitGroup // chunks that some stage has not done
 	look     func([]byte) ([]formats.Problem, error)
@@ -40,10 +41,10 @@ type pass struct {
 
 // chunk is shared by all stages; the last to let go gives it back.
 type chunk struct {
-	buf       []byte
-	seen      bool            // it has been inspected before
-	inspected chan<- struct{} // who waits for its inspection; nil if nobody does
-	users     atomic.Int32
+	buf   []byte
+	seen  bool    // it has been inspected before
+	asked *waiter // who waits for its inspection; nil if nobody does
+	users atomic.Int32
 }
 
 var chunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, 0, chunkSize)} }}
@@ -102,8 +103,8 @@ func (p *pass) inspect(c *chunk) error {
 	if !c.seen && p.fault.Load() == nil {
 		p.failed(caught(func() error { return p.lookAt(c.buf) }))
 	}
-	if c.inspected != nil {
-		c.inspected <- struct{}{}
+	if c.asked != nil {
+		c.asked.give()
 	}
 	return nil
 }
@@ -132,7 +133,7 @@ func (p *pass) release(c *chunk) {
 	if c.users.Add(-1) > 0 {
 		return
 	}
-	c.buf, c.seen, c.inspected = c.buf[:0], false, nil
+	c.buf, c.seen, c.asked = c.buf[:0], false, nil
 	chunks.Put(c)
 	p.under.Done()
 }
@@ -152,15 +153,28 @@ func (p *pass) write(b []byte, seen bool) {
 	}
 }
 
-// tell hands on what was written, and says so on inspected when it is; false if there is nothing to wait for.
-func (p *pass) tell(inspected chan<- struct{}) bool {
+// ask hands on what was written. The answer is due when it is inspected, or when more has been asked; nil if there is nothing
+// to wait for.
+func (p *pass) ask() *waiter {
 	if p.ended || len(p.current.buf) == 0 {
-		return false
+		return nil
 	}
-	p.current.inspected = inspected
+	if p.asked != nil {
+		p.asked.give()
+	}
+	p.asked = &waiter{due: make(chan struct{})}
+	p.current.asked = p.asked
 	p.flush()
-	return true
+	return p.asked
 }
+
+// waiter is a write that waits for its answer.
+type waiter struct {
+	due  chan struct{} // closed when it is
+	once sync.Once
+}
+
+func (w *waiter) give() { w.once.Do(func() { close(w.due) }) }
 
 // flush hands the current chunk on and begins the next.
 func (p *pass) flush() {
