@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"io"
@@ -11,6 +12,17 @@ import (
 
 // abandonWithin is how long a server may take to answer when we broke off a transfer. pure-ftpd often never does.
 const abandonWithin = 2 * time.Second
+
+// dataAhead is how many bytes are taken from a data connection at once: TLS asks for a record of 16 KiB, and then for the next.
+const dataAhead = 256 << 10
+
+// buffered is a connection that is read ahead.
+type buffered struct {
+	*wire
+	ahead *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.ahead.Read(p) }
 
 // dataConn is a data connection of FTP over TLS. Its handshake is done by the first Read or Write, or by Handshake, which
 // the library calls for an empty file.

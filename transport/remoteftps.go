@@ -151,7 +151,7 @@ func (f *ftps) dial(_, address string) (net.Conn, error) {
 		return nil, fmt.Errorf("the data connection: %w", err)
 	}
 	// No handshake yet: some servers shake hands only when they have answered the command.
-	f.data = &dataConn{Conn: tls.Client(w, f.tls), wire: w, control: f.control, tap: f.listing}
+	f.data = &dataConn{Conn: tls.Client(buffered{w, bufio.NewReaderSize(w, dataAhead)}, f.tls), wire: w, control: f.control, tap: f.listing}
 	return f.data, nil
 }
 

@@ -157,6 +157,7 @@ type wire struct {
 
 	mu    sync.Mutex
 	limit time.Time // of the operation under way; zero when there is none
+	armed time.Time // the deadline that is set
 	left  int64     // bytes that may still come in it
 	ended bool      // the server has closed its side
 	first []byte    // what the server said first, if listen was called
@@ -209,14 +210,21 @@ func (w *wire) rest() {
 	w.arm()
 }
 
-// arm sets the deadline for what comes next; a wire that was cut stays so.
+// arm sets the deadline for what comes next; a wire that was cut stays so. It is asked at each record of TLS, and setting it
+// costs as much as decrypting one: so one that is nearly right stays, which is never too late.
 func (w *wire) arm() {
 	w.mu.Lock()
 	deadline := w.limit
-	w.mu.Unlock()
 	if soon := time.Now().Add(w.leash.silence); !deadline.IsZero() && soon.Before(deadline) {
 		deadline = soon
 	}
+	later := deadline.Sub(w.armed)
+	if !w.armed.IsZero() && !deadline.IsZero() && later >= 0 && later < w.leash.silence/16 {
+		w.mu.Unlock()
+		return
+	}
+	w.armed = deadline
+	w.mu.Unlock()
 	w.leash.mu.Lock()
 	defer w.leash.mu.Unlock()
 	if w.leash.why == nil {
