@@ -11,8 +11,8 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// chunkSize is the unit in which a large upload flows through its pass; queueLength of them may wait at each stage. The
-// queues are what keeps two cores busy: with eight, the client was waited for more often.
+// chunkSize is the unit in which a large upload flows through its pass; queueLength of them may wait at each stage, and are
+// how far one stage may fall behind another before the client is held back.
 const (
 	chunkSize   = 64 << 10
 	queueLength = 16

@@ -60,7 +60,8 @@ type Guest struct {
 type Incoming interface {
 	ID() string // ULID
 	// WriteAt takes bytes at an offset, out of order within a bounded window. It copies what it keeps. A *Refusal says
-	// that nothing of the delivery will be taken: because of these bytes, too, if they are in order.
+	// that nothing of the delivery will be taken. Of the writes that came in order, the last one is answered when all their
+	// bytes are inspected, an earlier one perhaps before.
 	WriteAt(p []byte, off int64) (int, error)
 	// Write takes the next bytes, of a source that has them in order, and says at a later call what is wrong with them.
 	Write(p []byte) (int, error)
