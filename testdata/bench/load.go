@@ -52,11 +52,14 @@ func (b *bench) large(seed, payments int) (string, int64, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	if err == nil {
-		err = f.Sync() // or its pages are written out while a server is measured
+	if err := f.Sync(); err != nil { // or its pages are written out while a server is measured
+		return "", 0, err
 	}
-	info, _ := f.Stat()
-	return name, info.Size(), err
+	info, err := f.Stat()
+	if err != nil {
+		return "", 0, err
+	}
+	return name, info.Size(), nil
 }
 
 // stream: one large upload by OpenSSH's sftp.
