@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -49,6 +50,7 @@ func (t *tool) serve(ctx context.Context) error {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
+	defer runtime.KeepAlive(make([]byte, ballast))
 	g, err := patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
 	if err != nil {
 		return err
@@ -66,6 +68,11 @@ func (t *tool) serve(ctx context.Context) error {
 	log.Info("stopped")
 	return nil
 }
+
+// ballast is memory that is never touched, and so takes none of the machine's. It lets the collector come half as often to
+// a gateway with a small heap, whatever that of many streams is: the ssh library leaves a gibibyte of garbage for each one
+// received, and collecting it was a tenth of the processor time of an upload.
+const ballast = 16 << 20
 
 // runGateway runs the doors, and beside them what follows signals.
 func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {
