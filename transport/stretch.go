@@ -31,12 +31,13 @@ const (
 const gathered = 128
 
 // readAhead is how many bytes are taken from the channel at once: after every Read of a busy channel the ssh library sends
-// a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload.
-const readAhead = 256 << 10
+// a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload. What is
+// longer, as OpenSSH's writes of 255 KiB are, goes past this buffer.
+const readAhead = 64 << 10
 
 // mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each.
 // It would read 50 of them ahead of its eight workers; what it does not read waits in the channel's own window.
-const mostUnanswered = 8
+const mostUnanswered = 16
 
 // serveStretches runs protocol servers on a channel, one after the other, each for as long as the client is not quiet.
 // rested is called when one is given up. It returns when the channel ends; io.EOF is a clean end.
@@ -84,9 +85,8 @@ type stretch struct {
 	timer    *time.Timer
 
 	// Of the goroutine that writes:
-	outLeft  int    // bytes of the answer still to come
-	out      []byte // answers gathered
-	gathered int    // how many
+	outLeft int    // bytes of the answer still to come
+	out     []byte // answers gathered
 
 	sending sync.Mutex // answers go out whole
 
@@ -265,10 +265,11 @@ func (s *stretch) Write(p []byte) (int, error) {
 	if s.outLeft -= len(p); s.outLeft > 0 {
 		return len(p), nil
 	}
-	if s.gathered++; s.gathered == 1 {
+	ended := s.ended.Add(1)
+	if ended == 1 {
 		s.out = offerLimits(s.out)
 	}
-	ended := s.ended.Add(1)
+	defer s.answered()
 	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other < ended && len(s.out) < gathered {
 		return len(p), nil
 	}
@@ -277,13 +278,16 @@ func (s *stretch) Write(p []byte) (int, error) {
 		s.out = nil
 	}
 	s.given.Store(ended)
-	for ; s.gathered > 0; s.gathered-- {
-		select {
-		case <-s.room:
-		default: // an answer that nobody asked for
-		}
-	}
 	return len(p), err
+}
+
+// answered makes room for another packet. That of an answer that is gathered is free at once, or there would be half as
+// many under way; the last one's is free when it is out, and with it all.
+func (s *stretch) answered() {
+	select {
+	case <-s.room:
+	default: // an answer that nobody asked for
+	}
 }
 
 // Close closes the channel. The library calls it when a worker gives up, whose packets will never be answered.
