@@ -2,8 +2,8 @@
 // in one encrypted SQLite database per account, and the logins in another.
 //
 // Begin with Index.Commit (commit.go): what it writes in one transaction is the whole truth about a file. Then
-// payments.go (blocks of payments written while the file still arrives), find.go and findpayments.go (questions),
-// ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
+// payments.go (blocks of payments written while the file still arrives) and names.go (their names), find.go, findpayments.go
+// and findnames.go (questions), ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
 package indexer
 
 import (
@@ -23,6 +23,8 @@ type Index struct {
 	d   *database
 	log *slog.Logger
 
+	seed uint64 // of the names' hashes
+
 	lock chan struct{} // one token: whoever has put it in may write
 
 	mu      sync.Mutex
@@ -31,6 +33,8 @@ type Index struct {
 
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
+	scratch  sync.Pool // of *[]sighting
+	known    sync.Pool // of *knownNames
 
 	emptying chan struct{} // one token: a checkpoint is running
 	emptied  atomic.Int64  // the log's end at the last one
@@ -45,8 +49,12 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
+	var seed int64
+	if err := d.w.QueryRowContext(ctx, `SELECT seed FROM name_seed`).Scan(&seed); err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(d.plain(err), d.close()))
+	}
 	return &Index{
-		d: d, log: log, lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool),
+		d: d, log: log, seed: uint64(seed), lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool),
 	}, nil
 }
 

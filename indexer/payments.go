@@ -26,6 +26,8 @@ type Payments struct {
 	next  int64    // number of the next block
 	count int64
 	sum   hash.Hash // of all blocks' stored bytes
+	large bool      // some block does not lie in its summary's row: then the names are worth segments
+	named bool      // there are segments
 	began bool      // some blocks are in the database
 	ended bool
 	err   error
@@ -61,6 +63,8 @@ func (p *Payments) Add(q *formats.Payment) error {
 			p.b = new(builder)
 		}
 		p.b.reset()
+		p.b.names.seed = p.x.seed
+		p.b.names.reset(0)
 		p.sum = sha256.New()
 	}
 	if p.b.full() || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
@@ -76,7 +80,13 @@ func (p *Payments) Add(q *formats.Payment) error {
 // fill closes the block and writes the queue when it is long enough.
 func (p *Payments) fill() error {
 	p.enqueue()
-	if len(p.queue) < groupBlocks {
+	full := p.b.names.full()
+	if full {
+		if err := p.settle(); err != nil {
+			return err
+		}
+	}
+	if len(p.queue) < groupBlocks && !full {
 		return nil
 	}
 	return p.flush()
@@ -85,6 +95,7 @@ func (p *Payments) fill() error {
 func (p *Payments) enqueue() {
 	b := p.b
 	b.close()
+	p.large = p.large || !b.inline()
 	p.sum.Write(b.small)
 	var s stored
 	if n := len(p.spare); n > 0 {
@@ -131,12 +142,15 @@ func (p *Payments) flush() error {
 // inlineBlock is the largest block, in bytes, that lies in its summary's row, with one filter: that of a small file.
 const inlineBlock = 1024
 
-// insert writes the queued blocks in the transaction under way.
+// insert writes the queued blocks, and the segment that ends with them, in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
 		if err := p.insertBlock(ctx, &p.queue[i]); err != nil {
 			return err
 		}
+	}
+	if p.b != nil && p.b.names.settled {
+		return p.insertNames(ctx)
 	}
 	return nil
 }
@@ -188,8 +202,12 @@ func (p *Payments) finish(fileID string) error {
 	case p.file != fileID:
 		return fmt.Errorf("payments of file %s", p.file)
 	}
-	if p.b != nil && p.b.count > 0 {
-		p.enqueue()
+	if p.b == nil || p.b.count == 0 {
+		return nil
+	}
+	p.enqueue()
+	if p.large || p.named || p.b.names.full() {
+		return p.settle()
 	}
 	return nil
 }
@@ -279,6 +297,13 @@ func (x *Index) dropSome(file string) (more bool, err error) {
 			return err
 		}
 		for _, query := range []string{
+			`DELETE FROM name_texts WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
+			`DELETE FROM name_hashes WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
+			`DELETE FROM names WHERE file <> '' AND file = ? AND first > ?`,
+			`DELETE FROM segment_pieces WHERE p IN (SELECT 32 * s.s + i.value FROM segments s CROSS JOIN
+				json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31]') i
+				WHERE s.file = ? AND s.first > ?)`,
+			`DELETE FROM segments WHERE file = ? AND first > ?`,
 			`DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
 			`DELETE FROM filter_ids WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
 			`DELETE FROM filter_accounts WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,

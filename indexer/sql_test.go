@@ -35,6 +35,15 @@ func TestPlans(t *testing.T) {
 		{sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", asked},
 		{sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", asked},
 		{sqlQueues, "SCAN s USING INDEX sends_waiting", nil},
+		{sqlSteps, "SEARCH s USING INDEX segments_file (file=?) LEFT-JOIN\nSEARCH b USING INDEX blocks_file (file=?) LEFT-JOIN", asked},
+		{sqlSteps, "USING INDEX files_received (", asked},
+		{sqlStepsByMessage, "USING INDEX files_message (message_id=?", asked},
+		{sqlStepsByMessage, "SEARCH s USING INDEX segments_file (file=?) LEFT-JOIN\nSEARCH b USING INDEX blocks_file (file=?) LEFT-JOIN", asked},
+		{sqlStepsOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=? AND rowid<?)", asked},
+		{sqlStepsOf, "SEARCH s USING INDEX segments_file (file=?) LEFT-JOIN\nSEARCH b USING INDEX blocks_file (file=?) LEFT-JOIN", asked},
+		{sqlPieces, "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)", []any{32, "[1,2]"}},
+		{sqlKnownNames, "SEARCH names USING INTEGER PRIMARY KEY (rowid>?)", []any{1, ""}},
+		{sqlSmallNames, "SEARCH n USING INDEX names_small (grade=?)", []any{1, 1}},
 		{sqlVerifyBlock, "SEARCH b USING INDEX blocks_file (file=? AND no=?)", []any{"", 1}},
 	} {
 		rows, err := x.d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)
@@ -51,7 +60,7 @@ func TestPlans(t *testing.T) {
 			plan = append(plan, detail)
 		}
 		rows.Close()
-		got := strings.Join(plan, "\n")
+		got := strings.ReplaceAll(strings.Join(plan, "\n"), "SCAN json_each VIRTUAL TABLE", "the question's own list")
 		if !strings.Contains(got, c.want) || strings.Contains(strings.Replace(got, c.want, "", 1), "SCAN") {
 			t.Errorf("%s\nplan:\n%s\nwant %s, and no scan", c.query, got, c.want)
 		}
