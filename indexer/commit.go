@@ -67,7 +67,11 @@ func (x *Index) Commit(ctx context.Context, d *Delivery) error {
 			return fmt.Errorf("indexer: file %s: %w", f.ID, err)
 		}
 	}
-	err := x.join(ctx, func(ctx context.Context, c *chain) error { return x.commit(ctx, c, d, row) })
+	asked, sealed := *f, d.Copy
+	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+		*f, d.Copy = asked, sealed // Judge may have changed them: join may come twice
+		return x.commit(ctx, c, d, row)
+	})
 	if err != nil {
 		return fmt.Errorf("indexer: file %s: %w", f.ID, err)
 	}
@@ -92,7 +96,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		f.CopySize, f.CopyPath = int64(len(d.Copy)), ""
 	}
 	p := d.Payments
-	if p != nil && f.Verdict != Rejected {
+	if row.blocks, row.blocksSum = 0, nil; p != nil && f.Verdict != Rejected {
 		row.blocks, row.blocksSum = p.sums()
 	}
 	if err := row.putOutcome(f); err != nil {
@@ -120,7 +124,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		}
 	}
 	if row.blocks > 0 {
-		if err := p.last(ctx); err != nil {
+		if err := p.last(ctx, f.Verdict == Accepted); err != nil {
 			return err
 		}
 	}
@@ -237,6 +241,11 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 			row.copyPath, row.witness, row.blocks, row.blocksSum, row.n)
 		if err != nil {
 			return err
+		}
+		if r.Verdict == Accepted {
+			if err := x.keepNames(ctx, row.id); err != nil {
+				return err
+			}
 		}
 		if f, err = x.seal(ctx, c, row, kind, r.Who, r.Why); err != nil {
 			return err

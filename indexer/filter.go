@@ -74,15 +74,16 @@ func foldAccount(dst, s []byte) []byte {
 const latin = "aaaaaaaceeeeiiiidnooooo?ouuuuy??aaaaaaaceeeeiiiidnooooo?ouuuuy?y"
 
 // foldName appends a name as it is compared: in lower case, its blanks made one, letters without what is above, below or
-// through them: "ÅKERI" is found by "akeri", since many files are written by systems that have no Swedish letters. It
-// appends no more bytes than s has, but for letters that are longer in lower case, and bytes that are no UTF-8.
+// through them: "ÅKERI" is found by "akeri", since many files are written by systems that have no Swedish letters. Control
+// characters are blanks. It appends no more bytes than s has, but for letters that are longer in lower case, and bytes that
+// are no UTF-8. The list of names holds what it gives: whoever changes it empties that list in a migration.
 func foldName(dst, s []byte) []byte {
 	start := len(dst)
 	dst = slices.Grow(dst, len(s))
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch {
-		case c > ' ' && c < utf8.RuneSelf:
+		case c > ' ' && c < 0x7f:
 			dst = append(dst, c|byte((int(c-'A')-26)>>8)&('a'-'A')) // that is, in lower case, without a branch
 			i++
 		case c == 0xc3 && i+1 < len(s) && s[i+1]>>6 == 2 && latin[s[i+1]&63] != '?':
@@ -95,7 +96,7 @@ func foldName(dst, s []byte) []byte {
 			i++
 		default:
 			r, n := utf8.DecodeRune(s[i:])
-			if unicode.IsSpace(r) {
+			if unicode.IsSpace(r) || unicode.IsControl(r) {
 				if len(dst) > start && dst[len(dst)-1] != ' ' {
 					dst = append(dst, ' ')
 				}

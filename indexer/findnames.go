@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 )
@@ -20,55 +21,102 @@ const (
 
 // hunt is what a question for a name goes by: the prints of all names that have it, in order.
 type hunt struct {
-	prints []uint32
-	pieces [pieceBits + 1]string // by a segment's shift: the numbers of the pieces that have these prints, as JSON
-	newest int64                 // the last file whose names are surely among them
-	steps  int                   // so many the next query brings
+	renewals int64 // of segments, when it began
+	prints   []uint32
+	pieces   [pieceBits + 1]string // by a segment's shift: the numbers of the pieces that have these prints, as JSON
+	asked    [pieceBits + 1]int    // how many these are
+	newest   int64                 // the last file whose names are surely among them
+	steps    int                   // so many the next query brings
 }
 
-// hunt looks for the names that a question means. It is nil if the question asks for no name, if it asks for a key too, which
-// is rarer, or if too many names have the part: then the question goes by the blocks' filters.
+// hunt looks for the names that a question means. It is nil if the question asks for no name, if it asks for a key too or
+// for one file of few blocks, which is faster, if too many names have the part, or if the list is damaged: then the question
+// goes by the blocks' filters.
 func (x *Index) hunt(ctx context.Context, w *question) (*hunt, error) {
 	if len(w.name) == 0 || slices.Contains(w.asked[:], true) {
 		return nil, nil
 	}
-	h := new(hunt)
-	if err := x.d.r.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM files`).Scan(&h.newest); err != nil {
+	h := &hunt{renewals: x.renewals.Load()}
+	if x.nameless.Load() {
+		return nil, nil
+	}
+	key := x.list.Load().key
+	var blocks int64
+	err := x.d.r.QueryRowContext(ctx, sqlHunted, w.FileID).Scan(&h.newest, &blocks)
+	if err != nil || w.FileID != "" && blocks <= segmentBlocks {
 		return nil, err
 	}
-	rows, err := x.d.r.QueryContext(ctx, `SELECT data FROM name_texts ORDER BY n`)
-	if err != nil {
-		return nil, err
+	err = x.eachNames(ctx, func(names []byte) bool {
+		h.prints = appendPrints(h.prints, names, w.name, &key)
+		return len(h.prints) <= manyNames
+	})
+	if damaged(err) {
+		x.slowly(err)
+		return nil, nil
 	}
-	defer rows.Close()
-	var data sql.RawBytes
-	var plain []byte
-	for rows.Next() {
-		if err := rows.Scan(&data); err != nil {
-			return nil, err
-		}
-		if plain, err = expand(plain, data); err != nil {
-			return nil, err
-		}
-		if h.prints = appendPrints(h.prints, plain, w.name, x.seed); len(h.prints) > manyNames {
-			return nil, nil
-		}
-	}
-	if err := rows.Err(); err != nil {
+	if err != nil || len(h.prints) > manyNames {
 		return nil, err
 	}
 	slices.Sort(h.prints)
 	h.prints = slices.Compact(h.prints)
 	for shift := range h.pieces {
-		if h.pieces[shift], err = h.piecesAt(shift); err != nil {
+		if err := h.piecesAt(shift); err != nil {
 			return nil, err
 		}
 	}
 	return h, nil
 }
 
+const (
+	sqlHunted = `SELECT coalesce((SELECT max(n) FROM files), 0), coalesce((SELECT blocks FROM files WHERE id = ?), 0)`
+	// The whole list is read, since any name may have the part.
+	sqlListed = `SELECT l.total, n.sum, t.data FROM name_list l LEFT JOIN names n LEFT JOIN name_texts t ON t.n = n.n`
+)
+
+// eachNames calls f with the list's chunks of names, each with an end of line, until it says false. The error is about
+// damage (damaged) if one cannot be read or is not there.
+func (x *Index) eachNames(ctx context.Context, f func(names []byte) bool) error {
+	rows, err := x.d.r.QueryContext(ctx, sqlListed)
+	if err != nil {
+		return x.d.plain(err)
+	}
+	defer rows.Close()
+	var total, all int64
+	var data sql.RawBytes
+	var names []byte
+	for rows.Next() {
+		var sum sql.NullInt64
+		if err := rows.Scan(&total, &sum, &data); err != nil {
+			return x.d.plain(err)
+		}
+		if !sum.Valid {
+			break // there is no chunk
+		}
+		if int64(checksum(data)) != sum.Int64 {
+			return errBlock
+		}
+		if names, err = expand(names, data); err != nil {
+			return err
+		}
+		if all += sum.Int64; !f(names) {
+			return nil
+		}
+	}
+	if err := rows.Err(); err != nil || total == all {
+		return x.d.plain(err)
+	}
+	return errMissing
+}
+
+var errMissing = fmt.Errorf("some of it is missing: %w", errNames)
+
+// slowly tells the operator that questions for names open every block, though they find all.
+func (x *Index) slowly(err error) {
+	x.log.Warn("names are not found by their list", "do", "sealgate verify --renew-names", "err", err)
+}
+
 // appendPrints appends the prints of a text's names that have part in them.
-func appendPrints(prints []uint32, text, part []byte, seed uint64) []uint32 {
+func appendPrints(prints []uint32, text, part []byte, key *nameKey) []uint32 {
 	for len(prints) <= manyNames {
 		at := bytes.Index(text, part)
 		if at < 0 {
@@ -78,13 +126,16 @@ func appendPrints(prints []uint32, text, part []byte, seed uint64) []uint32 {
 		if end < 0 {
 			break
 		}
-		prints = append(prints, uint32(hashKey(seed, text[start:at+end])>>(64-printBits)))
+		prints = append(prints, printOf(hashName(key, text[start:at+end])))
 		text = text[at+end+1:]
 	}
 	return prints
 }
 
-func (h *hunt) piecesAt(shift int) (string, error) {
+// printOf is the upper bits of a name's hash, which segments have.
+func printOf(hash uint64) uint32 { return uint32(hash >> (64 - printBits)) }
+
+func (h *hunt) piecesAt(shift int) error {
 	numbers := []uint32{}
 	for _, p := range h.prints {
 		if n := p >> (printBits - pieceBits + shift); len(numbers) == 0 || numbers[len(numbers)-1] != n {
@@ -92,33 +143,48 @@ func (h *hunt) piecesAt(shift int) (string, error) {
 		}
 	}
 	b, err := json.Marshal(numbers)
-	return string(b), err
+	h.pieces[shift], h.asked[shift] = string(b), len(numbers)
+	return err
 }
 
 // blocks are those of a segment in which this piece has some of the prints, a bit for each.
-func (h *hunt) blocks(piece []byte, number, shift int) (blocks uint32) {
-	least := uint32(number) << (printBits - pieceBits + shift)
-	entry, prints := least<<blockBits, h.prints
-	for len(prints) > 0 && prints[0] < least {
-		at, _ := slices.BinarySearch(prints, least)
-		prints = prints[at:]
-	}
-	for len(piece) > 0 && len(prints) > 0 {
-		delta, n := binary.Uvarint(piece)
-		if n <= 0 {
-			break
-		}
-		piece = piece[n:]
-		entry += uint32(delta)
+func (h *hunt) blocks(piece []byte, number, shift int) (blocks uint32, err error) {
+	prints := h.prints
+	at, _ := slices.BinarySearch(prints, uint32(number)<<(printBits-pieceBits+shift))
+	prints = prints[at:]
+	err = eachEntry(piece, number, shift, func(entry uint32) bool {
 		for len(prints) > 0 && prints[0] < entry>>blockBits {
 			prints = prints[1:]
 		}
 		if len(prints) > 0 && prints[0] == entry>>blockBits {
 			blocks |= 1 << (entry & (1<<blockBits - 1))
 		}
-	}
-	return blocks
+		return len(prints) > 0
+	})
+	return blocks, err
 }
+
+// eachEntry calls f with the entries of a stored piece, in order, until it says false.
+func eachEntry(piece []byte, number, shift int, f func(entry uint32) bool) error {
+	end := len(piece) - 4
+	if end < 0 || binary.LittleEndian.Uint32(piece[end:]) != checksum(piece[:end]) {
+		return errPiece
+	}
+	entry := uint32(number) << (printBits - pieceBits + shift + blockBits)
+	for piece = piece[:end]; len(piece) > 0; {
+		delta, n := binary.Uvarint(piece)
+		if n <= 0 {
+			return errPiece
+		}
+		piece = piece[n:]
+		if entry += uint32(delta); !f(entry) {
+			break
+		}
+	}
+	return nil
+}
+
+var errPiece = fmt.Errorf("a part of a file's index of names cannot be read: %w", errNames)
 
 // step is a segment, or a block of a file without segments.
 type step struct {
@@ -130,7 +196,8 @@ type step struct {
 
 // The queries for steps differ in what they go by, like those for blocks. ?9 is the last file whose names were looked at.
 const (
-	sqlStepsSelect = `SELECT f.n, f.received_at, f.id, coalesce(s.first, b.no, 0), s.s, coalesce(s.shift, 0), coalesce(b.b, 0), b.summary, b.data
+	sqlStepsSelect = `SELECT f.n, f.received_at, f.id, coalesce(s.first, b.no, 0), s.s, coalesce(s.shift, 0), coalesce(b.b, 0), b.summary, b.data,
+		s.s IS NULL OR s.first + s.blocks = f.blocks OR EXISTS (SELECT 1 FROM segments t WHERE t.file = s.file AND t.first = s.first + s.blocks)
 	FROM files f `
 	sqlStepsJoin = ` LEFT JOIN segments s ON s.file = f.id LEFT JOIN blocks b ON b.file = CASE WHEN s.s IS NULL THEN f.id END`
 	sqlStepsGoOn = `AND f.n <= ?9 AND (f.received_at, f.n) <= (?1, ?2) AND NOT (f.n = ?2 AND coalesce(s.first, b.no, 0) <= ?4)
@@ -142,8 +209,23 @@ const (
 	AND coalesce(s.first, b.no, 0) > ?4 ORDER BY s.first, b.no LIMIT ?8`
 )
 
-// namedCandidates asks the next segments for the blocks that have the names, and looks into small blocks itself.
+// namedCandidates asks the next segments for the blocks that have the names, and looks into small blocks itself. Where the
+// segments are damaged, or were made anew meanwhile, the question goes on by the blocks' filters.
 func (x *Index) namedCandidates(ctx context.Context, w *question, r *blockReader, at *place) (found []candidate, more bool, err error) {
+	before := *at
+	found, more, err = x.bySegments(ctx, w, r, at)
+	if err = x.d.plain(err); err == nil && x.renewals.Load() != w.hunt.renewals {
+		err = errMissing
+	}
+	if !damaged(err) {
+		return found, more, err
+	}
+	x.slowly(err)
+	w.hunt, *at = nil, before
+	return x.filteredCandidates(ctx, w, at)
+}
+
+func (x *Index) bySegments(ctx context.Context, w *question, r *blockReader, at *place) (found []candidate, more bool, err error) {
 	w.hunt.steps = min(max(2*w.hunt.steps, firstSteps), mostSteps)
 	steps, more, err := x.steps(ctx, w, r, at)
 	if err != nil {
@@ -165,7 +247,8 @@ func (x *Index) namedCandidates(ctx context.Context, w *question, r *blockReader
 	return found, more, nil
 }
 
-// steps gives the next segments, and the next blocks without one that may hold an answer; at moves behind them.
+// steps gives the next segments, and the next blocks without one that may hold an answer; at moves behind them. A file that
+// has segments has them from its first block to its last, each behind the other.
 func (x *Index) steps(ctx context.Context, w *question, r *blockReader, at *place) (steps []step, more bool, err error) {
 	args := w.args(at, w.hunt.steps)
 	args[8] = w.hunt.newest
@@ -185,14 +268,19 @@ func (x *Index) steps(ctx context.Context, w *question, r *blockReader, at *plac
 	seen := 0
 	for ; rows.Next(); seen++ {
 		var s step
-		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &s.segment, &s.shift, &s.b, &sums, &data); err != nil {
+		var followed bool
+		file := at.n
+		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &s.segment, &s.shift, &s.b, &sums, &data, &followed); err != nil {
 			return nil, false, err
 		}
 		could := true
-		if !s.segment.Valid {
+		switch {
+		case !s.segment.Valid:
 			if could, err = w.small(r, s.b, sums, data); err != nil {
 				return nil, false, err
 			}
+		case !followed || at.no > 0 && at.n != file:
+			return nil, false, errPiece
 		}
 		if could {
 			s.file, s.first = string(id), at.no
@@ -229,14 +317,32 @@ func (x *Index) blocksOf(ctx context.Context, h *hunt, s *step) (blocks uint32, 
 	}
 	defer rows.Close()
 	var piece sql.RawBytes
-	for rows.Next() {
+	read := 0
+	for ; rows.Next(); read++ {
 		var number int
 		if err := rows.Scan(&number, &piece); err != nil {
 			return 0, err
 		}
-		blocks |= h.blocks(piece, number, int(s.shift))
+		some, err := h.blocks(piece, number, int(s.shift))
+		if err != nil {
+			return 0, err
+		}
+		blocks |= some
 	}
-	return blocks, rows.Err()
+	if err := rows.Err(); err != nil || read == h.asked[s.shift] {
+		return blocks, err
+	}
+	return 0, x.missingPieces(ctx, s)
+}
+
+// missingPieces is errPiece, unless the segment has gone whole meanwhile: refused, or made anew.
+func (x *Index) missingPieces(ctx context.Context, s *step) error {
+	var n int
+	err := x.d.r.QueryRowContext(ctx, `SELECT count(*) FROM segments WHERE s = ?`, s.segment.Int64).Scan(&n)
+	if err == nil && n > 0 {
+		return errPiece
+	}
+	return err
 }
 
 const sqlPieces = `SELECT p.p - ?1, p.data FROM segment_pieces p WHERE p.p IN (SELECT ?1 + value FROM json_each(?2))`

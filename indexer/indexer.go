@@ -2,8 +2,8 @@
 // in one encrypted SQLite database per account, and the logins in another.
 //
 // Begin with Index.Commit (commit.go): what it writes in one transaction is the whole truth about a file. Then
-// payments.go (blocks of payments written while the file still arrives) and names.go (their names), find.go, findpayments.go
-// and findnames.go (questions), ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
+// payments.go (blocks of payments written while the file still arrives), names.go and namelist.go (their names), find.go,
+// findpayments.go and findnames.go (questions), ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
 package indexer
 
 import (
@@ -23,7 +23,11 @@ type Index struct {
 	d   *database
 	log *slog.Logger
 
-	seed uint64 // of the names' hashes
+	list     atomic.Pointer[nameList]
+	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
+	renewals atomic.Int64 // of segments that were there, or of blocks that had none
+	known    sharedNames
+	upkeep   sync.Mutex // of whoever checks or makes anew what is large
 
 	lock chan struct{} // one token: whoever has put it in may write
 
@@ -33,8 +37,6 @@ type Index struct {
 
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
-	scratch  sync.Pool // of *[]sighting
-	known    sync.Pool // of *knownNames
 
 	emptying chan struct{} // one token: a checkpoint is running
 	emptied  atomic.Int64  // the log's end at the last one
@@ -43,25 +45,24 @@ type Index struct {
 
 // Open opens an account's index.db, makes it when it is new, and brings its tables up to date. The error is ErrKey when
 // the key is another one, ErrDamaged when the key fits and the file does not. Opening costs a millisecond and 0.25 MiB;
-// caches may grow to 4 MiB while much is written and asked.
+// caches may grow to 4 MiB while much is written and asked, and to 5 MiB more while files of many payments come.
 func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, error) {
 	d, err := openDatabase(ctx, path, key, "account")
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
-	var seed int64
-	if err := d.w.QueryRowContext(ctx, `SELECT seed FROM name_seed`).Scan(&seed); err != nil {
-		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(d.plain(err), d.close()))
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool)}
+	if err := x.readList(ctx); err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(err, d.close()))
 	}
-	return &Index{
-		d: d, log: log, seed: uint64(seed), lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool),
-	}, nil
+	return x, nil
 }
 
 // Close waits for a checkpoint under way, puts the log into the database and forgets the key. No other method may be
 // running. Dying instead of closing loses nothing.
 func (x *Index) Close() error {
 	x.running.Wait()
+	x.known.forget()
 	if err := x.d.close(); err != nil {
 		return fmt.Errorf("indexer: close: %w", err)
 	}
@@ -77,7 +78,17 @@ type request struct {
 
 // join has f done in a durable transaction together with everybody else's who wait at this moment: whoever gets the
 // lock commits everything pending. There is no timer and no writer goroutine: one alone waits for nobody.
+//
+// One that meets damage in the list of names takes the whole transaction with it, and everybody comes again, without names.
 func (x *Index) join(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	err := x.joinOnce(ctx, f)
+	if errors.Is(err, errNames) {
+		err = x.joinOnce(ctx, f)
+	}
+	return err
+}
+
+func (x *Index) joinOnce(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

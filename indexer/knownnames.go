@@ -1,31 +1,77 @@
 package indexer
 
-import "database/sql"
-
-const (
-	// knownSlots bounds what is kept in memory of the account's names: 4 MiB for 458,000.
-	knownSlots = 1 << 19
-	// lookedThrough is how many names that are not in memory are looked through for those of a segment; others are stored
-	// once more when they come again. It bounds the time that storing takes: 5 ns for each and segment.
-	lookedThrough = 1 << 20
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
 )
 
-// knownNames are hashes of names that the account keeps for ever. They are kept in memory while many files come: the
-// collector takes them when nobody has asked for two of its rounds.
+const (
+	// knownSlots bounds what is kept in memory of the account's names: 4 MiB for 458,000, the newest.
+	knownSlots = 1 << 19
+	knownMost  = knownSlots / 8 * 7
+	// lookedThrough is how many hashes that are not in memory are looked through for the names of a segment; names that are
+	// not among these are stored once more when they come again. It bounds the time that storing takes: 5 ns for each and
+	// segment. A chunk costs chunkCost hashes more, since names of many bytes make chunks of few.
+	lookedThrough = 1 << 20
+	chunkCost     = 1 << 11
+)
+
+// knownNames are hashes of names that stay in the account's list: one of each account, for all of its uploads, one at a time.
 type knownNames struct {
-	upTo  int64    // the last chunk whose names are in it
-	slots []uint64 // by the hash's lower bits, or behind; 0 is free
-	count int
+	since, upTo int64    // the chunks kept after since and up to upTo are in it
+	slots       []uint64 // by the hash's lower bits, or behind; 0 is free
+	count       int
+	scratch     []sighting // of whoever settles
+	read        int        // chunks so far
 }
 
-// room tells whether so many more may be added, and makes it: seven slots in eight may be taken.
-func (k *knownNames) room(more int) bool {
+// sharedNames keeps an account's knownNames while files come, and a minute longer.
+type sharedNames struct {
+	mu   sync.Mutex
+	k    *knownNames
+	idle *time.Timer
+}
+
+// with calls f with the known names; everybody else waits.
+func (s *sharedNames) with(f func(*knownNames) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.k == nil {
+		s.k = new(knownNames)
+	}
+	if s.idle == nil {
+		s.idle = time.AfterFunc(readerIdle, s.forget)
+	}
+	s.idle.Reset(readerIdle)
+	return f(s.k)
+}
+
+// forget gives the memory back: what is known is read again when it is asked for.
+func (s *sharedNames) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.k = nil
+	if s.idle != nil {
+		s.idle.Stop()
+	}
+}
+
+// empty begins anew: what was known is not to be relied upon.
+func (k *knownNames) empty() {
+	k.since, k.upTo, k.count = 0, 0, 0
+	clear(k.slots)
+}
+
+// room makes room for so many more: seven slots in eight may be taken.
+func (k *knownNames) room(more int) {
 	n := max(len(k.slots), 1<<10)
 	for (k.count+more)*8 > n*7 {
 		n *= 2
-	}
-	if n > knownSlots {
-		return false
 	}
 	if n > len(k.slots) {
 		old := k.slots
@@ -34,7 +80,6 @@ func (k *knownNames) room(more int) bool {
 			k.add(h)
 		}
 	}
-	return true
 }
 
 func (k *knownNames) add(hash uint64) {
@@ -58,33 +103,146 @@ func (k *knownNames) slot(hash uint64) int {
 	return i
 }
 
-// sqlKnownNames are the chunks behind one: those of accepted files stay for ever; another's may go, and only the file
-// itself relies on it.
-const sqlKnownNames = `SELECT c.n, c.stays, CASE WHEN c.stays OR c.file = ?2 THEN (SELECT h.data FROM name_hashes h WHERE h.n = c.n) END
-	FROM (SELECT n, file, file = '' OR EXISTS (SELECT 1 FROM files f WHERE f.id = names.file AND f.verdict = 'accepted') AS stays
-		FROM names WHERE n > ?1) c ORDER BY c.n`
-
-// recall marks the settled segment's names that are in chunks which k has not, and puts into k what stays: up to the first
-// chunk that may go, so that none is left out.
-func (p *Payments) recall(k *knownNames) error {
-	rows, err := p.x.d.r.QueryContext(p.x.d.base, sqlKnownNames, k.upTo, p.file)
-	if err != nil {
-		return err
+// settle ends the segment and looks which of its names the account has already. Outside of any transaction: what is found
+// is not going to go. What cannot be found out, since the list is damaged, is taken for unknown.
+func (p *Payments) settle() (err error) {
+	s, x := &p.b.names, p.x
+	if p.nameless || x.nameless.Load() {
+		s.settled = true // and will not be written
+		return nil
 	}
-	defer rows.Close()
-	fits := true
-	var hashes sql.RawBytes
-	for seen := 0; seen < lookedThrough && rows.Next(); seen += len(hashes) / 8 {
-		var n int64
-		var stays bool
-		if err := rows.Scan(&n, &stays, &hashes); err != nil {
+	err = x.known.with(func(k *knownNames) error {
+		k.scratch = s.settle(k.scratch)
+		if err := x.mergeNames(x.d.base); err != nil && !damaged(err) {
 			return err
 		}
-		p.b.names.know(hashes)
-		if fits = fits && stays && k.room(len(hashes)/8); fits {
-			eachHash(hashes, k.add)
-			k.upTo = n
+		return p.recall(k)
+	})
+	if err != nil {
+		return fmt.Errorf("indexer: names of file %s: %w", p.file, x.d.plain(err))
+	}
+	unknown := s.seen[:0]
+	for i := range s.seen {
+		if !s.seen[i].known {
+			unknown = append(unknown, s.seen[i])
 		}
 	}
-	return rows.Err()
+	s.seen = unknown
+	return nil
+}
+
+const (
+	// The chunks that stay, kept after one and up to another, the newest first.
+	sqlKeptNames = `SELECT n, kept, count FROM names INDEXED BY names_kept WHERE kept IS NOT NULL AND kept > ? AND kept <= ? ORDER BY kept DESC, n DESC`
+	// Those of a file that may still go, the newest first: only the file itself relies on them.
+	sqlOwnNames = `SELECT n, 0, count FROM names INDEXED BY names_file WHERE file <> '' AND file = ? ORDER BY first DESC`
+)
+
+// recall marks the settled segment's names that the list has: by what is in memory, then by the file's own chunks, then by
+// older ones, until all are found or enough was looked through.
+func (p *Payments) recall(k *knownNames) error {
+	s, ctx := &p.b.names, p.x.d.base
+	if err := p.x.catchUp(ctx, k); err != nil && !damaged(err) {
+		return err
+	}
+	for i := range s.seen {
+		if k.has(s.seen[i].hash) {
+			s.seen[i].known = true
+			s.unknown--
+		}
+	}
+	left := lookedThrough
+	if err := p.lookThrough(ctx, k, &left, sqlOwnNames, p.file); err != nil {
+		return err
+	}
+	if k.since == 0 {
+		return nil
+	}
+	return p.lookThrough(ctx, k, &left, sqlKeptNames, 0, k.since)
+}
+
+// lookThrough marks the segment's names that are in the chunks of a query, and takes what it read from left.
+func (p *Payments) lookThrough(ctx context.Context, k *knownNames, left *int, query string, args ...any) error {
+	s := &p.b.names
+	if s.unknown == 0 {
+		return nil
+	}
+	chunks, _, err := p.x.chunks(ctx, *left, chunkCost, query, args...)
+	for _, c := range chunks {
+		if err != nil || s.unknown == 0 {
+			break
+		}
+		var hashes []byte
+		hashes, err = p.x.chunkHashes(ctx, k, c)
+		s.know(hashes)
+		*left -= c.count + chunkCost
+	}
+	if damaged(err) {
+		return nil
+	}
+	return err
+}
+
+// catchUp reads into k what has come to stay. When there is no room for it, k begins anew with the newest, and leaves room
+// for a quarter, so that this is rare.
+func (x *Index) catchUp(ctx context.Context, k *knownNames) error {
+	chunks, over, err := x.chunks(ctx, knownMost-k.count, 0, sqlKeptNames, k.upTo, math.MaxInt64)
+	if err == nil && over {
+		k.empty()
+		chunks, over, err = x.chunks(ctx, knownMost/4*3, 0, sqlKeptNames, 0, math.MaxInt64)
+	}
+	if err != nil || len(chunks) == 0 {
+		return err
+	}
+	for _, c := range chunks {
+		hashes, err := x.chunkHashes(ctx, k, c)
+		if err != nil {
+			k.empty()
+			return err
+		}
+		k.room(len(hashes) / 8)
+		eachHash(hashes, k.add)
+	}
+	if k.upTo = chunks[0].kept; over {
+		k.since = chunks[len(chunks)-1].kept
+	}
+	return nil
+}
+
+// keptChunk is where hashes are to be read.
+type keptChunk struct {
+	n, kept int64
+	count   int
+}
+
+// chunks are the first ones of a query, so many that their names, and each for a cost of its own, are at most most; over
+// tells that there are more.
+func (x *Index) chunks(ctx context.Context, most, cost int, query string, args ...any) (chunks []keptChunk, over bool, err error) {
+	rows, err := x.d.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, false, x.d.plain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c keptChunk
+		if err := rows.Scan(&c.n, &c.kept, &c.count); err != nil {
+			return nil, false, x.d.plain(err)
+		}
+		if most -= c.count + cost; most < 0 {
+			return chunks, true, nil
+		}
+		chunks = append(chunks, c)
+	}
+	return chunks, false, x.d.plain(rows.Err())
+}
+
+// chunkHashes are a chunk's; none if they cannot be read, or are gone.
+func (x *Index) chunkHashes(ctx context.Context, k *knownNames, c keptChunk) ([]byte, error) {
+	k.read++
+	var hashes []byte
+	err := x.d.plain(x.d.r.QueryRowContext(ctx, `SELECT data FROM name_hashes WHERE n = ?`, c.n).Scan(&hashes))
+	if damaged(err) || errors.Is(err, sql.ErrNoRows) || err == nil && len(hashes) != 8*c.count {
+		return nil, nil
+	}
+	return hashes, err
 }

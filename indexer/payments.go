@@ -28,9 +28,12 @@ type Payments struct {
 	sum   hash.Hash // of all blocks' stored bytes
 	large bool      // some block does not lie in its summary's row: then the names are worth segments
 	named bool      // there are segments
-	began bool      // some blocks are in the database
-	ended bool
-	err   error
+	list  *nameList // of which the segments are
+	// nameless: the list was damaged, or is another one since then. No more segments are written.
+	nameless bool
+	began    bool // some blocks are in the database
+	ended    bool
+	err      error
 }
 
 // stored is a finished block that waits to be written.
@@ -58,14 +61,7 @@ func (p *Payments) Add(q *formats.Payment) error {
 		return errEnded
 	}
 	if p.b == nil {
-		p.b, _ = p.x.builders.Get().(*builder)
-		if p.b == nil {
-			p.b = new(builder)
-		}
-		p.b.reset()
-		p.b.names.seed = p.x.seed
-		p.b.names.reset(0)
-		p.sum = sha256.New()
+		p.begin()
 	}
 	if p.b.full() || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
 		if p.err = p.fill(); p.err != nil {
@@ -75,6 +71,19 @@ func (p *Payments) Add(q *formats.Payment) error {
 	p.b.add(q)
 	p.count++
 	return nil
+}
+
+// begin takes the buffers that a file's payments need.
+func (p *Payments) begin() {
+	p.b, _ = p.x.builders.Get().(*builder)
+	if p.b == nil {
+		p.b = new(builder)
+	}
+	p.b.reset()
+	p.list = p.x.list.Load()
+	p.b.names.key = p.list.key
+	p.b.names.reset(0)
+	p.sum = sha256.New()
 }
 
 // fill closes the block and writes the queue when it is long enough.
@@ -115,7 +124,7 @@ func (p *Payments) enqueue() {
 func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
-	err := x.alone(func() error {
+	write := func() error {
 		return x.d.write(x.d.base, false, func(ctx context.Context) error {
 			if !p.began {
 				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
@@ -124,7 +133,11 @@ func (p *Payments) flush() error {
 			}
 			return p.insert(ctx)
 		})
-	})
+	}
+	err := x.alone(write)
+	if errors.Is(err, errNames) {
+		err = x.alone(write)
+	}
 	if err != nil {
 		return fmt.Errorf("indexer: payments of file %s: %w", p.file, err)
 	}
@@ -150,7 +163,9 @@ func (p *Payments) insert(ctx context.Context) error {
 		}
 	}
 	if p.b != nil && p.b.names.settled {
-		return p.insertNames(ctx)
+		if err := p.insertNames(ctx); err != nil {
+			return p.x.damagedNames(err)
+		}
 	}
 	return nil
 }
@@ -220,14 +235,17 @@ func (p *Payments) sums() (int64, []byte) {
 	return p.next, p.sum.Sum(nil)
 }
 
-// last writes what is still queued, in the commit's own transaction.
-func (p *Payments) last(ctx context.Context) error {
+// last writes what is still queued, in the commit's own transaction. The names of an accepted file come to stay.
+func (p *Payments) last(ctx context.Context, accepted bool) error {
 	if p.began {
 		if _, err := p.x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, p.file); err != nil {
 			return err
 		}
 	}
-	return p.insert(ctx)
+	if err := p.insert(ctx); err != nil || !accepted || !p.named {
+		return err
+	}
+	return p.x.keepNames(ctx, p.file)
 }
 
 // committed ends the payments after a commit; a rejected file's blocks go.
@@ -288,22 +306,19 @@ func (x *Index) drop(file string) error {
 	return nil
 }
 
-// dropSome removes the last blocks of a file, and with the last of all its row in uploads. The caller holds the lock.
+// dropSome removes the last blocks of a file with their names, and with the last of all its row in uploads. The caller
+// holds the lock. Names that are damaged stay, and are found no more: nothing else says which file brought them.
 func (x *Index) dropSome(file string) (more bool, err error) {
+	var lowest int64
+	err = x.d.w.QueryRowContext(x.d.base, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
+	if err != nil {
+		return false, x.d.plain(err)
+	}
+	if err := x.dropNames(file, lowest); err != nil && !damaged(x.damagedNames(err)) {
+		return false, err
+	}
 	err = x.d.write(x.d.base, false, func(ctx context.Context) error {
-		var lowest int64
-		err := x.d.w.QueryRowContext(ctx, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
-		if err != nil {
-			return err
-		}
 		for _, query := range []string{
-			`DELETE FROM name_texts WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
-			`DELETE FROM name_hashes WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
-			`DELETE FROM names WHERE file <> '' AND file = ? AND first > ?`,
-			`DELETE FROM segment_pieces WHERE p IN (SELECT 32 * s.s + i.value FROM segments s CROSS JOIN
-				json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31]') i
-				WHERE s.file = ? AND s.first > ?)`,
-			`DELETE FROM segments WHERE file = ? AND first > ?`,
 			`DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
 			`DELETE FROM filter_ids WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
 			`DELETE FROM filter_accounts WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,

@@ -42,8 +42,16 @@ func TestPlans(t *testing.T) {
 		{sqlStepsOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=? AND rowid<?)", asked},
 		{sqlStepsOf, "SEARCH s USING INDEX segments_file (file=?) LEFT-JOIN\nSEARCH b USING INDEX blocks_file (file=?) LEFT-JOIN", asked},
 		{sqlPieces, "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)", []any{32, "[1,2]"}},
-		{sqlKnownNames, "SEARCH names USING INTEGER PRIMARY KEY (rowid>?)", []any{1, ""}},
-		{sqlSmallNames, "SEARCH n USING INDEX names_small (grade=?)", []any{1, 1}},
+		{sqlSteps, "SEARCH t USING COVERING INDEX segments_file (file=? AND first=?)", asked},
+		{sqlHunted, "SEARCH files USING INDEX sqlite_autoindex_files_1 (id=?)", []any{""}},
+		{sqlListed, "SCAN l\nSCAN n LEFT-JOIN\nSEARCH t USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN", nil}, // the whole list
+		{sqlVerifyNames, "SCAN l\nSCAN n LEFT-JOIN\nSEARCH t USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN", nil},
+		{sqlKeptNames, "SEARCH names USING INDEX names_kept (kept>? AND kept<?)", []any{1, 1}},
+		{sqlOwnNames, "SEARCH names USING INDEX names_file (file=?)", []any{""}},
+		{sqlSmallNames, "SEARCH names USING COVERING INDEX names_small (grade=?)", []any{1, 1}},
+		{sqlKeepNames, "SEARCH names USING INDEX names_file (file=?)", []any{""}},
+		{sqlKeepNames, "SEARCH names USING COVERING INDEX names_kept", []any{""}},
+		{sqlTakenFiles, "SEARCH files USING INTEGER PRIMARY KEY (rowid>?)", []any{1}},
 		{sqlVerifyBlock, "SEARCH b USING INDEX blocks_file (file=? AND no=?)", []any{"", 1}},
 	} {
 		rows, err := x.d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)
