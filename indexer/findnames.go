@@ -37,7 +37,7 @@ func (x *Index) hunt(ctx context.Context, w *question) (*hunt, error) {
 		return nil, nil
 	}
 	h := &hunt{renewals: x.renewals.Load()}
-	if x.nameless.Load() {
+	if h.renewals%2 == 1 {
 		return nil, nil
 	}
 	key := x.list.Load().key
@@ -196,7 +196,7 @@ type step struct {
 
 // The queries for steps differ in what they go by, like those for blocks. ?9 is the last file whose names were looked at.
 const (
-	sqlStepsSelect = `SELECT f.n, f.received_at, f.id, coalesce(s.first, b.no, 0), s.s, coalesce(s.shift, 0), coalesce(b.b, 0), b.summary, b.data,
+	sqlStepsSelect = `SELECT f.n, f.received_at, f.id, coalesce(s.first + s.blocks - 1, b.no, 0), coalesce(s.first, 0), s.s, coalesce(s.shift, 0), coalesce(b.b, 0), b.summary, b.data,
 		s.s IS NULL OR s.first + s.blocks = f.blocks OR EXISTS (SELECT 1 FROM segments t WHERE t.file = s.file AND t.first = s.first + s.blocks)
 	FROM files f `
 	sqlStepsJoin = ` LEFT JOIN segments s ON s.file = f.id LEFT JOIN blocks b ON b.file = CASE WHEN s.s IS NULL THEN f.id END`
@@ -270,7 +270,7 @@ func (x *Index) steps(ctx context.Context, w *question, r *blockReader, at *plac
 		var s step
 		var followed bool
 		file := at.n
-		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &s.segment, &s.shift, &s.b, &sums, &data, &followed); err != nil {
+		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &s.first, &s.segment, &s.shift, &s.b, &sums, &data, &followed); err != nil {
 			return nil, false, err
 		}
 		could := true
@@ -279,11 +279,11 @@ func (x *Index) steps(ctx context.Context, w *question, r *blockReader, at *plac
 			if could, err = w.small(r, s.b, sums, data); err != nil {
 				return nil, false, err
 			}
-		case !followed || at.no > 0 && at.n != file:
+		case !followed || s.first > 0 && at.n != file:
 			return nil, false, errPiece
 		}
 		if could {
-			s.file, s.first = string(id), at.no
+			s.file = string(id)
 			steps = append(steps, s)
 		}
 	}

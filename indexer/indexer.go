@@ -25,7 +25,7 @@ type Index struct {
 
 	list     atomic.Pointer[nameList]
 	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
-	renewals atomic.Int64 // of segments that were there, or of blocks that had none
+	renewals atomic.Int64 // beginnings and ends of what questions must not go by names in: odd meanwhile
 	known    sharedNames
 	upkeep   sync.Mutex // of whoever checks or makes anew what is large
 

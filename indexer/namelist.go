@@ -37,7 +37,7 @@ func (x *Index) readList(ctx context.Context) error {
 
 // errNames says that names could not be written since their tables are damaged. From then on none are, until they are made
 // anew: what was to be written is to be written again, without names.
-var errNames = errors.New("the list of names is damaged: sealgate verify --renew-names")
+var errNames = errors.New("the list of names is damaged")
 
 // damagedNames makes errNames of an error about a damaged page, and remembers it.
 func (x *Index) damagedNames(err error) error {
@@ -265,20 +265,24 @@ func (x *Index) numbers(ctx context.Context, query string, args ...any) (numbers
 // dropNames removes the segments of a file that begin behind a block, and the names that came with them.
 func (x *Index) dropNames(file string, behind int64) error {
 	return x.d.write(x.d.base, false, func(ctx context.Context) error {
-		for _, query := range []string{
-			`UPDATE name_list SET total = total - (SELECT coalesce(sum(sum), 0) FROM names WHERE file <> '' AND file = ? AND first > ?)`,
-			`DELETE FROM name_texts WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
-			`DELETE FROM name_hashes WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
-			`DELETE FROM names WHERE file <> '' AND file = ? AND first > ?`,
-			`DELETE FROM segment_pieces WHERE p IN (SELECT 32 * s.s + i.value FROM segments s CROSS JOIN
-				json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31]') i
-				WHERE s.file = ? AND s.first > ?)`,
-			`DELETE FROM segments WHERE file = ? AND first > ?`,
-		} {
+		for _, query := range droppingNames() {
 			if _, err := x.d.w.ExecContext(ctx, query, file, behind); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func droppingNames() []string {
+	return []string{
+		`UPDATE name_list SET total = total - (SELECT coalesce(sum(sum), 0) FROM names WHERE file <> '' AND file = ? AND first > ?)`,
+		`DELETE FROM name_texts WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
+		`DELETE FROM name_hashes WHERE n IN (SELECT n FROM names WHERE file <> '' AND file = ? AND first > ?)`,
+		`DELETE FROM names WHERE file <> '' AND file = ? AND first > ?`,
+		`DELETE FROM segment_pieces WHERE p IN (SELECT 32 * s.s + i.value FROM segments s CROSS JOIN
+			json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31]') i
+			WHERE s.file = ? AND s.first > ?)`,
+		`DELETE FROM segments WHERE file = ? AND first > ?`,
+	}
 }

@@ -14,11 +14,12 @@ import (
 const renewed = "~"
 
 // RenewNames makes the list of names and all segments anew, with a new key, from the payments, and says of how many files.
-// Files may come meanwhile; those under way when it begins stay without segments. Questions open blocks until it is
-// through. What cannot be removed, since its page is damaged, is left where it is and nothing refers to it any more; a
-// file whose payments cannot be read stays without segments, and Verify tells.
+// Files may come meanwhile; those under way when it begins stay without segments. What cannot be removed, since its page is
+// damaged, is left where it is and nothing refers to it any more; a file whose payments cannot be read stays without
+// segments, and Verify tells. The error is ErrDamaged where no new rows can be written.
 //
-// Die in between, and the files that were not reached have no segments: they are answered from their blocks.
+// Die in between, and the files that were not reached have no segments: they are answered from their blocks. Die while the
+// old list is being removed, and its total is wrong: all files are, until this is called again.
 func (x *Index) RenewNames(ctx context.Context) (files int, err error) {
 	x.upkeep.Lock()
 	defer x.upkeep.Unlock()
@@ -30,6 +31,9 @@ func (x *Index) RenewNames(ctx context.Context) (files int, err error) {
 	}
 	for after := int64(0); ; {
 		ids, last, err := x.taken(ctx, after)
+		if err == nil && x.nameless.Load() {
+			err = fmt.Errorf("indexer: no names can be written; the account's index must be restored from a backup: %w", ErrDamaged)
+		}
 		if err != nil || len(ids) == 0 {
 			return files, err
 		}
@@ -50,10 +54,14 @@ func (x *Index) RenewNames(ctx context.Context) (files int, err error) {
 }
 
 // wipeNames removes all segments, then all names. From its first moment no names are written, and no question goes by them.
-func (x *Index) wipeNames(ctx context.Context) error {
+func (x *Index) wipeNames(ctx context.Context) (err error) {
+	x.renewals.Add(1)
+	defer func() {
+		x.nameless.Store(damaged(err))
+		x.renewals.Add(1)
+	}()
 	_ = x.alone(func() error { // behind whoever writes some just now
 		x.nameless.Store(true)
-		x.renewals.Add(1)
 		return nil
 	})
 	if err := x.wipe(ctx, `SELECT s FROM segments ORDER BY s LIMIT 64`, `DELETE FROM segments WHERE s = ?`,
@@ -72,11 +80,7 @@ func (x *Index) wipeNames(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := x.readList(ctx); err != nil {
-			return err
-		}
-		x.nameless.Store(false)
-		return nil
+		return x.readList(ctx)
 	})
 }
 
@@ -160,6 +164,8 @@ func (x *Index) renewFile(ctx context.Context, id string) (named bool, err error
 			return false, err
 		}
 	}
+	x.renewals.Add(1) // a question under way may be in the middle of its blocks
+	defer x.renewals.Add(1)
 	err = x.join(ctx, func(ctx context.Context, _ *chain) (err error) {
 		named, err = p.lastNames(ctx, id)
 		return err
@@ -226,7 +232,6 @@ func (p *Payments) lastNames(ctx context.Context, id string) (named bool, err er
 	if err := p.last(ctx, accepted); err != nil || p.nameless {
 		return false, err
 	}
-	p.x.renewals.Add(1)
 	if _, err := w.ExecContext(ctx, `UPDATE segments SET file = ? WHERE file = ?`, id, p.file); err != nil {
 		return false, p.x.damagedNames(err)
 	}
