@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -172,9 +171,7 @@ func (p *Payments) lookThrough(ctx context.Context, k *knownNames, left *int, qu
 		if err != nil || s.unknown == 0 {
 			break
 		}
-		var hashes []byte
-		hashes, err = p.x.chunkHashes(ctx, k, c)
-		s.know(hashes)
+		err = p.x.withHashes(ctx, k, c, s.know)
 		*left -= c.count + chunkCost
 	}
 	if damaged(err) {
@@ -195,13 +192,14 @@ func (x *Index) catchUp(ctx context.Context, k *knownNames) error {
 		return err
 	}
 	for _, c := range chunks {
-		hashes, err := x.chunkHashes(ctx, k, c)
+		err := x.withHashes(ctx, k, c, func(hashes []byte) {
+			k.room(c.count)
+			eachHash(hashes, k.add)
+		})
 		if err != nil {
 			k.empty()
 			return err
 		}
-		k.room(len(hashes) / 8)
-		eachHash(hashes, k.add)
 	}
 	if k.upTo = chunks[0].kept; over {
 		k.since = chunks[len(chunks)-1].kept
@@ -236,13 +234,20 @@ func (x *Index) chunks(ctx context.Context, most, cost int, query string, args .
 	return chunks, false, x.d.plain(rows.Err())
 }
 
-// chunkHashes are a chunk's; none if they cannot be read, or are gone.
-func (x *Index) chunkHashes(ctx context.Context, k *knownNames, c keptChunk) ([]byte, error) {
+// withHashes calls f with a chunk's hashes, valid during the call only; not if they cannot be read, or are gone.
+func (x *Index) withHashes(ctx context.Context, k *knownNames, c keptChunk, f func(hashes []byte)) error {
 	k.read++
-	var hashes []byte
-	err := x.d.plain(x.d.r.QueryRowContext(ctx, `SELECT data FROM name_hashes WHERE n = ?`, c.n).Scan(&hashes))
-	if damaged(err) || errors.Is(err, sql.ErrNoRows) || err == nil && len(hashes) != 8*c.count {
-		return nil, nil
+	rows, err := x.d.r.QueryContext(ctx, `SELECT data FROM name_hashes WHERE n = ?`, c.n)
+	if err == nil {
+		defer rows.Close()
+		var hashes sql.RawBytes
+		if rows.Next() && rows.Scan(&hashes) == nil && len(hashes) == 8*c.count {
+			f(hashes)
+		}
+		err = rows.Err()
 	}
-	return hashes, err
+	if err = x.d.plain(err); damaged(err) {
+		return nil
+	}
+	return err
 }
