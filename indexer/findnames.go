@@ -295,8 +295,7 @@ func (w *question) small(r *blockReader, b int64, sums, data []byte) (bool, erro
 	if b == 0 {
 		return false, nil // damaged: verify tells
 	}
-	s, err := readSummary(sums)
-	if err != nil || !w.mayBeIn(&s, nil) {
+	if could, err := w.mayBeIn(sums); err != nil || !could {
 		return false, err
 	}
 	if len(data) == 0 {
@@ -358,8 +357,8 @@ func (x *Index) appendBlock(ctx context.Context, found []candidate, w *question,
 	if err != nil {
 		return nil, err
 	}
-	s, err := readSummary(sums)
-	if err == nil && w.mayBeIn(&s, nil) {
+	could, err := w.mayBeIn(sums)
+	if could {
 		found = append(found, c)
 	}
 	return found, err

@@ -18,8 +18,7 @@ const renewed = "~"
 // damaged, is left where it is and nothing refers to it any more; a file whose payments cannot be read stays without
 // segments, and Verify tells. The error is ErrDamaged where no new rows can be written.
 //
-// Die in between, and the files that were not reached have no segments: they are answered from their blocks. Die while the
-// old list is being removed, and its total is wrong: all files are, until this is called again.
+// Die in between, and the files that were not reached have no segments: they are answered from their blocks.
 func (x *Index) RenewNames(ctx context.Context) (files int, err error) {
 	x.upkeep.Lock()
 	defer x.upkeep.Unlock()
@@ -64,16 +63,25 @@ func (x *Index) wipeNames(ctx context.Context) (err error) {
 		x.nameless.Store(true)
 		return nil
 	})
-	if err := x.wipe(ctx, `SELECT s FROM segments ORDER BY s LIMIT 64`, `DELETE FROM segments WHERE s = ?`,
-		`DELETE FROM segment_pieces WHERE p BETWEEN 32 * ?1 AND 32 * ?1 + 31`); err != nil {
+	if err := x.takeSegments(ctx); err != nil {
 		return err
 	}
-	if err := x.wipe(ctx, `SELECT n FROM names ORDER BY n LIMIT 64`, `DELETE FROM names WHERE n = ?`,
-		`DELETE FROM name_texts WHERE n = ?`, `DELETE FROM name_hashes WHERE n = ?`); err != nil {
+	err = x.wipe(ctx, `SELECT s FROM segments ORDER BY s LIMIT 64`, []string{`DELETE FROM segments WHERE s = ?`},
+		[]string{`DELETE FROM segment_pieces WHERE p BETWEEN 32 * ?1 AND 32 * ?1 + 31`})
+	if err != nil {
+		return err
+	}
+	err = x.wipe(ctx, `SELECT n FROM names ORDER BY n LIMIT 64`,
+		[]string{`UPDATE name_list SET total = total - (SELECT sum FROM names WHERE n = ?)`, `DELETE FROM names WHERE n = ?`},
+		[]string{`DELETE FROM name_texts WHERE n = ?`, `DELETE FROM name_hashes WHERE n = ?`})
+	if err != nil {
 		return err
 	}
 	return x.alone(func() error {
 		err := x.d.write(ctx, true, func(ctx context.Context) error {
+			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file >= '~' AND file < '~~'`); err != nil {
+				return err
+			}
 			_, err := x.d.w.ExecContext(ctx, `UPDATE name_list SET key = randomblob(16), total = 0`)
 			return err
 		})
@@ -84,26 +92,43 @@ func (x *Index) wipeNames(ctx context.Context) (err error) {
 	})
 }
 
-// wipe removes the rows that query names, some at a time, and what else there is of them, one by one where a page is damaged.
-func (x *Index) wipe(ctx context.Context, query, row string, rest ...string) error {
+// takeSegments takes all segments from their files at once: none has some of its segments only. Die, and Sweep removes them.
+func (x *Index) takeSegments(ctx context.Context) error {
+	return x.alone(func() error {
+		return x.d.write(ctx, false, func(ctx context.Context) error {
+			if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) SELECT '~' || s FROM segments`); err != nil {
+				return err
+			}
+			_, err := x.d.w.ExecContext(ctx, `UPDATE segments SET file = '~' || s`)
+			return err
+		})
+	})
+}
+
+// wipe removes the rows that query names, some at a time, with their contents. Where a page of these is damaged they stay,
+// and the rows go all the same.
+func (x *Index) wipe(ctx context.Context, query string, row, contents []string) error {
 	for {
 		numbers, err := x.numbers(ctx, query)
 		if err != nil || len(numbers) == 0 {
 			return err
 		}
-		if err := x.deleteAll(ctx, numbers, rest...); damaged(err) {
-			for _, n := range numbers {
-				for _, query := range rest {
-					if err := x.deleteAll(ctx, []int64{n}, query); err != nil && !damaged(err) {
-						return err
-					}
-				}
+		err = x.deleteAll(ctx, numbers, append(contents[:len(contents):len(contents)], row...)...)
+		if !damaged(err) {
+			if err != nil {
+				return err
 			}
-		} else if err != nil {
+			continue
+		}
+		if err := x.deleteAll(ctx, numbers, row...); err != nil {
 			return err
 		}
-		if err := x.deleteAll(ctx, numbers, row); err != nil {
-			return err
+		for _, n := range numbers {
+			for _, query := range contents {
+				if err := x.deleteAll(ctx, []int64{n}, query); err != nil && !damaged(err) {
+					return err
+				}
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ func TestPlans(t *testing.T) {
 	x := newIndex(t)
 	blob := make([]byte, 32)
 	eleven := []any{1, 1, 1, "", "", "", "", "", page, "", ""}
-	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", ""}
+	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", "", false}
 	type plan struct {
 		query, want string
 		args        []any
