@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unsafe"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -121,7 +122,16 @@ func TestNamesAsByScan(t *testing.T) {
 	}
 	least := amount(t, "500")
 	hunted, found := 0, 0
-	for i := range 400 {
+	for i := range 440 {
+		switch i {
+		case 400: // and so it is with a list that was made anew,
+			if _, err := x.RenewNames(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			sound(t, x)
+		case 420: // and with none
+			forget(t, x)
+		}
 		name := names[r.IntN(len(names))]
 		if len(name) > 0 && i%4 > 0 {
 			from := r.IntN(len(name))
@@ -207,6 +217,10 @@ func TestNamesOpenFewBlocks(t *testing.T) {
 	}
 	if h, err := x.hunt(t.Context(), newQuestion(PaymentFilter{Name: "ab"})); h != nil || err != nil {
 		t.Errorf("9,000 names are not too many: %v", err)
+	}
+	small := commitPayments(t, x, "small", epoch, 20*blockPayments, nil)
+	if h, err := x.hunt(t.Context(), newQuestion(PaymentFilter{Name: "akeri", FileID: small.ID})); h != nil || err != nil {
+		t.Errorf("all names are read for a file of 20 blocks: %v", err)
 	}
 	if got := len(payments(t, x, PaymentFilter{Name: "AB", Limit: 10})); got != 10 {
 		t.Errorf("%d payments", got)
@@ -295,6 +309,41 @@ func TestSegment(t *testing.T) {
 		}
 		if n == segmentNames {
 			t.Logf("%d bytes for %d names in blocks, %d times a block for nothing", len(s.pieces), n, wrong)
+		}
+	}
+}
+
+// TestNamesMemory: a segment holds no more than is reserved for it, be it of many names, or of long ones that become longer
+// still when they are folded.
+func TestNamesMemory(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		n    int64
+		name func(i int64) []byte
+	}{
+		{"many", 40 * blockPayments, func(i int64) []byte { return fmt.Appendf(nil, "%025d", i) }},
+		{"long", 1000, func(i int64) []byte { return fmt.Append(bytes.Repeat([]byte{0xff}, 4000), i) }},
+		{"tiny", 40 * blockPayments, func(i int64) []byte { return fmt.Append(nil, i%7919) }},
+	} {
+		x := newIndex(t)
+		p, most := x.NewPayments(newID(epoch)), 0
+		addPayments(t, p, 1, c.n, func(q *formats.Payment) {
+			q.PayeeName, q.PayerName = c.name(q.Index), c.name(q.Index+1e6)
+			s := new(segment)
+			if p.b != nil {
+				s = &p.b.names
+			}
+			most = max(most, int(unsafe.Sizeof(*s))+cap(s.text)+cap(s.seen)*int(unsafe.Sizeof(sighting{}))+cap(s.pieces)+cap(s.hashes)+cap(s.list)+cap(s.small))
+		})
+		if most > NamesMemory || most < NamesMemory/8 {
+			t.Errorf("%s: %d bytes, want at most %d", c.what, most, NamesMemory)
+		}
+		t.Logf("%s: %d bytes", c.what, most)
+		if k := x.known.k; len(k.slots)*8+cap(k.scratch)*int(unsafe.Sizeof(sighting{})) > 5<<20 {
+			t.Errorf("%d slots and room for %d names", len(k.slots), cap(k.scratch))
+		}
+		if err := p.Discard(); err != nil {
+			t.Error(err)
 		}
 	}
 }
