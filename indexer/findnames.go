@@ -84,13 +84,14 @@ func (x *Index) eachNames(ctx context.Context, f func(names []byte) bool) error 
 	var total, all int64
 	var data sql.RawBytes
 	var names []byte
-	for rows.Next() {
+	listed := false // there is a list, if an empty one
+	for ; rows.Next(); listed = true {
 		var sum sql.NullInt64
 		if err := rows.Scan(&total, &sum, &data); err != nil {
 			return x.d.plain(err)
 		}
 		if !sum.Valid {
-			break // there is no chunk
+			continue // there is no chunk
 		}
 		if int64(checksum(data)) != sum.Int64 {
 			return errBlock
@@ -102,7 +103,7 @@ func (x *Index) eachNames(ctx context.Context, f func(names []byte) bool) error 
 			return nil
 		}
 	}
-	if err := rows.Err(); err != nil || total == all {
+	if err := rows.Err(); err != nil || total == all && listed {
 		return x.d.plain(err)
 	}
 	return errMissing

@@ -52,7 +52,7 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
 	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool)}
-	if err := x.readList(ctx); err != nil {
+	if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(err, d.close()))
 	}
 	return x, nil

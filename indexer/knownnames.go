@@ -106,7 +106,7 @@ func (k *knownNames) slot(hash uint64) int {
 // is not going to go. What cannot be found out, since the list is damaged, is taken for unknown.
 func (p *Payments) settle() (err error) {
 	s, x := &p.b.names, p.x
-	if p.nameless || x.nameless.Load() {
+	if p.nameless = p.nameless || x.nameless.Load(); p.nameless {
 		s.settled = true // and will not be written
 		return nil
 	}

@@ -22,17 +22,16 @@ const (
 // nameList is what is kept in memory of an account's list; another one takes its place when the list is made anew.
 type nameList struct{ key nameKey }
 
+// readList reads the key. Without it no names are written, and none are found by the list.
 func (x *Index) readList(ctx context.Context) error {
 	var b []byte
-	if err := x.d.w.QueryRowContext(ctx, `SELECT key FROM name_list`).Scan(&b); err != nil {
-		return x.d.plain(err)
-	}
+	err := x.d.w.QueryRowContext(ctx, `SELECT coalesce((SELECT key FROM name_list), '')`).Scan(&b)
 	key, ok := readNameKey(b)
-	if !ok {
+	x.list.Store(&nameList{key})
+	if err == nil && !ok {
 		return fmt.Errorf("the names' key has %d bytes: %w", len(b), ErrDamaged)
 	}
-	x.list.Store(&nameList{key})
-	return nil
+	return x.d.plain(err)
 }
 
 // errNames says that names could not be written since their tables are damaged. From then on none are, until they are made
@@ -41,6 +40,9 @@ var errNames = errors.New("the list of names is damaged")
 
 // damagedNames makes errNames of an error about a damaged page, and remembers it.
 func (x *Index) damagedNames(err error) error {
+	if err == nil {
+		return nil
+	}
 	if err = x.d.plain(err); !errors.Is(err, ErrDamaged) {
 		return err
 	}

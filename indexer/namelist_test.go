@@ -144,6 +144,7 @@ func TestNamesDamaged(t *testing.T) {
 		{`UPDATE segment_pieces SET data = x'010203'`, "cannot be read"},
 		{`UPDATE segment_pieces SET data = x'00000000'`, "is not in its segment"}, // an empty one: by somebody who has the key
 		{`UPDATE name_list SET total = total + 1`, "some of it is missing"},
+		{`DELETE FROM name_list`, "some of it is missing"},
 	} {
 		x, r := newIndex(t), mrand.New(mrand.NewPCG(31, 32))
 		names := payees(3000)
@@ -193,7 +194,7 @@ func TestNamesDamagedPages(t *testing.T) {
 		content bool
 	}{
 		{"names", false}, {"name_texts", false}, {"name_hashes", false}, {"segments", false}, {"segment_pieces", false},
-		{"names_kept", false}, {"names_file", false}, {"segments_file", false},
+		{"names_kept", false}, {"names_file", false}, {"segments_file", false}, {"name_list", false},
 		{"name_texts", true}, {"name_hashes", true}, {"segment_pieces", true},
 	} {
 		t.Run(fmt.Sprint(c.damaged, c.content), func(t *testing.T) {

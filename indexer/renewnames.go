@@ -82,7 +82,7 @@ func (x *Index) wipeNames(ctx context.Context) (err error) {
 			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file >= '~' AND file < '~~'`); err != nil {
 				return err
 			}
-			_, err := x.d.w.ExecContext(ctx, `UPDATE name_list SET key = randomblob(16), total = 0`)
+			_, err := x.d.w.ExecContext(ctx, `DELETE FROM name_list; INSERT INTO name_list VALUES (randomblob(16), 0)`)
 			return err
 		})
 		if err != nil {

@@ -28,7 +28,7 @@ type nameCheck struct {
 	block    uint32        // the one under way, in its segment
 	wrong    string        // the first thing
 	folded   []byte
-	payer    []byte // the last one looked at
+	payer    []byte // the block's last one
 }
 
 // heldSegment is a segment that is there.
@@ -69,13 +69,14 @@ func (c *nameCheck) read(ctx context.Context) error {
 	var total, all int64
 	var text, hashes sql.RawBytes
 	var names []byte
-	for rows.Next() {
+	listed := false
+	for ; rows.Next(); listed = true {
 		var count, sum sql.NullInt64
 		if err := rows.Scan(&total, &count, &sum, &text, &hashes); err != nil {
 			return err
 		}
 		if !sum.Valid {
-			break
+			continue
 		}
 		all += sum.Int64
 		if int64(checksum(text)) != sum.Int64 {
@@ -88,7 +89,7 @@ func (c *nameCheck) read(ctx context.Context) error {
 			return fmt.Errorf("names and their hashes differ: %w", errNames)
 		}
 	}
-	if err := rows.Err(); err != nil || total == all {
+	if err := rows.Err(); err != nil || total == all && listed {
 		return err
 	}
 	return errMissing
@@ -111,7 +112,7 @@ func (c *nameCheck) take(names, hashes []byte) (same bool) {
 
 // begin begins with a file.
 func (c *nameCheck) begin(ctx context.Context, row *fileRow) error {
-	c.segments, c.entries, c.wrong, c.payer = nil, c.entries[:0], "", c.payer[:0]
+	c.segments, c.entries, c.wrong = nil, c.entries[:0], ""
 	if row.n > c.newest {
 		return nil
 	}
@@ -151,7 +152,7 @@ func (c *nameCheck) at(ctx context.Context, no int64) error {
 		c.segments = c.segments[1:]
 	}
 	s := &c.segments[0]
-	c.block = uint32(no - s.first)
+	c.block, c.payer = uint32(no-s.first), c.payer[:0]
 	if no > s.first {
 		return nil
 	}
@@ -179,7 +180,7 @@ func (c *nameCheck) see(p *formats.Payment) {
 		return
 	}
 	c.name(p.PayeeName)
-	if p.Index == 1 || !bytes.Equal(c.payer, p.PayerName) || len(c.payer) == 0 {
+	if !bytes.Equal(c.payer, p.PayerName) {
 		c.name(p.PayerName)
 		c.payer = append(c.payer[:0], p.PayerName...)
 	}
