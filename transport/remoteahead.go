@@ -18,7 +18,7 @@ const (
 	pieceSize = 32 << 10 // what every server can send at once
 	// longPiece is what OpenSSH can, and whoever else tells its limits; who sends less is asked for the rest.
 	longPiece = 255 << 10
-	farAhead  = 1 << 20 // bytes under way
+	farAhead  = 2 << 20 // bytes under way
 	mostAhead = farAhead / pieceSize
 	// aheadLimit bounds the bytes that may come while one of the pieces is waited for.
 	aheadLimit = replyLimit + 2*farAhead
