@@ -25,8 +25,8 @@ type nameScreen struct {
 	named   atomic.Int64 // names in this listing
 	header  [13]byte
 	packet  []byte // what of a screened packet is still to be read
-	pass    int          // what of another packet is still to come
-	send    int          // what of a request is still to be written
+	pass    int    // what of another packet is still to come
+	send    int    // what of a request is still to be written
 
 	came chan *part    // reads that were answered
 	lost chan struct{} // closed when nothing comes any more

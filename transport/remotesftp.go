@@ -276,12 +276,15 @@ func (s *sftpRemote) lstat(whole string) (RemoteFile, error) {
 
 func (s *sftpRemote) Remove(ctx context.Context, name string) error {
 	return s.on(ctx, stepRemove, name, func(whole string) error {
-		f, err := s.lstat(whole)
-		if err == nil && f.Folder { // the library would remove an empty one
-			err = errors.New("it is a folder")
+		if s.known == nil {
+			f, err := s.lstat(whole)
+			if err != nil {
+				return err
+			}
+			s.known = &statted{f, whole}
 		}
-		if err != nil {
-			return err
+		if s.known.Folder { // the library would remove an empty one
+			return errors.New("it is a folder")
 		}
 		return gone(s.client.Remove(whole))
 	})
