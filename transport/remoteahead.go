@@ -33,10 +33,10 @@ var errShort = fmt.Errorf("%w: one is too short", errPacket)
 // part is a piece of a file that has been asked for.
 type part struct {
 	bytes  []byte
-	at     int64 // where in the file
-	n      int   // bytes that have come
-	status uint32
-	whole  bool // nothing more of it is to be asked for
+	at     int64  // where in the file
+	n      int    // bytes that have come
+	status uint32 // that has come in the place of more; 0 if none has
+	whole  bool   // nothing more of it is to be asked for
 }
 
 // ahead is a download: pieces that were asked for, in the order of the file.
@@ -46,7 +46,7 @@ type ahead struct {
 	handle string
 	next   int64 // where the next piece begins
 	size   int64 // of the file, as it was said to be
-	piece  int64
+	piece  int64 // bytes to ask for at once
 	way    []*part
 	under  int    // requests without an answer
 	id     uint32 // of the last
@@ -104,8 +104,8 @@ func (a *ahead) more(buffer []byte) {
 // first waits until the first piece is whole. What another one lacks is asked for meanwhile.
 func (a *ahead) first() (*part, error) {
 	for !a.way[0].whole {
-		if err := a.send(); err != nil {
-			return nil, err
+		if a.send() != nil {
+			return nil, sftp.ErrSSHFxConnectionLost
 		}
 		select {
 		case p := <-a.screen.came:
@@ -122,7 +122,22 @@ func (a *ahead) first() (*part, error) {
 	return p, nil
 }
 
-// end ends the download.
+// ending says how a piece has ended: io.EOF, or nil if it is whole. What is neither the library asks for once more, in pieces
+// that no server refuses: it may be that we asked for too much, and it knows the words for what is wrong.
+func (a *ahead) ending(p *part) error {
+	switch p.status {
+	case 0:
+		return nil
+	case statusEOF:
+		return io.EOF
+	}
+	n, err := a.file.ReadAt(p.bytes[p.n:], p.at+int64(p.n))
+	p.n += n
+	a.piece = pieceSize
+	return err
+}
+
+// end ends the download. What is still under way comes first, or it would count as part of a later answer.
 func (a *ahead) end() {
 	for a.send() == nil && a.under > 0 {
 		select {
@@ -163,14 +178,7 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 			if err != nil {
 				return err
 			}
-			if first.status > statusEOF { // the library knows its words
-				var n int
-				n, err = file.ReadAt(first.bytes[first.n:], first.at+int64(first.n))
-				first.n += n
-				a.piece = pieceSize // it may be that it was asked for too much
-			} else if first.status == statusEOF {
-				err = io.EOF
-			}
+			err = a.ending(first)
 			if slow := p.step(first.n, began, s.leash.silence); slow != nil {
 				return slow
 			}
@@ -188,42 +196,4 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 			a.more(first.bytes)
 		}
 	})
-}
-
-// opened gives the handle of the file that was opened last.
-func (s *nameScreen) opened() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.handle
-}
-
-// answered reads the rest of an answer to a read of ours.
-func (s *nameScreen) answered(id uint32, kind byte) error {
-	s.mu.Lock()
-	p := s.reads[id]
-	delete(s.reads, id)
-	s.mu.Unlock()
-	if p == nil {
-		return errPacket
-	}
-	if len(s.packet) < 13 {
-		return errShort
-	}
-	word := binary.BigEndian.Uint32(s.packet[9:])
-	switch {
-	case kind == packetData && int64(word) <= int64(s.pass):
-		n, err := io.ReadFull(s.from, p.bytes[p.n:p.n+min(len(p.bytes)-p.n, int(word))])
-		p.n, s.pass = p.n+n, s.pass-n
-		if err != nil {
-			return err
-		}
-	case kind == packetStatus && word != 0:
-		p.status = word
-	default:
-		return errPacket
-	}
-	_, err := s.from.Discard(s.pass) // more than was asked for, the words of a status
-	s.packet, s.pass = nil, 0
-	s.came <- p
-	return err
 }

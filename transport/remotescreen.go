@@ -155,6 +155,44 @@ func (s *nameScreen) begin() error {
 	return screenNames(s.packet[5:])
 }
 
+// opened gives the handle of the file that was opened last.
+func (s *nameScreen) opened() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handle
+}
+
+// answered reads the rest of an answer to a read of ours.
+func (s *nameScreen) answered(id uint32, kind byte) error {
+	s.mu.Lock()
+	p := s.reads[id]
+	delete(s.reads, id)
+	s.mu.Unlock()
+	if p == nil {
+		return errPacket
+	}
+	if len(s.packet) < 13 {
+		return errShort
+	}
+	word := binary.BigEndian.Uint32(s.packet[9:])
+	switch {
+	case kind == packetData && int64(word) <= int64(s.pass):
+		n, err := io.ReadFull(s.from, p.bytes[p.n:p.n+min(len(p.bytes)-p.n, int(word))])
+		p.n, s.pass = p.n+n, s.pass-n
+		if err != nil {
+			return err
+		}
+	case kind == packetStatus && word != 0:
+		p.status = word
+	default:
+		return errPacket
+	}
+	_, err := s.from.Discard(s.pass) // more than was asked for, the words of a status
+	s.packet, s.pass = nil, 0
+	s.came <- p
+	return err
+}
+
 // wanted tells whether a packet, of which the first 13 bytes have come, can answer the request with its id.
 func (s *nameScreen) wanted(header []byte) bool {
 	id, status := binary.BigEndian.Uint32(header[5:]), binary.BigEndian.Uint32(header[9:])
