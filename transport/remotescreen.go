@@ -144,9 +144,10 @@ func (s *nameScreen) begin() error {
 		return err
 	}
 	if header[4] == packetHandle {
+		handle, _, _ := packetString(s.packet[min(9, len(s.packet)):]) // the library does not go on with one that is none
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.handle = string(s.packet[min(13, len(s.packet)):])
+		s.handle = string(handle)
 		return nil
 	}
 	if len(s.packet) >= 13 && s.named.Add(int64(binary.BigEndian.Uint32(header[9:]))) > mostListed {
