@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 )
 
@@ -30,7 +29,7 @@ type berReader struct {
 
 	header  []byte    // all bytes so far that are not content, while keep is set
 	keep    bool      // off once the content begins
-	outside hash.Hash // of all bytes that are not content; nil if nobody asks
+	outside io.Writer // takes all bytes that are not content; nil if nobody asks
 	content int64     // bytes left of the segment of content being read
 }
 

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -151,6 +152,11 @@ func (c *Certificate) NotAfter() time.Time { return c.x.NotAfter }
 // Expired says whether the certificate is past its last day.
 func (c *Certificate) Expired(now time.Time) bool { return now.After(c.x.NotAfter) }
 
+// PEM gives the certificate as ParseCertificate takes it.
+func (c *Certificate) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.x.Raw})
+}
+
 // Is says whether the recipient is this certificate.
 func (c *Certificate) Is(r Recipient) bool {
 	return string(r.issuer) == string(c.x.RawIssuer) && r.Serial == hex.EncodeToString(c.x.SerialNumber.Bytes())
@@ -161,19 +167,9 @@ func (c *Certificate) Is(r Recipient) bool {
 // on for that long. The key is PKCS#8 PEM, not encrypted: give it to its owner
 // and keep no copy.
 func NewCertificate(name, kind string, from time.Time, valid time.Duration) (certPEM, keyPEM []byte, err error) {
-	var key crypto.Signer
-	switch kind {
-	case "rsa-3072":
-		key, err = rsa.GenerateKey(rand.Reader, 3072)
-	case "p-256":
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "p-384":
-		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	default:
-		return nil, nil, fmt.Errorf("vault: %q is no kind of key; choose rsa-3072, p-256 or p-384", kind)
-	}
+	key, err := newKey(kind)
 	if err != nil {
-		return nil, nil, fmt.Errorf("vault: new key: %w", err)
+		return nil, nil, err
 	}
 	serial := make([]byte, 16)
 	rand.Read(serial)
@@ -186,10 +182,60 @@ func NewCertificate(name, kind string, from time.Time, valid time.Duration) (cer
 	return certPEM, keyPEM, err
 }
 
+// newKey makes a key of a kind that files are sealed to.
+func newKey(kind string) (key crypto.Signer, err error) {
+	switch kind {
+	case "rsa-3072":
+		key, err = rsa.GenerateKey(rand.Reader, 3072)
+	case "p-256":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "p-384":
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	default:
+		return nil, fmt.Errorf("vault: %q is no kind of key; choose rsa-3072, p-256 or p-384", kind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault: new key: %w", err)
+	}
+	return key, nil
+}
+
+// NewRequest makes a key pair and a request (PKCS #10) for a certificate to
+// seal to, for a CA to sign. The key is as NewCertificate's.
+func NewRequest(name, kind string) (requestPEM, keyPEM []byte, err error) {
+	if err := checkName(name); err != nil {
+		return nil, nil, err
+	}
+	key, err := newKey(kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage := []byte{0x03, 0x02, 0x03, 0x08} // keyAgreement
+	if _, ok := key.(*rsa.PrivateKey); ok {
+		usage = []byte{0x03, 0x02, 0x05, 0x20} // keyEncipherment
+	}
+	made, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject:         pkix.Name{CommonName: name},
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Critical: true, Value: usage}},
+	}, key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("vault: new request: %w", err)
+	}
+	keyPEM, err = keyToPEM(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: made}), keyPEM, err
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > 64 {
+		return fmt.Errorf("vault: a certificate's name has 1 to 64 bytes, not %d", len(name))
+	}
+	return nil
+}
+
 // selfSign makes a certificate for sealing, good for nothing else.
 func selfSign(name string, key crypto.Signer, serial []byte, from, until time.Time) ([]byte, error) {
-	if name == "" || len(name) > 64 {
-		return nil, fmt.Errorf("vault: a certificate's name has 1 to 64 bytes, not %d", len(name))
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	spki, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {

@@ -25,6 +25,8 @@ const (
 
 	// gcmTail is what follows the nonce in the algorithm: INTEGER 16.
 	gcmTail = "\x02\x01\x10"
+	// contentTag opens the content, in segments: the last bytes of a header.
+	contentTag = "\xa0\x80"
 	// trailerSize is what follows the content: its end, the end of
 	// EncryptedContentInfo, the tag, and the ends of the three outer containers.
 	trailerSize = 4 + 2 + tagSize + 6
@@ -35,20 +37,25 @@ const (
 // envelopeHeader writes everything of a layer before the first segment of
 // content, and makes the nonce from it.
 func envelopeHeader(mark string, recipients [][]byte) (header []byte, nonce [nonceSize]byte) {
-	var h []byte
+	h, _ := layout(recipients, nonce)
+	at := len(h) - len(contentTag) - len(gcmTail) - nonceSize
+	nonce = markedNonce(mark, h[:at])
+	copy(h[at:], nonce[:])
+	return h, nonce
+}
+
+// layout writes a layer's header with a nonce; set is where the recipients end.
+func layout(recipients [][]byte, nonce [nonceSize]byte) (h []byte, set int) {
 	h = append(h, 0x30, 0x80) // ContentInfo
 	h = append(h, der(0x06, []byte(oidAuthEnveloped))...)
 	h = append(h, 0xa0, 0x80, 0x30, 0x80, 0x02, 0x01, 0x00) // AuthEnvelopedData, version 0
 	h = append(h, der(0x31, recipients...)...)
+	set = len(h)
 	h = append(h, 0x30, 0x80) // EncryptedContentInfo
 	h = append(h, der(0x06, []byte(oidData))...)
 	params := der(0x30, der(0x04, nonce[:]), []byte(gcmTail))
 	h = append(h, der(0x30, der(0x06, []byte(oidAES256GCM)), params)...)
-
-	at := len(h) - len(gcmTail) - nonceSize
-	nonce = markedNonce(mark, h[:at])
-	copy(h[at:], nonce[:])
-	return append(h, 0xa0, 0x80), nonce // the content, in segments
+	return append(h, contentTag...), set
 }
 
 // markedNonce makes a nonce of the mark and of what precedes it. A nonce need
@@ -71,6 +78,8 @@ func putTrailer(p []byte, tag [tagSize]byte) {
 type envelope struct {
 	recipients []recipient
 	nonce      [nonceSize]byte
+	set        []byte  // the recipients, in DER
+	seal       *reseal // of an envelope that was made anew; see rewrap.go
 }
 
 func (e *envelope) marked(mark string) bool { return string(e.nonce[:len(mark)]) == mark }
@@ -85,8 +94,8 @@ func (e *envelope) describe() []Recipient {
 }
 
 // readEnvelope reads a layer up to its content, which Read then gives. If the
-// layer is one of ours, its header is proven to be as it was written (as soon
-// as the tag proves the nonce).
+// layer is one of ours, its header is proven to be as it was written as soon as
+// the tag proves the nonce, or, if it was rewrapped, by envelope.proven.
 func (b *berReader) readEnvelope() (*envelope, error) {
 	if err := b.enter(0x30); err != nil {
 		return nil, err
@@ -127,10 +136,11 @@ func (b *berReader) readEnvelope() (*envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &envelope{}
-	if e.recipients, err = parseRecipients(set); err != nil {
+	e := &envelope{set: set}
+	if e.recipients, e.seal, err = parseRecipients(set); err != nil {
 		return nil, err
 	}
+	end := len(b.header)
 	if err := b.enter(0x30); err != nil {
 		return nil, err
 	}
@@ -148,7 +158,12 @@ func (b *berReader) readEnvelope() (*envelope, error) {
 	if e.nonce, err = parseGCM(algorithm); err != nil {
 		return nil, err
 	}
-	if e.marked(markOuter) || e.marked(markInner) {
+	if e.seal != nil {
+		if !e.marked(markOuter) {
+			return nil, ErrTampered // only an outer layer is ever rewrapped
+		}
+		e.seal.keep(b.header, end)
+	} else if e.marked(markOuter) || e.marked(markInner) {
 		// The length before the nonce is right only if the algorithm is
 		// written as we write it; if it is not, the nonce does not match.
 		at := len(b.header) - len(gcmTail) - nonceSize

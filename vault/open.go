@@ -135,6 +135,9 @@ func (o *opening) check(src io.Reader) error {
 	if !ok {
 		return &KeyError{Err: ErrWrongKey, SealedTo: e.describe()}
 	}
+	if !e.proven(secret) {
+		return ErrTampered
+	}
 	if o.outer, err = newGCM(secret, e.nonce); err != nil {
 		return err
 	}

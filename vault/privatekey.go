@@ -13,7 +13,8 @@ import (
 )
 
 // PrivateKey is a certificate's key, which opens files. It never comes near
-// the intake: only `sealgate open` reads one.
+// the intake: only the operator's commands (open, cert rotate, cert remove,
+// access-key remove) read one, in processes of their own.
 type PrivateKey struct {
 	rsa *rsa.PrivateKey  // nil for EC
 	ec  *ecdh.PrivateKey // nil for RSA

@@ -11,21 +11,22 @@ import (
 const (
 	context0 = asn1.Tag(0x80) // [0]
 	tagAgree = asn1.Tag(0xa1) // [1], constructed
+	tagOther = asn1.Tag(0xa4) // [4], constructed
 )
 
 // parseRecipients reads the SET OF RecipientInfo, of definite lengths. Kinds
-// of recipients that we cannot open are kept without a way to the key.
-func parseRecipients(set []byte) ([]recipient, error) {
+// of recipients that we cannot open are kept without a way to the key. What
+// proves a rewrapped envelope stands among them and is none.
+func parseRecipients(set []byte) (all []recipient, seal *reseal, err error) {
 	s, body := cryptobyte.String(set), cryptobyte.String(nil)
 	if !s.ReadASN1(&body, asn1.SET) || body.Empty() {
-		return nil, berError("no recipients")
+		return nil, nil, berError("no recipients")
 	}
-	var all []recipient
 	for !body.Empty() {
 		var info cryptobyte.String
 		var tag asn1.Tag
 		if !body.ReadAnyASN1(&info, &tag) {
-			return nil, berError("a recipient")
+			return nil, nil, berError("a recipient")
 		}
 		var found []recipient
 		ok := true
@@ -34,17 +35,23 @@ func parseRecipients(set []byte) ([]recipient, error) {
 			found, ok = parseTransport(info)
 		case tagAgree:
 			found, ok = parseAgreement(info)
+		case tagOther:
+			if sum, ours := parseReseal(info); ours && body.Empty() {
+				seal = &reseal{sum: sum}
+			} else {
+				found = []recipient{{}}
+			}
 		default:
 			found = []recipient{{}}
 		}
 		if !ok {
-			return nil, berError("a recipient")
+			return nil, nil, berError("a recipient")
 		}
 		if all = append(all, found...); len(all) > maxRecipients {
-			return nil, berError("more than %d recipients", maxRecipients)
+			return nil, nil, berError("more than %d recipients", maxRecipients)
 		}
 	}
-	return all, nil
+	return all, seal, nil
 }
 
 // parseTransport reads a KeyTransRecipientInfo.

@@ -45,8 +45,9 @@ type fresh struct {
 }
 
 // NewSeal takes the account's certificate and its access keys' certificates,
-// of which there may be none, and at most 64.
-func NewSeal(cert *Certificate, access []*Certificate) (*Seal, error) {
+// of which there may be none, and at most 64. With a recovery certificate, its
+// key opens the outer envelope as well as the account's does.
+func NewSeal(cert *Certificate, access []*Certificate, recovery ...*Certificate) (*Seal, error) {
 	if cert == nil {
 		return nil, errors.New("vault: there is no certificate to seal to")
 	}
@@ -57,7 +58,7 @@ func NewSeal(cert *Certificate, access []*Certificate) (*Seal, error) {
 	if len(access) > 0 {
 		s.layers = append(s.layers, append([]*Certificate(nil), access...))
 	}
-	s.layers = append(s.layers, []*Certificate{cert})
+	s.layers = append(s.layers, append([]*Certificate{cert}, recovery...))
 	first, err := s.prepare() // proves that every certificate can be sealed to
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@
 //   - RSA: RSAES-OAEP with SHA-256 and MGF1 with SHA-256. EC: an ephemeral key
 //     per recipient, dhSinglePass-stdDH-sha256kdf-scheme (RFC 5753), and
 //     aes256-wrap (RFC 3394). A recipient is named by issuer and serial number.
+//   - A copy that was rewrapped for another certificate has a new outer header
+//     before the same content: the nonce is the first one's, and the header is
+//     proven by an entry of its own (rewrap.go).
 //   - With access keys the content of the outer layer is a whole second
 //     ContentInfo of the same shape, with one recipient for each access key.
 //
@@ -44,7 +47,8 @@
 // each say theirs. All randomness is crypto/rand's. GODEBUG=fips140=on works,
 // fips140=only does not (see gcm).
 //
-// Begin reading at Seal in seal.go, then gcm.go, then OpenSealed in open.go.
+// Begin reading at Seal in seal.go, then gcm.go, then OpenSealed in open.go, then
+// rewrap.go.
 package vault
 
 import (

@@ -38,11 +38,17 @@ func newWitness(g *gcm, outside hash.Hash) (w Witness) {
 // witness's: nil, ErrTruncated, ErrTampered, or what reading failed with. Any
 // bit changed, any byte cut or added anywhere is noticed.
 func VerifySealed(r io.Reader, w Witness) error {
-	b := newBERReader(r)
-	b.outside = sha256.New()
+	b, outside := newBERReader(r), sha256.New()
+	b.outside = outside
 	if _, err := b.readEnvelope(); err != nil {
 		return damaged(err, ErrTampered)
 	}
+	return b.verify(w, outside)
+}
+
+// verify reads on behind the envelope, to the end; outside has what was read
+// before it, and takes the rest.
+func (b *berReader) verify(w Witness, outside hash.Hash) error {
 	table := newGHASH(loadElement(w[:16]))
 	buf := make([]byte, verifySize)
 	var length uint64
@@ -65,7 +71,7 @@ func VerifySealed(r io.Reader, w Witness) error {
 	table.add(last[:])
 	sum := table.sum().xor(loadElement(w[16:32])).bytes()
 	same := subtle.ConstantTimeCompare(sum[:], tag[:])
-	same &= subtle.ConstantTimeCompare(b.outside.Sum(nil), w[32:])
+	same &= subtle.ConstantTimeCompare(outside.Sum(nil), w[32:])
 	if same != 1 {
 		return ErrTampered
 	}
