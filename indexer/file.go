@@ -53,6 +53,7 @@ type File struct {
 	Reasons     []Reason
 	Fate        Fate
 	Certificate string // fingerprint of the certificate that it was sealed with
+	Recovery    string // fingerprint of the recovery certificate that it was sealed to as well; "" if there is none
 	DuplicateOf string // id of the earlier file
 	Sentence    string // what the sender was told
 	CopySize    int64  // bytes of the sealed copy; 0 if there is none

@@ -229,13 +229,17 @@ func (x *Index) CopyOf(ctx context.Context, id string) ([]byte, error) {
 
 // SealedCopy is a sealed copy that there should be.
 type SealedCopy struct {
-	ID      string
-	Path    string // relative to the account's folder; "" if the index keeps it (CopyOf)
-	Size    int64
-	Witness []byte
+	ID          string
+	Path        string // relative to the account's folder; "" if the index keeps it (CopyOf)
+	Size        int64
+	Witness     []byte
+	Certificate string // fingerprint
+	Name        string // of the file
+	FileSize    int64  // bytes of its content
+	ReceivedAt  time.Time
 }
 
-const sqlCopies = `SELECT n, id, copy_path, copy_size, witness FROM files WHERE n > ? AND fate = 'sealed' ORDER BY n LIMIT ?`
+const sqlCopies = `SELECT n, id, copy_path, copy_size, witness, certificate, name, size, received_at FROM files WHERE n > ? AND fate = 'sealed' ORDER BY n LIMIT ?`
 
 // Copies gives every sealed copy that there should be, the oldest first.
 func (x *Index) Copies(ctx context.Context) iter.Seq2[SealedCopy, error] {
@@ -267,9 +271,11 @@ func (x *Index) copyPage(ctx context.Context, after int64) (copies []SealedCopy,
 	defer rows.Close()
 	for rows.Next() {
 		var c SealedCopy
-		if err := rows.Scan(&last, &c.ID, &c.Path, &c.Size, &c.Witness); err != nil {
+		var received int64
+		if err := rows.Scan(&last, &c.ID, &c.Path, &c.Size, &c.Witness, &c.Certificate, &c.Name, &c.FileSize, &received); err != nil {
 			return nil, 0, err
 		}
+		c.ReceivedAt = fromMicros(received)
 		copies = append(copies, c)
 	}
 	return copies, last, rows.Err()

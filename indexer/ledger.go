@@ -21,9 +21,10 @@ import (
 
 // Kinds of ledger rows that the index writes by itself; the gateway adds its own with Note.
 const (
-	kindReleased = "released"
-	kindRefused  = "refused"
-	kindRenamed  = "renamed"
+	kindReleased  = "released"
+	kindRefused   = "refused"
+	kindRenamed   = "renamed"
+	kindRewrapped = "rewrapped" // its copy is sealed to another certificate, the content untouched
 
 	kindOutbox    = "outbox"    // put there for the customer
 	kindFetched   = "fetched"   // taken out of it by the customer

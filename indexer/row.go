@@ -51,6 +51,7 @@ type rest struct {
 	Declared    string          `json:"declared,omitempty"`
 	Encoding    string          `json:"encoding,omitempty"`
 	FindingsAll int64           `json:"findings,omitempty"`
+	Recovery    string          `json:"recovery,omitempty"` // of the sealed copy, if there is one
 }
 
 type total struct {
@@ -79,6 +80,7 @@ func (r *fileRow) putFacts(f *File) error {
 	more := rest{
 		Version: c.Version, CreatedAt: c.CreatedAt, Initiator: c.Initiator, Payers: c.Payers, Answers: c.Answers, Packed: c.Packed, Batches: c.Batches,
 		Declared: c.Declared, Encoding: c.Encoding, FindingsAll: c.FindingsAll, Found: findingCodes(c.FindingCodes),
+		Recovery: f.Recovery,
 	}
 	for _, t := range c.Totals {
 		more.Totals = append(more.Totals, total(t))
@@ -147,6 +149,9 @@ func (r *fileRow) file() (*File, error) {
 	var more rest
 	if err := json.Unmarshal([]byte(r.facts), &more); err != nil {
 		return nil, fmt.Errorf("file %s: facts: %w", r.id, err)
+	}
+	if f.Fate == Sealed {
+		f.Recovery = more.Recovery
 	}
 	if err := json.Unmarshal([]byte(r.reasons), &f.Reasons); err != nil {
 		return nil, fmt.Errorf("file %s: reasons: %w", r.id, err)
