@@ -86,9 +86,15 @@ func (l *loading) account(at string, a *Account) {
 		if len(a.AccessKeys) > 0 {
 			l.note(l.places[at+".access_keys"], "need a certificate beside them")
 		}
+		if p, ok := l.places[at+".recovery_certificate"]; ok {
+			l.note(p, "needs a certificate beside it")
+		}
 	} else if a.Certificate != "" {
 		a.Certificate = l.certificate(certificate, a.Certificate,
 			"`sealgate cert new "+a.ID+" --out DIR` makes a new one")
+	}
+	if recovery, ok := l.places[at+".recovery_certificate"]; ok && a.RecoveryCertificate != "" {
+		a.RecoveryCertificate = l.certificate(recovery, a.RecoveryCertificate, "")
 	}
 	for i, key := range a.AccessKeys {
 		if key != "" {

@@ -92,6 +92,9 @@ type Account struct {
 	// Certificate is a PEM file with the X.509 certificate that seals. Compulsory for seal and wherever policy says
 	// hold, since a held file is always sealed.
 	Certificate string `yaml:"certificate" eg:"./acme.crt"`
+	// RecoveryCertificate is a PEM file with a second certificate that every sealed copy is sealed to as well: its key, with
+	// an access key where there are some, opens what the account's opens. Every receipt names it, so the customer knows.
+	RecoveryCertificate string `yaml:"recovery_certificate" eg:"./recovery.crt"`
 	// AccessKeys are PEM files with the public halves of access keys; with them, opening a file takes the certificate's
 	// key and an access key.
 	AccessKeys []string `yaml:"access_keys" eg:"[./acme.access.crt]"`
