@@ -21,6 +21,7 @@ type account struct {
 	dir         string // data_dir/accounts/ID
 	index       *indexer.Index
 	certificate *vault.Certificate // nil if the account has none
+	recovery    *vault.Certificate // nil if the account has none
 	seal        *vault.Seal        // nil without a certificate
 	sealKey     *formats.SealKey   // of Bankgirot's seals; nil if the account has none
 	small       int                // up to this size a file's sealed copy fits into the index
@@ -119,7 +120,13 @@ func (a *account) readCertificates() (err error) {
 			return err
 		}
 	}
-	if a.seal, err = vault.NewSeal(a.certificate, access); err != nil {
+	if a.RecoveryCertificate != "" {
+		if a.recovery, err = vault.ReadCertificate(a.RecoveryCertificate); err != nil {
+			return err
+		}
+	}
+	to := a.sealedTo(a.certificate)
+	if a.seal, err = vault.NewSeal(to[0], access, to[1:]...); err != nil {
 		return err
 	}
 	empty, _, err := a.seal.SealBytes(nil)
@@ -128,6 +135,24 @@ func (a *account) readCertificates() (err error) {
 	}
 	a.small = max(0, a.small-len(empty)-64) // 64: what longer lengths add to the envelopes' framing
 	return nil
+}
+
+// sealedTo is to whom the outer envelopes of the account's copies are, with this certificate: to it, and to the recovery
+// certificate where there is one.
+func (a *account) sealedTo(certificate *vault.Certificate) []*vault.Certificate {
+	to := []*vault.Certificate{certificate}
+	if a.recovery != nil {
+		to = append(to, a.recovery)
+	}
+	return to
+}
+
+// recoveryFingerprint is what is kept of the recovery certificate; "" without one.
+func (a *account) recoveryFingerprint() string {
+	if a.recovery == nil {
+		return ""
+	}
+	return a.recovery.Fingerprint()
 }
 
 // readSealKey reads the key that an account shares with Bankgirot. The error names the file, never what is in it.

@@ -145,6 +145,21 @@ func (c *Client) Users(ctx context.Context, account string) ([]UserLine, error) 
 	return first(ask[[]UserLine](ctx, c, "/users/list", account))
 }
 
+// Envelopes gives the envelopes of sealed copies.
+func (c *Client) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
+	return ask[EnvelopeLine](ctx, c, "/envelopes", q)
+}
+
+// CopyCounts counts sealed copies by their certificates; an empty account means all.
+func (c *Client) CopyCounts(ctx context.Context, account string) ([]CopyCount, error) {
+	return first(ask[[]CopyCount](ctx, c, "/copies", account))
+}
+
+// RemoveCertificate records that a certificate's private key is destroyed.
+func (c *Client) RemoveCertificate(ctx context.Context, r Removal) ([]CopyCount, error) {
+	return first(ask[[]CopyCount](ctx, c, "/certificate/remove", r))
+}
+
 // Copy gives a file's sealed copy and what the index knows of the file.
 func (c *Client) Copy(ctx context.Context, id string) (FileLine, io.ReadCloser, error) {
 	resp, err := c.post(ctx, "/copy", id)

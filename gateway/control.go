@@ -62,6 +62,18 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /users/list", one(func(ctx context.Context, _ string, account string) ([]UserLine, error) {
 		return g.Users(ctx, account)
 	}))
+	mux.Handle("POST /envelopes", many(func(ctx context.Context, _ string, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
+		return g.Envelopes(ctx, q)
+	}))
+	mux.Handle("POST /rewrap", one(func(ctx context.Context, who string, q RewrapQuery) ([]RewrapLine, error) {
+		return g.Rewrap(ctx, q, who)
+	}))
+	mux.Handle("POST /copies", one(func(ctx context.Context, _ string, account string) ([]CopyCount, error) {
+		return g.CopyCounts(ctx, account)
+	}))
+	mux.Handle("POST /certificate/remove", one(func(ctx context.Context, who string, r Removal) ([]CopyCount, error) {
+		return g.RemoveCertificate(ctx, r, who)
+	}))
 	mux.HandleFunc("POST /copy", g.serveCopy)
 	mux.HandleFunc("POST /send", g.serveSend)
 	return mux

@@ -3,8 +3,10 @@ package gateway
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -56,6 +58,7 @@ type FileLine struct {
 	Findings       int64             `json:"findings"`
 	Fate           indexer.Fate      `json:"fate,omitempty"`
 	Certificate    string            `json:"certificate,omitempty"`
+	Recovery       string            `json:"recovery_certificate,omitempty"`
 	DuplicateOf    string            `json:"duplicate_of,omitempty"`
 	Answers        string            `json:"answers,omitempty"` // message id of the file that this one is an answer to
 }
@@ -67,7 +70,7 @@ func LineOf(f *indexer.File) FileLine {
 		SHA256: f.SHA256, Format: f.Facts.Format, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
 		Payments: f.Facts.Payments, FirstExecution: f.Facts.FirstExecution, LastExecution: f.Facts.LastExecution,
 		Payers: f.Facts.Payers, Verdict: f.Verdict, Reasons: f.Reasons, Findings: f.Facts.FindingsAll, Fate: f.Fate,
-		Certificate: f.Certificate, DuplicateOf: f.DuplicateOf, Answers: f.Facts.Answers,
+		Certificate: f.Certificate, Recovery: f.Recovery, DuplicateOf: f.DuplicateOf, Answers: f.Facts.Answers,
 		Totals: byCurrency(f.Facts.Totals), Debits: byCurrency(f.Facts.Debits),
 	}
 }
@@ -190,7 +193,12 @@ func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io
 	if f.Fate != indexer.Sealed {
 		return nil, nil, &No{Text: fmt.Sprintf("%s has no sealed copy: it was %s", f.ID, gone(f))}
 	}
-	copy, err = a.copyOf(ctx, f.ID, f.CopyPath)
+	copy, err = a.copyOf(ctx, f)
+	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < 3; tries++ { // rewrapped since we found it
+		if f, err = g.one(ctx, a, f.ID); err == nil {
+			copy, err = a.copyOf(ctx, f)
+		}
+	}
 	return f, copy, err
 }
 
@@ -211,6 +219,8 @@ type Decision struct {
 // Decide ends a held file's waiting. The row is changed first and the copy removed after it: if we die between the two,
 // the next start sweeps the copy.
 func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine, error) {
+	g.copies.Lock()
+	defer g.copies.Unlock()
 	a, f, err := g.find(ctx, d.ID)
 	if err != nil {
 		return FileLine{}, err

@@ -41,11 +41,16 @@ type Gateway struct {
 	lock     *os.File // flock on data_dir/lock: one gateway a directory
 	started  time.Time
 
-	cfg       atomic.Pointer[config.Config]
-	accounts  atomic.Pointer[map[string]*account]
-	memory    budget
-	disk      diskWatch
-	placing   sync.Map                       // paths of sealed copies in their place whose transaction is still under way
+	cfg      atomic.Pointer[config.Config]
+	accounts atomic.Pointer[map[string]*account]
+	memory   budget
+	disk     diskWatch
+	placing  sync.Map // paths of sealed copies in their place whose transaction is still under way
+	expiries struct {
+		sync.Mutex
+		told map[string]int // the threshold that was told last, by account and use
+	}
+	copies    sync.Mutex                     // held while sealed copies already accepted change or go
 	indexes   map[string]*indexer.Index      // all that were opened since the start, by account
 	door      atomic.Pointer[transport.SFTP] // while Run runs
 	poller    atomic.Pointer[transport.Poller]
@@ -156,6 +161,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.follow(inside, func() { ready(addr) }) })
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error { return g.watchExpected(inside) })
+	group.Go(func() error { return g.watchCertificates(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
@@ -207,6 +213,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	default: // nobody prepares seals: the gateway is not running
 	}
 	g.tellDoubts(cfg)
+	g.tellCertificates()
 	g.tellUnchanged(old.SFTP, cfg.SFTP)
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	return nil
@@ -272,15 +279,23 @@ func (g *Gateway) tellRefused(err error) {
 // LoadConfig loads and checks a configuration file, certificates and keys included; keyElsewhere: the unlock key is given
 // in another way. An expired certificate is a warning: it stops its own account's files, and must not stop everybody else's.
 func LoadConfig(path string, keyElsewhere bool) (*config.Config, error) {
-	return loadConfig(path, keyElsewhere, func(expired error) (string, error) { return expired.Error(), nil })
+	return loadConfig(path, keyElsewhere, certificateLeft)
 }
 
 // CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
 func CheckConfig(path string) (*config.Config, error) {
-	return loadConfig(path, false, func(expired error) (string, error) { return "", expired })
+	return loadConfig(path, false, certificateAge)
 }
 
-func loadConfig(path string, keyElsewhere bool, expired func(error) (string, error)) (*config.Config, error) {
+// certificateLeft makes a warning of an expired certificate. Of one that soon will be, watchCertificates tells.
+func certificateLeft(c *vault.Certificate, now time.Time) (string, error) {
+	if _, expired := certificateAge(c, now); expired != nil {
+		return expired.Error(), nil
+	}
+	return "", nil
+}
+
+func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, time.Time) (string, error)) (*config.Config, error) {
 	return config.Load(path, config.Examine{
 		KeyElsewhere: keyElsewhere,
 		Certificate: func(path string) (string, error) {
@@ -288,11 +303,7 @@ func loadConfig(path string, keyElsewhere bool, expired func(error) (string, err
 			if err != nil {
 				return "", err
 			}
-			warning, err := certificateAge(c, time.Now())
-			if err != nil {
-				return expired(err)
-			}
-			return warning, nil
+			return age(c, time.Now())
 		},
 		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },

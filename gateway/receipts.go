@@ -30,8 +30,10 @@ type receipt struct {
 	Reasons     []indexer.Reason `json:"reasons"`
 	Sentence    string           `json:"sentence,omitempty"`
 	DuplicateOf string           `json:"duplicate_of,omitempty"`
-	Facts       receiptFacts     `json:"facts"`
-	Ledger      receiptLedger    `json:"ledger"`
+	// Recovery is the fingerprint of a second certificate that the sealed copy opens with: the customer is to know.
+	Recovery string        `json:"recovery_certificate,omitempty"`
+	Facts    receiptFacts  `json:"facts"`
+	Ledger   receiptLedger `json:"ledger"`
 }
 
 type receiptFacts struct {
@@ -58,6 +60,7 @@ func newReceipt(f *indexer.File) ([]byte, error) {
 	r := receipt{
 		ID: f.ID, Name: f.Name, ReceivedAt: f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z"), Size: f.Size,
 		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: presentSentence(f), DuplicateOf: f.DuplicateOf,
+		Recovery: f.Recovery,
 		Facts: receiptFacts{
 			Format: f.Facts.Format, Version: f.Facts.Version, MessageID: f.Facts.MessageID, CreatedAt: f.Facts.CreatedAt,
 			Payments: f.Facts.Payments, Totals: byCurrency(f.Facts.Totals), Debits: byCurrency(f.Facts.Debits),

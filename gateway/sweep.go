@@ -9,9 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-
-	"github.com/oklog/ulid/v2"
 
 	"github.com/sealgate/sealgate/indexer"
 )
@@ -71,17 +68,19 @@ func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// stays says why an orphan must not be removed; "" if it was certainly never accepted: its marker is there, or its own row
-// has given it up.
+// stays says why an orphan must not be removed; "" if it was certainly never accepted: its marker is there, its own row
+// has given it up, or it lies beside the copy that its row names, of another envelope.
 func (a *account) stays(ctx context.Context, path string) (why string, err error) {
-	id, sealed := strings.CutSuffix(filepath.Base(path), ".p7m")
-	if _, err := ulid.ParseStrict(id); !sealed || err != nil {
+	id, _, ours := copyName(path)
+	if !ours {
 		return "has a name that none of ours has: take it away", nil
 	}
 	rows, err := a.index.Find(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
+	case len(rows) > 0 && a.rewrapLeft(path, rows[0]):
+		return "", nil
 	case len(rows) > 0 && rows[0].Fate == indexer.Sealed:
 		return "lies at a place that its row does not name: move it to " + rows[0].CopyPath, nil
 	case len(rows) > 0:

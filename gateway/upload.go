@@ -112,6 +112,7 @@ func (u *Upload) sum() string {
 // sealed finishes hash and sealed copy. A small file is sealed into memory even where it will be deleted: whether it
 // is a duplicate and held is known only inside the transaction.
 func (u *Upload) sealed(d *indexer.Delivery) error {
+	d.File.Recovery = u.account.recoveryFingerprint()
 	if u.pass == nil {
 		return u.sealSmall(d)
 	}

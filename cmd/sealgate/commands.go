@@ -58,7 +58,7 @@ func (t *tool) commands() *cobra.Command {
 		{"Run", []*cobra.Command{t.serveCommand(), t.statusCommand(), t.remotesCommand(), t.pollCommand(), t.sendCommand()}},
 		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.reportCommand(), t.inspectCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand()}},
 		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false)}},
-		{"Keys", []*cobra.Command{t.certCommand()}},
+		{"Keys", []*cobra.Command{t.certCommand(), t.accessKeyCommand()}},
 	}
 	for _, g := range t.groups {
 		root.AddCommand(g.commands...)

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// removal is what `cert remove` was asked for.
+type removal struct {
+	account     string
+	certificate string // file
+	key         keyFlags
+	dry, yes    bool
+}
+
+func (t *tool) certRemoveCommand() *cobra.Command {
+	var r removal
+	c := &cobra.Command{
+		Use:   "remove ACCOUNT --dry-run",
+		Short: "List what becomes unreadable when a certificate's private key is destroyed, check it with the key, and record it.",
+		Example: examples("sealgate cert remove acme --dry-run",
+			"sealgate cert remove acme --certificate acme-2026.crt --key /media/usb/acme-2026.key --dry-run",
+			"sealgate cert remove acme --certificate acme-2026.crt --key /media/usb/acme-2026.key"),
+		Args: arguments("ACCOUNT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			r.account = args[0]
+			return t.removeCertificate(c.Context(), &r)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&r.certificate, "certificate", "", "the certificate, `OLD.crt` (default: the one that the account seals to)")
+	r.key.add(c, "its private key, `KEY.pem`: checks that it opens exactly what is listed")
+	f.BoolVar(&r.dry, "dry-run", false, "only list and check")
+	f.BoolVar(&r.yes, "yes", false, "do not ask")
+	c.ValidArgsFunction = t.completeAccount
+	return t.withJSON(t.withTimes(t.withDesk(c)))
+}
+
+// hit is a sealed copy that the key opens.
+type hit struct {
+	ID         string   `json:"id"`
+	Account    string   `json:"account"`
+	Name       string   `json:"name"`
+	ReceivedAt string   `json:"received_at"`
+	Size       int64    `json:"size"`
+	Readable   bool     `json:"readable"` // by another key
+	By         []string `json:"by,omitempty"`
+}
+
+// survey is what a look at every envelope has shown.
+type survey struct {
+	hits      []hit
+	others    int      // sealed copies that are not sealed to the certificate
+	unknown   []string // copies whose envelope cannot be read
+	disagrees []string // what the key says and the envelope does not
+}
+
+func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
+	if !r.dry && !r.yes && !t.typed {
+		return usage("--dry-run lists what it would mean", "nobody is asked where there is no terminal: sealgate cert remove needs --yes")
+	}
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	a := cfg.Account(r.account)
+	if a == nil {
+		return no("", "no account %q in %s", clean(r.account), cfg.File)
+	}
+	if r.certificate == "" {
+		if r.certificate = a.Certificate; r.certificate == "" {
+			return usage("", "account %s has no certificate; name one with --certificate OLD.crt", r.account)
+		}
+	}
+	cert, err := vault.ReadCertificate(r.certificate)
+	if err != nil {
+		return keyTrouble(err)
+	}
+	var key *vault.PrivateKey
+	if r.key.file != "" {
+		if key, err = t.readKey(ctx, &r.key); err != nil {
+			return err
+		}
+		if !key.Fits(cert) {
+			return no("", "%s is not the key of %s; nothing was removed", r.key.file, near(r.certificate))
+		}
+	}
+	s, err := t.surveyed(ctx, client, cert, key)
+	if err != nil {
+		return err
+	}
+	if err := t.tellSurvey(s, r, key != nil); err != nil || r.dry {
+		return err
+	}
+	return t.removed(ctx, client, s, r, cert)
+}
+
+// surveyed looks at the envelope of every sealed copy, of all accounts: a certificate may seal for several.
+func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, key *vault.PrivateKey) (*survey, error) {
+	s, bar, n := &survey{}, t.progress(), 0
+	defer bar.end()
+	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{}) {
+		if err != nil {
+			return nil, err
+		}
+		n++
+		bar.tell(count(n, "file") + " looked at")
+		if line.Fault != "" {
+			s.unknown = append(s.unknown, line.ID+": "+line.Fault)
+			continue
+		}
+		_, to, err := vault.Header(bytes.NewReader(line.Header))
+		if err != nil {
+			s.unknown = append(s.unknown, line.ID+": "+err.Error())
+			continue
+		}
+		h := hit{ID: line.ID, Account: line.Account, Name: line.Name, ReceivedAt: line.ReceivedAt, Size: line.Size}
+		named := false
+		for _, to := range to {
+			if cert.Is(to) {
+				named = true
+			} else {
+				h.By, h.Readable = append(h.By, to.String()), true
+			}
+		}
+		if key != nil {
+			switch err := key.Opens(line.Header); {
+			case err == nil && !named:
+				s.disagrees = append(s.disagrees, line.ID+" is not sealed to this certificate, and its key opens it all the same")
+			case errors.Is(err, vault.ErrWrongKey) && named:
+				s.disagrees = append(s.disagrees, line.ID+" is sealed to this certificate, and its key does not open it")
+			case err != nil && !errors.Is(err, vault.ErrWrongKey):
+				s.unknown = append(s.unknown, line.ID+": "+err.Error())
+				continue
+			}
+		}
+		if named {
+			s.hits = append(s.hits, h)
+		} else {
+			s.others++
+		}
+	}
+	return s, nil
+}
+
+func (s *survey) unreadable() (list []hit, bytes int64) {
+	for _, h := range s.hits {
+		if !h.Readable {
+			list, bytes = append(list, h), bytes+h.Size
+		}
+	}
+	return list, bytes
+}
+
+// tellSurvey lists, and is an error where the list cannot be relied on.
+func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
+	lost, bytes := s.unreadable()
+	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "ACCOUNT"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
+	for _, h := range s.hits {
+		if t.json {
+			if err := t.sayJSON(h); err != nil {
+				return err
+			}
+		} else if !h.Readable {
+			table.add(text(short(h.ID), t.minute(h.ReceivedAt), h.Account, h.Name, size(h.Size))...)
+		}
+	}
+	table.flush()
+	for _, line := range append(slices.Clone(s.unknown), s.disagrees...) {
+		t.talk("%s", cleanLines(line))
+	}
+	if !t.json {
+		t.say("%s, %s (%d bytes), unreadable for ever without the private key of %s; sealed to others: %s\n",
+			count(len(lost), "file"), size(bytes), bytes, clean(near(r.certificate)), count(s.others, "file"))
+		if kept := len(s.hits) - len(lost); kept > 0 {
+			t.say("readable all the same: %s, sealed as well to %s\n", count(kept, "file"), clean(strings.Join(keptBy(s.hits), ", ")))
+		}
+		if checked && len(s.unknown)+len(s.disagrees) == 0 {
+			t.say("checked: %s opens the envelopes of exactly these, of %s looked at\n", clean(r.key.file), count(len(s.hits)+s.others, "file"))
+		}
+	}
+	if len(s.unknown)+len(s.disagrees) > 0 {
+		return no("sealgate verify", "not as listed: %s; nothing was removed", count(len(s.unknown)+len(s.disagrees), "file"))
+	}
+	return nil
+}
+
+// keptBy names those that keep files readable.
+func keptBy(hits []hit) (names []string) {
+	for _, h := range hits {
+		for _, by := range h.By {
+			if !slices.Contains(names, by) {
+				names = append(names, by)
+			}
+		}
+	}
+	return names
+}
+
+// removed asks, and has the gateway record it. The key itself is the operator's to destroy: no one else has it.
+func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r *removal, cert *vault.Certificate) error {
+	lost, bytes := s.unreadable()
+	if !r.yes {
+		typed, err := t.ask(ctx, fmt.Sprintf("%s will be lost with the key; type the account's id to go on: ", count(len(lost), "file")))
+		if err != nil {
+			return err
+		}
+		if typed != r.account {
+			return no("", "%q is not %q; nothing was removed", clean(typed), clean(r.account))
+		}
+	}
+	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}}
+	sum := sha256.New()
+	for _, h := range lost {
+		q.Files[h.Account]++
+		q.Bytes[h.Account] += h.Size
+		fmt.Fprintln(sum, h.ID)
+	}
+	q.Digest = hex.EncodeToString(sum.Sum(nil))
+	if _, err := client.RemoveCertificate(ctx, q); err != nil {
+		return err
+	}
+	if t.json {
+		return nil
+	}
+	t.say("recorded in the ledger: %s, %d bytes, of %s\n", count(len(lost), "file"), bytes, brief(cert.Fingerprint(), len("sha256:")+8))
+	t.say("Next: destroy every copy of its private key, the one on paper and in backups too. The gateway never had it. Then these\nfiles open no more, and every other opens as before; sealgate open ID --key KEY.pem shows either.\n")
+	return nil
+}

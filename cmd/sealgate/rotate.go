@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// keyFlags name a certificate's private key. It is read here, in the operator's process, and never leaves it.
+type keyFlags struct{ file, passphraseFile string }
+
+func (k *keyFlags) add(c *cobra.Command, use string) {
+	c.Flags().StringVar(&k.file, "key", "", use)
+	c.Flags().StringVar(&k.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
+}
+
+func (t *tool) readKey(ctx context.Context, k *keyFlags) (*vault.PrivateKey, error) {
+	key, _, err := t.readKeys(ctx, &opening{keyFile: k.file, passphraseFile: k.passphraseFile})
+	return key, err
+}
+
+func (t *tool) certRotateCommand() *cobra.Command {
+	var key keyFlags
+	c := &cobra.Command{
+		Use:   "rotate ACCOUNT NEW.crt --key OLD.pem",
+		Short: "Seal every sealed copy to another certificate, without touching contents; interrupted, the next run goes on.",
+		Example: examples("sealgate cert rotate acme acme-2027.crt --key /media/usb/acme.key",
+			"sealgate cert rotate acme acme-2027.crt --key acme.key --passphrase-file -", "sealgate files --account acme --json | grep certificate"),
+		Args: arguments("ACCOUNT", "NEW.crt"),
+		RunE: func(c *cobra.Command, args []string) error { return t.rotate(c.Context(), args[0], args[1], &key) },
+	}
+	key.add(c, "the private key of the old certificate, `OLD.pem`; it is not sent to the gateway")
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+// rotation is what rotate works with.
+type rotation struct {
+	account *config.Account
+	path    string // of the new certificate
+	cert    *vault.Certificate
+	to      []*vault.Certificate // the new certificate, and the recovery certificate where there is one
+	key     *vault.PrivateKey
+	keyFile string
+}
+
+// rotate makes new envelopes here, where the private key is, and the gateway puts them around the contents.
+func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags) error {
+	if key.file == "" {
+		return usage("", "sealgate cert rotate needs --key OLD.pem, the private key of the certificate until now")
+	}
+	r := &rotation{path: path, keyFile: key.file}
+	var err error
+	if r.cert, err = vault.ReadCertificate(path); err != nil {
+		return keyTrouble(err)
+	}
+	if r.cert.Expired(t.now()) {
+		return no("sealgate cert new "+account+" --out DIR", "%s has expired; nothing was changed", path)
+	}
+	r.to = []*vault.Certificate{r.cert}
+	if r.key, err = t.readKey(ctx, key); err != nil {
+		return err
+	}
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if r.account = cfg.Account(account); r.account == nil {
+		return no("", "no account %q in %s; nothing was changed", clean(account), cfg.File)
+	}
+	if r.account.RecoveryCertificate != "" {
+		recovery, err := vault.ReadCertificate(r.account.RecoveryCertificate)
+		if err != nil {
+			return keyTrouble(err)
+		}
+		r.to = append(r.to, recovery)
+	}
+	if now, err := vault.ReadCertificate(r.account.Certificate); err != nil || now.Fingerprint() != r.cert.Fingerprint() {
+		t.talk("sealgate: warning: new files of %s are still sealed to %s\nsealgate: hint: name %s in %s, then rotate once more",
+			clean(account), orNone(near(r.account.Certificate)), clean(path), clean(cfg.File))
+	}
+	total := 0
+	counts, err := client.CopyCounts(ctx, account)
+	if err != nil {
+		return err
+	}
+	for _, n := range counts {
+		if n.Certificate != r.cert.Fingerprint() {
+			total += n.Files
+		}
+	}
+	bar := t.progress()
+	result, err := client.Rotate(ctx, gateway.RewrapQuery{Account: account, Certificate: string(r.cert.PEM())},
+		func(header []byte) (vault.Rewrapped, error) { return r.key.Rewrap(header, r.to...) },
+		func(now gateway.RotateResult) {
+			bar.tell(fmt.Sprintf("%d of %d sealed copies", now.Touched, max(total, now.Touched)))
+		})
+	bar.end()
+	return t.tellRotated(r, result, err)
+}
+
+func orNone(path string) string {
+	if path == "" || path == "." {
+		return "no certificate"
+	}
+	return path
+}
+
+// tellRotated says what was done, also of a rotation that was broken off.
+func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) error {
+	id := r.account.ID
+	for _, f := range result.Failed {
+		t.talk("%s: %s", f.ID, cleanLines(f.Fault))
+	}
+	if err != nil {
+		hint := "type it again: it goes on with the rest"
+		if errors.Is(err, context.Canceled) {
+			return no(hint, "interrupted; sealed to %s so far: %s, the others are as they were", r.path, count(result.Done, "file"))
+		}
+		return no(hint, "%s; sealed to %s so far: %s, the others are as they were", strings.TrimPrefix(err.Error(), "control socket: "), r.path, count(result.Done, "file"))
+	}
+	if result.Touched == 0 {
+		t.say("%s: nothing to do, every sealed copy is sealed to %s\n", clean(id), clean(r.path))
+		return nil
+	}
+	also := ""
+	if len(r.to) > 1 {
+		also = ", and to the recovery certificate " + near(r.account.RecoveryCertificate)
+	}
+	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), count(result.Done, "file"), clean(r.path), r.cert.Kind(),
+		r.cert.NotAfter().In(t.zone).Format(time.DateOnly), clean(also))
+	for _, certificate := range slices.Sorted(maps.Keys(result.Others)) {
+		t.say("  as before: %s, sealed to %s, which %s does not open\n", count(result.Others[certificate], "file"),
+			brief(certificate, len("sha256:")+8), clean(r.keyFile))
+	}
+	if result.Faults > 0 {
+		return no("sealgate verify --account "+id, "not rewrapped, and as before: %s", count(result.Faults, "file"))
+	}
+	t.say("Next: sealgate verify --account %s; and keep %s until nothing needs it any more:\n  sealgate cert remove %s --certificate OLD.crt --key %s --dry-run\n",
+		clean(id), clean(r.keyFile), clean(id), clean(r.keyFile))
+	return nil
+}
+
+// progress is a line on a terminal, after two seconds and five times a second, that is gone at the end.
+type progress struct {
+	out         *os.File // nil: no terminal
+	began, last time.Time
+}
+
+func (t *tool) progress() *progress {
+	p := &progress{began: time.Now()}
+	if file, ok := t.err.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		p.out = file
+	}
+	return p
+}
+
+func (p *progress) tell(text string) {
+	now := time.Now()
+	if p.out == nil || now.Sub(p.began) < 2*time.Second || now.Sub(p.last) < 200*time.Millisecond {
+		return
+	}
+	p.last = now
+	fmt.Fprintf(p.out, "\r\x1b[K%s", text)
+}
+
+func (p *progress) end() {
+	if p.out != nil && !p.last.IsZero() {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sealgate/sealgate/vault"
+)
+
+// expiryDays are how many days ahead an operator is told that a certificate runs out; 0: it has.
+var expiryDays = [...]int{30, 7, 1, 0}
+
+// expiryLook is how long a threshold may have been crossed before it is told, and a change of the clock unnoticed.
+const expiryLook = time.Hour
+
+// daysLeft counts the days that a certificate has, the last one begun included; 0 when it has expired.
+func daysLeft(c *vault.Certificate, now time.Time) int {
+	return max(0, int(math.Ceil(c.NotAfter().Sub(now).Hours()/24)))
+}
+
+// stage is the least threshold that a certificate has crossed, -1 if none.
+func stage(days int) int {
+	crossed := -1
+	for i, d := range expiryDays {
+		if days <= d {
+			crossed = i
+		}
+	}
+	return crossed
+}
+
+// tellCertificates writes a line for each certificate that runs out within 30 days: at the start and at a reload.
+func (g *Gateway) tellCertificates() {
+	g.expiries.Lock()
+	defer g.expiries.Unlock()
+	g.expiries.told = map[string]int{}
+	g.tellExpiries()
+}
+
+// watchCertificates tells when a certificate crosses a threshold while the gateway runs, once for each.
+func (g *Gateway) watchCertificates(ctx context.Context) error {
+	g.tellCertificates()
+	look := time.NewTicker(expiryLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+			g.expiries.Lock()
+			g.tellExpiries()
+			g.expiries.Unlock()
+		}
+	}
+}
+
+// tellExpiries tells what was not told of a certificate yet. The caller holds expiries.
+func (g *Gateway) tellExpiries() {
+	for _, a := range *g.accounts.Load() {
+		for use, c := range map[string]*vault.Certificate{"seal": a.certificate, "recovery": a.recovery} {
+			if c == nil {
+				continue
+			}
+			days, key := daysLeft(c, g.now()), a.ID+" "+use
+			crossed := stage(days)
+			if last, known := g.expiries.told[key]; crossed < 0 || known && crossed <= last {
+				continue
+			}
+			g.expiries.told[key] = crossed
+			g.log.Warn("certificate expires", "account", a.ID, "days", days, "use", use, "until", c.NotAfter().UTC().Format(time.DateOnly))
+		}
+	}
+}
+
+// CopyCount counts an account's sealed copies by the certificate that they are sealed to.
+type CopyCount struct {
+	Account     string `json:"account"`
+	Certificate string `json:"certificate"` // fingerprint
+	Files       int    `json:"files"`
+	Bytes       int64  `json:"bytes"` // of the files' content
+}
+
+// CopyCounts counts the sealed copies of an account, or of all, the most first.
+func (g *Gateway) CopyCounts(ctx context.Context, account string) ([]CopyCount, error) {
+	accounts, err := g.asked(account)
+	if err != nil {
+		return nil, err
+	}
+	var list []CopyCount
+	for _, a := range accounts {
+		by := map[string]*CopyCount{}
+		for c, err := range a.index.Copies(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			if by[c.Certificate] == nil {
+				by[c.Certificate] = &CopyCount{Account: a.ID, Certificate: c.Certificate}
+			}
+			by[c.Certificate].Files++
+			by[c.Certificate].Bytes += c.FileSize
+		}
+		for _, n := range by {
+			list = append(list, *n)
+		}
+	}
+	slices.SortFunc(list, func(x, y CopyCount) int { return y.Files - x.Files })
+	return list, nil
+}
+
+// Removal says that a certificate's private key is about to be destroyed, and what becomes unreadable by it: as many files of
+// each account as were listed.
+type Removal struct {
+	Certificate string         // PEM
+	Files       map[string]int // by account
+	Bytes       map[string]int64
+	Digest      string // SHA-256 of the files' ids, each with a newline, in order
+}
+
+// RemoveCertificate records a removal in the ledgers of the accounts that it hits, durably. It refuses while the
+// configuration still names the certificate: what came afterwards would be unreadable at once.
+func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) ([]CopyCount, error) {
+	c, err := vault.ParseCertificate([]byte(r.Certificate))
+	if err != nil {
+		return nil, &No{Text: err.Error()}
+	}
+	accounts, err := g.asked("")
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		for _, used := range []*vault.Certificate{a.certificate, a.recovery} {
+			if used != nil && used.KeyID() == c.KeyID() {
+				return nil, &No{
+					Text: fmt.Sprintf("account %s still seals to it, so files to come would be unreadable too; nothing was removed", a.ID),
+					Hint: "name another certificate in " + g.cfg.Load().File + ", then sealgate check",
+				}
+			}
+		}
+	}
+	var done []CopyCount
+	for _, a := range accounts {
+		if r.Files[a.ID] == 0 {
+			continue
+		}
+		detail := fmt.Sprintf("%s: %d files, %d bytes, sha-256 of their ids %s", c.Fingerprint(), r.Files[a.ID], r.Bytes[a.ID], r.Digest)
+		if _, err := a.index.Note(ctx, kindCertificateRemoved, "", who, detail); err != nil {
+			return done, err
+		}
+		g.log.Info("certificate removed", "account", a.ID, "user", who, "files", r.Files[a.ID])
+		done = append(done, CopyCount{Account: a.ID, Certificate: c.Fingerprint(), Files: r.Files[a.ID], Bytes: r.Bytes[a.ID]})
+	}
+	return done, nil
+}
+
+// kindCertificateRemoved is the ledger's word for a certificate whose private key is destroyed.
+const kindCertificateRemoved = "certificate-removed"

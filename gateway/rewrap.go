@@ -1,0 +1,288 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Rotation: every sealed copy of an account gets a new outer envelope, for another certificate, around the content that it
+// has. The private key that opens the old envelope stays with the operator's command: it asks for the envelopes
+// (Envelopes), makes new ones, and hands them over (Rewrap). Here no key is needed: that a copy is whole is proven by its
+// witness, that the caller could open it by a proof beside the new envelope, and the content is ours to carry over.
+
+// EnvelopesQuery asks for the envelopes of sealed copies; an empty Account means all accounts. For is a certificate (PEM):
+// copies that are sealed to it already, as they should be, are left out.
+type EnvelopesQuery struct {
+	Account string
+	For     string
+}
+
+// EnvelopeLine is a sealed copy with everything that precedes its content. It holds no secret.
+type EnvelopeLine struct {
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	Name        string `json:"name"`
+	ReceivedAt  string `json:"received_at"`
+	Size        int64  `json:"size"`
+	CopySize    int64  `json:"copy_size"`
+	Certificate string `json:"certificate"`
+	Header      []byte `json:"header,omitempty"`
+	Fault       string `json:"fault,omitempty"` // why there is no header
+}
+
+// Envelopes gives the envelope of every sealed copy, account by account, the oldest first.
+func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
+	return func(yield func(EnvelopeLine, error) bool) {
+		accounts, err := g.asked(q.Account)
+		var wanted *vault.Certificate
+		if err == nil && q.For != "" {
+			wanted, err = vault.ParseCertificate([]byte(q.For))
+		}
+		if err != nil {
+			yield(EnvelopeLine{}, err)
+			return
+		}
+		for _, a := range accounts {
+			for c, err := range a.index.Copies(ctx) {
+				if err != nil {
+					yield(EnvelopeLine{}, err)
+					return
+				}
+				line, done := g.envelope(ctx, a, &c, wanted)
+				if !done && !yield(line, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// envelope reads one copy's envelope; done: it is wanted's already.
+func (g *Gateway) envelope(ctx context.Context, a *account, c *indexer.SealedCopy, wanted *vault.Certificate) (line EnvelopeLine, done bool) {
+	line = EnvelopeLine{
+		ID: c.ID, Account: a.ID, Name: c.Name, ReceivedAt: utc(c.ReceivedAt), Size: c.FileSize, CopySize: c.Size, Certificate: c.Certificate,
+	}
+	f := &indexer.File{ID: c.ID, CopyPath: c.Path, CopySize: c.Size}
+	sealed, err := a.copyOf(ctx, f)
+	if err != nil {
+		var now *indexer.File
+		if now, err = g.one(ctx, a, c.ID); err == nil { // moved, or gone, since its row was read
+			if now.Fate != indexer.Sealed {
+				return line, true
+			}
+			line.Certificate = now.Certificate
+			sealed, err = a.copyOf(ctx, now)
+		}
+	}
+	if err != nil {
+		line.Fault = err.Error()
+		return line, false
+	}
+	defer sealed.Close()
+	header, to, err := vault.Header(sealed)
+	if err != nil {
+		line.Fault = err.Error()
+		return line, false
+	}
+	line.Header = header
+	return line, wanted != nil && line.Certificate == wanted.Fingerprint() && vault.SealedTo(to, a.sealedTo(wanted)...)
+}
+
+// RewrapQuery brings new envelopes for sealed copies of an account, all for one certificate (PEM) and, where the account
+// has one, for its recovery certificate.
+type RewrapQuery struct {
+	Account     string
+	Certificate string
+	Copies      []NewEnvelope
+}
+
+// NewEnvelope is vault.Rewrapped for a file.
+type NewEnvelope struct {
+	ID     string
+	Header []byte
+	Proof  []byte
+}
+
+// RewrapLine tells what became of one copy; an empty Fault means that it has its new envelope, durably.
+type RewrapLine struct {
+	ID    string `json:"id"`
+	Fault string `json:"fault,omitempty"`
+}
+
+// respliced is a copy on its way to its new envelope.
+type respliced struct {
+	row indexer.Rewrapped
+	old string      // where a large copy lay before
+	tmp *sealedCopy // where it lies now; nil for a small one
+	err error
+}
+
+// Rewrap gives copies their new envelopes: small ones, all together, in one transaction, and large ones as files of
+// another name, durable before the transaction in which the row comes to name them. Die before it, and the row has the
+// old copy; die after it, and it has the new one; the other is swept at the next start.
+func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]RewrapLine, error) {
+	a := g.account(q.Account)
+	if a == nil {
+		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(q.Account), g.cfg.Load().File)}
+	}
+	certificate, err := vault.ParseCertificate([]byte(q.Certificate))
+	if err != nil {
+		return nil, &No{Text: "the new certificate: " + err.Error()}
+	}
+	g.copies.Lock()
+	defer g.copies.Unlock()
+	all := make([]respliced, len(q.Copies))
+	var rows []indexer.Rewrapped
+	for i := range q.Copies {
+		all[i] = g.resplice(ctx, a, &q.Copies[i], certificate)
+		if all[i].err == nil {
+			rows = append(rows, all[i].row)
+		}
+	}
+	faults, err := a.index.Rewrap(ctx, rows, who)
+	lines := make([]RewrapLine, len(all))
+	n := 0
+	for i := range all {
+		lines[i].ID = q.Copies[i].ID
+		fault := all[i].err
+		if fault == nil {
+			if fault = err; err == nil {
+				fault = faults[n]
+			}
+			n++
+			g.replaced(a, &all[i], fault)
+		}
+		if fault != nil {
+			lines[i].Fault = strings.TrimPrefix(fault.Error(), "vault: ")
+		}
+	}
+	return lines, nil
+}
+
+// resplice makes one copy with the new envelope, durable if it is a file of its own.
+func (g *Gateway) resplice(ctx context.Context, a *account, e *NewEnvelope, certificate *vault.Certificate) (r respliced) {
+	f, err := g.one(ctx, a, e.ID)
+	if err != nil {
+		return respliced{err: err}
+	}
+	anew := vault.Rewrapped{Header: e.Header}
+	if f.Fate != indexer.Sealed || len(f.Witness) != len(vault.Witness{}) || copy(anew.Proof[:], e.Proof) != len(anew.Proof) {
+		return respliced{err: indexer.ErrChanged}
+	}
+	r.row = indexer.Rewrapped{ID: f.ID, Was: f.Witness, Certificate: certificate.Fingerprint(), Recovery: a.recoveryFingerprint()}
+	var w vault.Witness
+	if f.CopyPath == "" {
+		var old []byte
+		if old, r.err = a.index.CopyOf(ctx, f.ID); r.err != nil {
+			return r
+		}
+		var out bytes.Buffer
+		out.Grow(len(old) + len(anew.Header))
+		w, r.err = vault.Splice(&out, bytes.NewReader(old), int64(len(old)), vault.Witness(f.Witness), anew, a.sealedTo(certificate)...)
+		r.row.Witness, r.row.Copy, r.row.Size = w[:], out.Bytes(), int64(out.Len())
+		return r
+	}
+	file, err := os.Open(filepath.Join(a.dir, f.CopyPath))
+	if err != nil {
+		return respliced{err: err}
+	}
+	defer file.Close()
+	r.old, r.row.Path = f.CopyPath, nextPath(f.CopyPath)
+	if r.tmp, r.err = g.roomFor(a, r.row.Path, f.CopySize); r.err != nil {
+		return r
+	}
+	w, r.err = vault.Splice(r.tmp, file, f.CopySize, vault.Witness(f.Witness), anew, a.sealedTo(certificate)...)
+	if r.err == nil {
+		r.err = r.tmp.finish()
+	}
+	if r.err == nil {
+		g.placing.Store(filepath.Join(a.dir, r.row.Path), true)
+		g.placing.Store(filepath.Join(a.dir, r.old), true)
+		r.err = r.tmp.place(a.dir, r.row.Path)
+	}
+	r.row.Witness, r.row.Size = w[:], r.tmp.size
+	if r.err != nil {
+		g.replaced(a, &r, r.err)
+	}
+	return r
+}
+
+// roomFor begins the file of a large copy, if the disk has room for it beside the old one.
+func (g *Gateway) roomFor(a *account, path string, size int64) (*sealedCopy, error) {
+	cfg := g.cfg.Load()
+	free, err := freeBytes(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if free-size < cfg.DiskFloor {
+		return nil, fmt.Errorf("no room for it on the disk: %s, %s free, floor %s", sizeText(size), sizeText(free), sizeText(cfg.DiskFloor))
+	}
+	tmp := filepath.Join(a.incoming(), strings.TrimSuffix(filepath.Base(path), ".p7m")+tmpSuffix)
+	os.Remove(tmp) // of an attempt that failed half-way
+	os.Remove(strings.TrimSuffix(tmp, tmpSuffix) + placedSuffix)
+	return newSealedCopy(tmp)
+}
+
+// replaced removes the one of two large copies that the row does not name.
+func (g *Gateway) replaced(a *account, r *respliced, fault error) {
+	if r.tmp == nil {
+		return
+	}
+	defer g.placing.Delete(filepath.Join(a.dir, r.row.Path))
+	defer g.placing.Delete(filepath.Join(a.dir, r.old))
+	var err error
+	switch {
+	case errors.Is(fault, indexer.ErrUnsure): // the next start looks which one the row names
+	case fault != nil:
+		err = r.tmp.remove()
+	default:
+		if err = os.Remove(filepath.Join(a.dir, r.old)); err == nil {
+			err = r.tmp.settled()
+		}
+	}
+	if err != nil {
+		g.log.Warn("a sealed copy with another envelope is left behind, the next start sweeps it", "account", a.ID, "file", r.row.ID, "err", err)
+	}
+}
+
+// copyName reads the name of a sealed copy: ULID.p7m as it was received, ULID.N.p7m with its Nth other envelope.
+func copyName(path string) (id string, n uint64, ok bool) {
+	stem, sealed := strings.CutSuffix(filepath.Base(path), ".p7m")
+	id, count, rewrapped := strings.Cut(stem, ".")
+	if rewrapped {
+		var err error
+		if n, err = strconv.ParseUint(count, 10, 32); err != nil || n == 0 || strconv.FormatUint(n, 10) != count {
+			return "", 0, false
+		}
+	}
+	_, err := ulid.ParseStrict(id)
+	return id, n, sealed && err == nil
+}
+
+// nextPath is where a copy lies once it has another envelope: beside the old one, which stays until the row names the new.
+func nextPath(path string) string {
+	id, n, _ := copyName(path)
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf("%s.%d.p7m", id, n+1))
+}
+
+// rewrapLeft says whether an orphan is what a crash during a rotation left: beside the copy that its row names, which is
+// there as the row says, the same content in the envelope before or after.
+func (a *account) rewrapLeft(path string, f *indexer.File) bool {
+	if f.Fate != indexer.Sealed || f.CopyPath == "" || path == f.CopyPath || filepath.Dir(path) != filepath.Dir(f.CopyPath) {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(a.dir, f.CopyPath))
+	return err == nil && info.Size() == f.CopySize
+}
