@@ -136,7 +136,9 @@ func (t *tool) accessKeyRemoveCommand() *cobra.Command {
 		Example: examples("sealgate access-key remove acme \"acme treasury\"",
 			"sealgate access-key remove acme old.access.crt --key /media/usb/acme.key", "sealgate access-key list acme"),
 		Args: arguments("ACCOUNT", "NAME or FILE.crt"),
-		RunE: func(c *cobra.Command, args []string) error { return t.removeAccessKey(c.Context(), args[0], args[1], &key) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.removeAccessKey(c.Context(), args[0], args[1], &key)
+		},
 	}
 	key.add(c, "the certificate's private key, `KEY.pem`: only it can see to which access keys a file is sealed")
 	c.ValidArgsFunction = t.completeAccount
