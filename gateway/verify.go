@@ -243,17 +243,29 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 		if err := a.index.Broken(); err != nil {
 			s.Problems = append(s.Problems, "account "+a.ID+": "+err.Error())
 		}
-		if a.certificate != nil {
-			warning, err := certificateAge(a.certificate, g.now())
-			if err != nil {
-				warning = err.Error()
-			}
-			if warning != "" {
-				s.Problems = append(s.Problems, "account "+a.ID+": certificate "+warning)
-			}
-		}
+		s.Problems = append(s.Problems, a.aging(g.now())...)
 	}
 	return s, nil
+}
+
+// aging says which of the account's certificates run out within 30 days, or have.
+func (a *account) aging(now time.Time) (problems []string) {
+	for _, c := range []struct {
+		what        string
+		certificate *vault.Certificate
+	}{{"certificate ", a.certificate}, {"recovery certificate ", a.recovery}} {
+		if c.certificate == nil {
+			continue
+		}
+		warning, err := certificateAge(c.certificate, now)
+		if err != nil {
+			warning = err.Error()
+		}
+		if warning != "" {
+			problems = append(problems, "account "+a.ID+": "+c.what+warning)
+		}
+	}
+	return problems
 }
 
 func (g *Gateway) accountStatus(ctx context.Context, a *account) (AccountStatus, error) {

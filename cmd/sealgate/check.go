@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -108,6 +109,13 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 		to := near(a.Certificate) + " (" + cert.Kind() + ", until " + cert.NotAfter().In(t.zone).Format(time.DateOnly) + ")"
 		if len(a.AccessKeys) > 0 {
 			to += " and " + count(len(a.AccessKeys), "access key")
+		}
+		if a.RecoveryCertificate != "" {
+			recovery, err := vault.ReadCertificate(a.RecoveryCertificate)
+			if err != nil {
+				return "", err
+			}
+			to += fmt.Sprintf("; the recovery certificate %s (%q, %s) opens them as well", near(a.RecoveryCertificate), recovery.Subject(), recovery.Kind())
 		}
 		if a.AfterIndexing == "seal" {
 			line = a.ID + ": seal to " + to

@@ -94,6 +94,9 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	if d.Fate != indexer.NoFate {
 		line("fate", "%s", fateOf(cfg, d, at))
 	}
+	if d.Recovery != "" {
+		line("recovery", "%s opens it as well", recoveryOf(cfg, d))
+	}
 	line("ledger", "row %d, %s", d.LedgerSequence, middleCut(d.LedgerHash))
 	return nil
 }
@@ -180,6 +183,16 @@ func fateOf(cfg *config.Config, d gateway.Detail, at string) string {
 		}
 	}
 	return fmt.Sprintf("sealed %s to %s: %s", at, to, where)
+}
+
+// recoveryOf names the recovery certificate that a copy is sealed to.
+func recoveryOf(cfg *config.Config, d gateway.Detail) string {
+	if a := cfg.Account(d.Account); a != nil && a.RecoveryCertificate != "" {
+		if cert, err := vault.ReadCertificate(a.RecoveryCertificate); err == nil && cert.Fingerprint() == d.Recovery {
+			return "the recovery certificate " + near(a.RecoveryCertificate)
+		}
+	}
+	return "the recovery certificate " + brief(d.Recovery, len("sha256:")+8)
 }
 
 func accessNames(a *config.Account) string {
