@@ -116,7 +116,8 @@ type Removal struct {
 	Certificate string         // PEM
 	Files       map[string]int // by account
 	Bytes       map[string]int64
-	Digest      string // SHA-256 of the files' ids, each with a newline, in order
+	Sealed      map[string]int // all that were seen to be sealed to it, also those that another certificate opens
+	Digest      string         // SHA-256 of the files' ids, each with a newline, in order
 }
 
 // RemoveCertificate records a removal in the ledgers of the accounts that it hits, durably. It refuses while the
@@ -137,6 +138,19 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 					Text: fmt.Sprintf("account %s still seals to it, so files to come would be unreadable too; nothing was removed", a.ID),
 					Hint: "name another certificate in " + g.cfg.Load().File + ", then sealgate check",
 				}
+			}
+		}
+	}
+	// An upload that began before the configuration changed may have ended since the list was made.
+	counts, err := g.CopyCounts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range counts {
+		if n.Certificate == c.Fingerprint() && n.Files != r.Sealed[n.Account] {
+			return nil, &No{
+				Text: fmt.Sprintf("account %s has %d files that are sealed to it, and %d were listed; nothing was removed", n.Account, n.Files, r.Sealed[n.Account]),
+				Hint: "list them again",
 			}
 		}
 	}

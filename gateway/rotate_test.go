@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -303,6 +304,10 @@ func TestRemoveCertificate(t *testing.T) {
 		_, err := h.push(t, account, "new", pain001(t, "new"+account, 3))
 		must(t, err)
 	}
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "2 files that are sealed to it, and 0 were listed") {
+		t.Errorf("of another list: %v", err)
+	}
+	removal.Sealed = map[string]int{"acme": 2}
 	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); err != nil {
 		t.Error(err)
 	}
@@ -330,5 +335,68 @@ func TestRemoveCertificate(t *testing.T) {
 	}
 	if !found {
 		t.Error("the ledger says nothing of it")
+	}
+}
+
+// TestRotateWhileFilesArrive: a rotation, uploads, verify, show and export at the same time do each other no harm.
+func TestRotateWhileFilesArrive(t *testing.T) {
+	h := newHouse(t)
+	old, next := readPair(t, h.dir, "acme"), h.newPair(t, "next")
+	for i := range 24 {
+		_, err := h.push(t, "acme", fmt.Sprint(i), pain001(t, fmt.Sprint("early", i), 1+500*(i%4/3)))
+		must(t, err)
+	}
+	early := h.files(t, "acme")
+	stop, busy := make(chan struct{}), sync.WaitGroup{}
+	for i, work := range []func(n int) error{
+		func(n int) error {
+			_, err := h.push(t, "acme", fmt.Sprint("late", n), pain001(t, fmt.Sprint("late", n), 1+500*(n%2)))
+			return err
+		},
+		func(int) error {
+			for p, err := range h.Verify(t.Context(), "acme") {
+				if err != nil {
+					return err
+				}
+				t.Errorf("verify: %s: %s", p.What, p.Problem)
+			}
+			return nil
+		},
+		func(n int) error {
+			f, copy, err := h.Copy(t.Context(), early[n%len(early)].ID)
+			if err != nil {
+				return err
+			}
+			defer copy.Close()
+			got, err := io.Copy(io.Discard, copy)
+			if err == nil && got != f.CopySize {
+				err = fmt.Errorf("%s: %d bytes, its row says %d", f.ID, got, f.CopySize)
+			}
+			return err
+		},
+	} {
+		busy.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := work(n); err != nil {
+					t.Errorf("%d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	h.rotate(t, "acme", old, next.cert)
+	h.rotate(t, "acme", next, old.cert)
+	h.rotate(t, "acme", old, next.cert)
+	close(stop)
+	busy.Wait()
+	h.rotate(t, "acme", old, next.cert)
+	h.sound(t)
+	for _, f := range h.files(t, "acme") {
+		h.opensOnly(t, f, next, old)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func seeds(f *testing.F) {
 	f.Helper()
-	files, err := filepath.Glob("testdata/v1/*.p7m")
+	files, err := filepath.Glob("testdata/*/*.p7m")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no seeds", err)
 	}

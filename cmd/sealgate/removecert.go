@@ -56,6 +56,8 @@ type hit struct {
 	Size       int64    `json:"size"`
 	Readable   bool     `json:"readable"` // by another key
 	By         []string `json:"by,omitempty"`
+
+	certificate string
 }
 
 // survey is what a look at every envelope has shown.
@@ -126,7 +128,7 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 			s.unknown = append(s.unknown, line.ID+": "+err.Error())
 			continue
 		}
-		h := hit{ID: line.ID, Account: line.Account, Name: line.Name, ReceivedAt: line.ReceivedAt, Size: line.Size}
+		h := hit{ID: line.ID, Account: line.Account, Name: line.Name, ReceivedAt: line.ReceivedAt, Size: line.Size, certificate: line.Certificate}
 		named := false
 		for _, to := range to {
 			if cert.Is(to) {
@@ -221,7 +223,12 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 			return no("", "%q is not %q; nothing was removed", clean(typed), clean(r.account))
 		}
 	}
-	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}}
+	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}, Sealed: map[string]int{}}
+	for _, h := range s.hits {
+		if h.certificate == cert.Fingerprint() {
+			q.Sealed[h.Account]++
+		}
+	}
 	sum := sha256.New()
 	for _, h := range lost {
 		q.Files[h.Account]++
