@@ -202,6 +202,11 @@ func TestRewrapLeftovers(t *testing.T) {
 	old, next := readPair(t, h.dir, "acme"), h.newPair(t, "next")
 	h.rotate(t, "acme", old, next.cert)
 	must(t, os.WriteFile(first, content, 0o600))
+	for p, err := range h.Verify(t.Context(), "acme") {
+		if must(t, err); p.What != "orphan" || !strings.Contains(p.Problem, "left from a rotation") {
+			t.Errorf("verify: %+v", p)
+		}
+	}
 	h.reopen(t)
 	if got := h.sealedFiles(t); len(got) != 1 || got[0] != before {
 		t.Errorf("died after the row: %v", got)

@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	mrand "math/rand/v2"
@@ -12,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sealgate/sealgate/vault"
 )
@@ -25,13 +29,17 @@ func TestRotateWorker(t *testing.T) {
 	if len(args) != 3 {
 		t.Skip("started by TestRotateCrash only")
 	}
-	old, next := readPair(t, args[0], args[1]), readPair(t, args[0], args[2])
 	cfg, err := LoadConfig(filepath.Join(args[0], "sealgate.yaml"), false)
 	must(t, err)
 	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
 	must(t, err)
 	g, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
 	must(t, err)
+	if args[1] == "serve" { // TestRotateDaemonCrash
+		must(t, g.Run(t.Context(), func(string) { fmt.Println("begun") }))
+		return
+	}
+	old, next := readPair(t, args[0], args[1]), readPair(t, args[0], args[2])
 	client := g.Client(t.Context())
 	fmt.Println("begun")
 	_, err = client.Rotate(context.WithoutCancel(t.Context()), RewrapQuery{Account: "acme", Certificate: string(next.cert.PEM())},
@@ -81,7 +89,7 @@ func TestRotateCrash(t *testing.T) {
 				done = true
 			}
 		}
-		c.Wait()
+		c.Wait() // killed or not
 		if killer != nil {
 			killer.Stop()
 		}
@@ -91,24 +99,7 @@ func TestRotateCrash(t *testing.T) {
 			t.Fatal("a rotation that nobody killed did not end")
 		}
 	}
-	look := func(round int) map[string]int {
-		h.open(t)
-		defer h.Close()
-		h.sound(t)
-		by := map[string]int{}
-		for _, f := range h.files(t, "acme") {
-			for name, p := range pairs {
-				if p.cert.Fingerprint() == f.Certificate {
-					by[name]++
-					h.opensOnly(t, f, p, pairs[map[string]string{"acme": "next", "next": "acme"}[name]])
-				}
-			}
-		}
-		if by["acme"]+by["next"] != len(files) || len(h.sealedFiles(t)) != large {
-			t.Fatalf("kill %d: %v of %d, %d files on disk", round, by, len(files), len(h.sealedFiles(t)))
-		}
-		return by
-	}
+	look := func(round int) map[string]int { return h.eitherOr(t, round, pairs, len(files), large) }
 	names := [2]string{"acme", "next"}
 	for i := range kills {
 		run(names[i%2], names[1-i%2], true)
@@ -125,4 +116,123 @@ func TestRotateCrash(t *testing.T) {
 		t.Errorf("of %d kills only %d hit a rotation half-way", kills, mixed)
 	}
 	t.Logf("%d kills, %d of them with some copies old and some new, %d rotations came to their end; %d copies all there", kills, mixed, finished-1, len(files))
+}
+
+// eitherOr opens a gateway whose rotation was killed, and fails the test unless each of so many copies is wholly old or
+// wholly new and nothing else lies about. It counts them.
+func (h *house) eitherOr(t *testing.T, round int, pairs map[string]pair, files, large int) map[string]int {
+	t.Helper()
+	h.open(t)
+	defer h.Close()
+	h.sound(t)
+	by := map[string]int{}
+	for _, f := range h.files(t, "acme") {
+		for name, p := range pairs {
+			if p.cert.Fingerprint() == f.Certificate {
+				by[name]++
+				h.opensOnly(t, f, p, pairs[map[string]string{"acme": "next", "next": "acme"}[name]])
+			}
+		}
+	}
+	if by["acme"]+by["next"] != files || len(h.sealedFiles(t)) != large {
+		t.Fatalf("kill %d: %v of %d, %d files on disk", round, by, files, len(h.sealedFiles(t)))
+	}
+	return by
+}
+
+// TestRotateDaemonCrash rotates over the control socket of a daemon, which is killed at random; and the private key is never in
+// the daemon's memory, although it is in ours.
+func TestRotateDaemonCrash(t *testing.T) {
+	kills := 12
+	if testing.Short() {
+		kills = 2
+	}
+	h := newHouse(t)
+	pairs := map[string]pair{"acme": readPair(t, h.dir, "acme"), "next": h.newPair(t, "next")}
+	const small, large = 150, 6
+	for i := range small + large {
+		_, err := h.push(t, "acme", fmt.Sprint(i), pain001(t, fmt.Sprint("daemon", i), 1+i/small*300))
+		must(t, err)
+	}
+	must(t, h.Close())
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	text, err := os.ReadFile(filepath.Join(h.dir, "acme.key"))
+	must(t, err)
+	block, _ := pem.Decode(text)
+	secret := block.Bytes[36:68] // of a PKCS#8 P-256 key: the number itself
+	if !remembers(t, os.Getpid(), secret) {
+		t.Fatal("the key is not found where it is, so this test can prove nothing")
+	}
+	r := mrand.New(mrand.NewPCG(9, uint64(os.Getpid())))
+	names, broken, scanned := [2]string{"acme", "next"}, 0, 0
+	for i := range kills + 2 {
+		c := exec.Command(os.Args[0], "-test.run=^TestRotateWorker$", "-test.count=1")
+		c.Env = append(os.Environ(), rotateEnv+"="+h.dir+" serve -")
+		c.Stderr = os.Stderr
+		out, err := c.StdoutPipe()
+		must(t, err, c.Start())
+		lines := bufio.NewScanner(out)
+		for lines.Scan() && lines.Text() != "begun" {
+		}
+		client, err := Connect(t.Context(), cfg, func() (*vault.UnlockKey, error) { return nil, errors.New("no daemon") }, slog.New(slog.DiscardHandler))
+		must(t, err)
+		until := r.IntN(2)
+		old, next := pairs[names[i%2]], pairs[names[1-i%2]]
+		result, err := client.Rotate(t.Context(), RewrapQuery{Account: "acme", Certificate: string(next.cert.PEM())},
+			func(header []byte) (vault.Rewrapped, error) { return old.key.Rewrap(header, next.cert) },
+			func(now RotateResult) {
+				if now.Done > 0 && scanned <= i && i%4 == 0 {
+					scanned = i + 1
+					if remembers(t, c.Process.Pid, secret) {
+						t.Error("the daemon has the private key in its memory")
+					}
+				}
+				if until--; i < kills && until < 0 {
+					c.Process.Kill()
+				}
+			})
+		if err != nil && i >= kills {
+			t.Error(err)
+		} else if err != nil {
+			broken++
+		} else if i == kills+1 && (result.Faults > 0 || len(result.Others) > 0) {
+			t.Errorf("%+v", result)
+		}
+		c.Process.Kill()
+		c.Wait()
+		client.Close()
+		by := h.eitherOr(t, i, pairs, small+large, large)
+		if i >= kills && by[names[1-i%2]] < small {
+			t.Errorf("after a rotation that nobody killed: %v", by)
+		}
+	}
+	h.open(t) // for the house's own Close
+	t.Logf("%d kills, %d of them broke a rotation off", kills, broken)
+}
+
+// remembers says whether bytes are in a process's memory.
+func remembers(t *testing.T, pid int, want []byte) bool {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	must(t, err)
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	must(t, err)
+	defer mem.Close()
+	for line := range strings.Lines(string(maps)) {
+		var from, to uint64
+		var mode string
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); n != 3 || !strings.HasPrefix(mode, "rw") {
+			continue
+		}
+		buf := make([]byte, 1<<20+len(want))
+		for at := from; at < to; at += 1 << 20 {
+			n, _ := mem.ReadAt(buf[:min(uint64(len(buf)), to-at)], int64(at))
+			if i := bytes.Index(buf[:n], want); i >= 0 && pid != os.Getpid() || i >= 0 && at+uint64(i) != uint64(uintptr(unsafe.Pointer(&want[0]))) {
+				return true
+			}
+			clear(buf)
+		}
+	}
+	return false
 }

@@ -80,7 +80,13 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 		return placing
 	})
 	for _, path := range orphans {
-		report("orphan", path+" has lost its row: restore the index from a backup, or move the copy away")
+		problem := " has lost its row: restore the index from a backup, or move the copy away"
+		if id, _, ours := copyName(path); ours {
+			if f, err := g.one(ctx, a, id); err == nil && a.rewrapLeft(path, f) {
+				problem = " is left from a rotation, beside the copy that counts: the next start removes it"
+			}
+		}
+		report("orphan", path+problem)
 	}
 	return err
 }
