@@ -289,60 +289,6 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// TestRemoveCertificate: promise 9. Once a certificate's key is gone, exactly its files open no more.
-func TestRemoveCertificate(t *testing.T) {
-	h := newHouse(t)
-	old, next := readPair(t, h.dir, "acme"), h.newPair(t, "next")
-	for i, payments := range []int{1, 600} {
-		_, err := h.push(t, "acme", fmt.Sprint("old", i), pain001(t, fmt.Sprint("old", i), payments))
-		must(t, err)
-	}
-	removal := Removal{Certificate: string(old.cert.PEM()), Files: map[string]int{"acme": 2}, Bytes: map[string]int64{"acme": 10}, Digest: "d"}
-	var no *No
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "still seals to it") {
-		t.Errorf("while it is in use: %v", err)
-	}
-	path := filepath.Join(h.dir, "sealgate.yaml")
-	text, err := os.ReadFile(path)
-	must(t, err, os.WriteFile(path, bytes.ReplaceAll(text, []byte("./acme.crt"), []byte("./next.crt")), 0o600), h.Reload(t.Context()))
-	for _, account := range []string{"acme", "soft"} {
-		_, err := h.push(t, account, "new", pain001(t, "new"+account, 3))
-		must(t, err)
-	}
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "2 files that are sealed to it, and 0 were listed") {
-		t.Errorf("of another list: %v", err)
-	}
-	removal.Sealed = map[string]int{"acme": 2}
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); err != nil {
-		t.Error(err)
-	}
-	must(t, os.Remove(filepath.Join(h.dir, "acme.key"))) // the only copy; nothing in the gateway stands in for it
-	lost := 0
-	for _, f := range h.files(t, "") {
-		_, err := h.opens(t, f, next)
-		switch sealedToOld := f.Certificate == old.cert.Fingerprint(); {
-		case sealedToOld && !errors.Is(err, vault.ErrWrongKey):
-			t.Errorf("%s: %v", f.Name, err)
-		case sealedToOld:
-			lost++
-		case err != nil:
-			t.Errorf("%s of %s: %v", f.Name, f.Account, err)
-		}
-	}
-	if lost != 2 {
-		t.Errorf("%d files are lost", lost)
-	}
-	h.sound(t)
-	found := false
-	for e, err := range h.account("acme").index.Ledger(t.Context(), 1) {
-		must(t, err)
-		found = found || e.Kind == kindCertificateRemoved && strings.HasPrefix(e.Detail, old.cert.Fingerprint()+": 2 files, 10 bytes")
-	}
-	if !found {
-		t.Error("the ledger says nothing of it")
-	}
-}
-
 // TestRotateWhileFilesArrive: a rotation, uploads, verify, show and export at the same time do each other no harm.
 func TestRotateWhileFilesArrive(t *testing.T) {
 	h := newHouse(t)
