@@ -22,6 +22,8 @@ const (
 	hashLanes  = 1
 	saltSize   = 16
 	hashSize   = 32
+
+	maxPassword = 1024 // bytes
 )
 
 // DummyHash is the hash of a password that nobody knows. Checking against it
@@ -34,7 +36,7 @@ var errPHC = errors.New("vault: not a password hash made here")
 // HashPassword returns the PHC string of a password: argon2id, v=19, m=19456,
 // t=2, p=1, a random salt of 16 bytes and a hash of 32.
 func HashPassword(pw []byte) (string, error) {
-	if len(pw) == 0 || len(pw) > 1024 {
+	if len(pw) == 0 || len(pw) > maxPassword {
 		return "", fmt.Errorf("vault: a password has 1 to 1024 bytes, not %d", len(pw))
 	}
 	salt := make([]byte, saltSize)
@@ -53,10 +55,17 @@ func CheckPassword(hash string, pw []byte) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if len(pw) > 1024 {
+	if len(pw) > maxPassword {
 		pw = pw[:0]
 	}
 	return subtle.ConstantTimeCompare(p.compute(pw, len(p.hash)), p.hash) == 1, nil
+}
+
+// PasswordOutdated says whether a hash was made with less effort than we spend
+// today, so that the password should be hashed anew when it is next known.
+func PasswordOutdated(hash string) bool {
+	p, err := parsePHC(hash)
+	return err == nil && (p.memory < hashMemory || p.time < hashTime)
 }
 
 // phc is a parsed "$argon2id$v=19$m=M,t=T,p=P$SALT$HASH".
