@@ -116,6 +116,11 @@ func (l *loading) account(at string, a *Account) {
 	if key, ok := l.places[at+".bgc_seal_key_file"]; ok && a.BGCSealKeyFile != "" {
 		a.BGCSealKeyFile = l.sealKey(key, a.BGCSealKeyFile)
 	}
+	if p, ok := l.places[at+".user_ca"]; ok && a.UserCA != "" {
+		a.UserCA = l.userCA(p, a.UserCA)
+	}
+	l.networks(at+".allow_from", a.AllowFrom)
+	l.networks(at+".deny_from", a.DenyFrom)
 	for i, glob := range a.PartialNames {
 		p, ok := l.places[fmt.Sprintf("%s.partial_names.%d", at, i)]
 		if ok && glob != "" {

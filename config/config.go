@@ -115,8 +115,30 @@ type Account struct {
 	Remotes []*Remote `yaml:"remotes"`
 	// Expect says by when a file should have come, by any door.
 	Expect *Expect `yaml:"expect"`
+	// AllowFrom are the networks that its users may log in from; left out, all. A user may have a list of his own, inside
+	// this one.
+	AllowFrom []string `yaml:"allow_from" or:"text" eg:"[192.0.2.0/24, '2001:db8::/32']"`
+	// DenyFrom are networks that its users may not log in from, whatever allow_from says.
+	DenyFrom []string `yaml:"deny_from" or:"text" eg:"[192.0.2.66]"`
+	// UserCA is a file with the OpenSSH public keys of certificate authorities, one a line: a user certificate that one of them
+	// signed counts as a public key of each login that is among its principals.
+	UserCA string `yaml:"user_ca" eg:"./acme-users.pub"`
+	// Passwords: what the passwords of its users must be like, how long they are good, and how many wrong ones lock.
+	Passwords Passwords `yaml:"passwords"`
 	// Say: what the customer is told on the channel's stderr; refusals only, or a line on acceptance too (all).
 	Say string `yaml:"say" default:"refusals" one:"refusals all"`
+}
+
+// Passwords is what is asked of the passwords of an account's users. The ten thousand commonest, and the login itself, are
+// refused whatever the rule.
+type Passwords struct {
+	// Rule: long, at least 12 characters; classic, at least 8, of them 2 digits and 2 letters.
+	Rule string `yaml:"rule" default:"long" one:"long classic"`
+	// Expire is how long a password is good: after that it must be changed at the next login. 0d is for ever.
+	Expire time.Duration `yaml:"expire" default:"0d" eg:"90d"`
+	// LockAfter is how many wrong passwords or codes in a row lock a user until `sealgate user unlock`; 0 is never. The
+	// pauses that grow with each wrong one are there anyway.
+	LockAfter int `yaml:"lock_after" default:"50" min:"0"`
 }
 
 // Duplicates is how far back the same bytes or the same business (message id and payer; sender, date, count and sum)

@@ -33,6 +33,7 @@ func TestDefaults(t *testing.T) {
 	c.Warnings = nil // of this machine's disks
 	partial := []string{"*.filepart", "*.part", "*.tmp", "*.partial", ".in.*"}
 	month := Duplicates{Window: 30 * 24 * time.Hour}
+	passwords := Passwords{Rule: "long", LockAfter: 50}
 	want := &Config{File: "sealgate.yaml", Files: []string{"sealgate.yaml"}, DataDir: filepath.Join(dir, "data"),
 		UnlockKeyFile: filepath.Join(dir, "unlock.key"), DiskFloor: 1 << 30, Log: "text",
 		RemotesAtOnce: 8,
@@ -42,9 +43,9 @@ func TestDefaults(t *testing.T) {
 				Memory: 512 << 20, MemoryPerAccount: 128 << 20, MemoryPerAddress: 128 << 20}},
 		Accounts: []*Account{
 			{ID: "acme", Name: "acme", AfterIndexing: "delete", MaxFileSize: 512 << 20, Duplicates: month,
-				Linger: 10 * time.Minute, PartialNames: partial, Say: "refusals"},
+				Linger: 10 * time.Minute, PartialNames: partial, Passwords: passwords, Say: "refusals"},
 			{ID: "Beta", Name: "Beta", AfterIndexing: "seal", Certificate: filepath.Join(dir, "acme.crt"),
-				MaxFileSize: 512 << 20, Duplicates: month, Linger: 10 * time.Minute, PartialNames: partial, Say: "refusals",
+				MaxFileSize: 512 << 20, Duplicates: month, Linger: 10 * time.Minute, PartialNames: partial, Passwords: passwords, Say: "refusals",
 				Policy: Policy{"empty": "accept", "duplicate-content": "reject"}},
 		}}
 	if d := cmp.Diff(want, c); d != "" {

@@ -30,6 +30,8 @@ type Examine struct {
 	UnlockKey func(path string) error
 	// SealKey looks at bgc_seal_key_file.
 	SealKey func(path string) error
+	// UserCA looks at user_ca.
+	UserCA func(path string) error
 	// HostKey looks at one of host_keys.
 	HostKey func(path string) (warning string, err error)
 }

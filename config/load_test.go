@@ -45,6 +45,7 @@ func newHouse(t testing.TB) string {
 		{"host_second", host, 0o400}, {"garbage.crt", "not a certificate\n", 0o644}, {"afile", "", 0o644},
 		{"acme.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o600}, {"world.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o644},
 		{"garbage.sealkey", "MARKER 1234\n", 0o600},
+		{"users.pub", "ssh-ed25519 AAAA ca\n", 0o644}, {"writable.pub", "ssh-ed25519 AAAA ca\n", 0o664}, {"garbage.pub", "none\n", 0o644},
 		{"acme.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"acme.access.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"soon.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 10*24*time.Hour+time.Hour), 0o644},
@@ -130,6 +131,13 @@ func examine() Examine {
 				return errors.New("not a seal key: 32 hexadecimal digits and nothing else")
 			}
 			return nil
+		},
+		UserCA: func(path string) error {
+			text, err := os.ReadFile(path)
+			if err == nil && !strings.HasPrefix(string(text), "ssh-") {
+				err = errors.New("line 1 is not an OpenSSH public key")
+			}
+			return err
 		},
 		HostKey: func(path string) (string, error) {
 			text, err := os.ReadFile(path)

@@ -55,6 +55,7 @@ type section struct {
 func sections() []section {
 	return []section{{"", configType}, {"sftp", reflect.TypeFor[SFTP]()}, {"sftp.limits", reflect.TypeFor[Limits]()},
 		{"accounts", accountType}, {"accounts[].duplicates", reflect.TypeFor[Duplicates]()},
+		{"accounts[].passwords", reflect.TypeFor[Passwords]()},
 		{"accounts[].remotes", reflect.TypeFor[Remote]()}, {"accounts[].remotes[].trust", reflect.TypeFor[Trust]()},
 		{"accounts[].remotes[].fetch", reflect.TypeFor[Fetch]()}, {"accounts[].remotes[].send", reflect.TypeFor[Send]()},
 		{"accounts[].expect, accounts[].remotes[].expect", reflect.TypeFor[Expect]()}}
