@@ -40,6 +40,7 @@ var keys = map[string][]string{
 	"crypto/rsa":                      {"vault"},
 	"golang.org/x/crypto/argon2":      {"vault"},
 	"github.com/spf13/cobra":          {"cmd/sealgate"},
+	"rsc.io/qr":                       {"cmd/sealgate"},
 	"flag":                            {"cmd/sealgate"},
 	"log":                             {},
 	"os/exec":                         {},

@@ -11,6 +11,7 @@ import (
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
+	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -24,6 +25,8 @@ type account struct {
 	recovery    *vault.Certificate // nil if the account has none
 	seal        *vault.Seal        // nil without a certificate
 	sealKey     *formats.SealKey   // of Bankgirot's seals; nil if the account has none
+	userCA      [][]byte           // authorities whose user certificates count as keys, in wire form
+	reach       reach              // from where its users may log in
 	small       int                // up to this size a file's sealed copy fits into the index
 }
 
@@ -61,6 +64,13 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 		}
 		a.sealKey = &key
 	}
+	if c.UserCA != "" {
+		var err error
+		if a.userCA, err = transport.ReadAuthorities(c.UserCA); err != nil {
+			return nil, err
+		}
+	}
+	a.reach = newReach(c.AllowFrom, c.DenyFrom)
 	if a.index != nil {
 		return a, nil
 	}

@@ -7,256 +7,265 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/transport"
-	"github.com/sealgate/sealgate/vault"
 )
 
-// Bounds of logins. A password hash takes 19 MiB and 30 ms on purpose, so few run at once and few wait: a flood of
-// logins must not starve uploads.
-const (
-	hashesAtOnce   = 2
-	hashesWaiting  = 64
-	triesOfUser    = 10 // wrong ones before a user is locked
-	triesOfAddress = 30 // ... before an address is
-	firstLock      = time.Minute
-	longestLock    = 15 * time.Minute
-	talliesKept    = 10_000
-	touchEvery     = time.Minute // how exact "last login" is
-)
+// touchEvery is how exact "last login" is.
+const touchEvery = time.Minute
 
 // errNo is all that a client learns of a refused login.
 var errNo = errors.New("login refused")
 
-// Admit turns a login into a guest. An unknown login costs as much as a wrong password, and is told the same.
+// visit is one step of a login, with what is known of the one who takes it.
+type visit struct {
+	transport.LoginTry
+	user    *indexer.User // nil: there is none of this name
+	account *account      // nil: there is none, or no user
+	methods methods
+	who     string // whose wrong guesses these are; "" for a key, which cannot be guessed
+	where   string
+}
+
+// Admit takes one step of a login: it gives a guest, or *transport.More when the step was right and another is wanted. An
+// unknown login costs as much as a wrong password, and is told the same; so is a user whom an operator must unlock.
 func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.Guest, error) {
 	blind := g.unlock.Blind(try.Login)
-	who, where := "user:"+string(blind[:]), "addr:"+network(try.Addr).String()
-	if try.PublicKey != nil {
-		who = "" // a signature cannot be guessed: a lock on it would only let strangers keep a customer out
+	v := &visit{LoginTry: try, where: "addr:" + network(try.Addr).String()}
+	switch {
+	case try.PublicKey != nil: // a lock on it would only let strangers keep a customer out
+	case try.So.Key: // ... and so would one on what is asked after it, were the strangers' guesses counted with these
+		v.who = "after:" + string(blind[:])
+	default:
+		v.who = "user:" + string(blind[:])
 	}
-	if until := g.logins.locked(who, where); !until.IsZero() {
-		g.refused(try, nil, "locked", 0, until)
+	if until := g.logins.locked(v.who, v.outside(), v.where); !until.IsZero() {
+		g.refused(v, "locked", 0, until)
 		return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
 			"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
 	}
-	user, err := g.registry.UserByBlind(ctx, blind)
-	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+	var err error
+	if v.user, err = g.registry.UserByBlind(ctx, blind); err != nil && !errors.Is(err, indexer.ErrNotFound) {
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
 		return transport.Guest{}, errNo
 	}
-	good, why := false, "wrong-password"
-	if try.PublicKey != nil {
-		good = user != nil && hasKey(user, try.PublicKey)
-	} else {
-		if good, err = g.checkPassword(ctx, user, try.Password); err != nil {
-			g.refused(try, user, "busy", 0, time.Time{})
-			return transport.Guest{}, errNo
-		}
+	if v.user != nil {
+		v.account, v.methods = g.account(v.user.Account), methodsOf(v.user)
 	}
 	switch {
-	case good && g.account(user.Account) == nil:
-		g.refused(try, user, "no-account", 0, time.Time{})
-		return transport.Guest{}, errNo
-	case good && try.PublicKey != nil && !try.Proven:
-		return transport.Guest{Account: user.Account, User: user.ID, Addr: try.Addr}, nil
-	case good:
-		g.logins.forget(who) // nobody's with a key: a robot must not wash away the guesses at its owner's password
-		g.touch(ctx, user)
-		g.log.Debug("login", "account", user.Account, "door", try.Door, "user", user.ID, "addr", try.Addr)
-		return transport.Guest{Account: user.Account, User: user.ID, Addr: try.Addr}, nil
 	case try.PublicKey != nil:
-		// Clients offer every key they have before the right one: a key that is not known is no guess, and says nothing
-		// about whether there is such a login.
+		return g.admitKey(ctx, v)
+	case try.Ask == transport.AskNewPassword:
+		return g.admitNewPassword(ctx, v)
+	}
+	return g.admitSecret(ctx, v)
+}
+
+// admitKey looks at a public key or a user certificate. Clients offer every key they have before the right one: a key that
+// is not known is no guess, and says nothing about whether there is such a login.
+func (g *Gateway) admitKey(ctx context.Context, v *visit) (transport.Guest, error) {
+	if v.user == nil || !v.methods.key.open {
 		return transport.Guest{}, errNo
 	}
-	id := "" // also for an unknown login the registry is asked, so that it takes as long
-	if user == nil {
-		why = "unknown-user"
-	} else {
-		id = user.ID
+	if !hasKey(v.user.PublicKeys, v.PublicKey) && (v.account == nil || !hasKey(v.account.userCA, v.Authority)) {
+		return transport.Guest{}, errNo
 	}
-	if err := g.registry.Refused(ctx, id, g.now()); err != nil && user != nil {
-		g.log.Error("refused login not noted", "user", id, "err", err)
+	if why := v.barred(); why != "" {
+		g.refused(v, why, 0, time.Time{})
+		return transport.Guest{}, errNo
 	}
-	tries, until := g.logins.wrong(who, where)
-	g.refused(try, user, why, tries, until)
+	if !v.Proven {
+		return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
+	}
+	return g.goOn(ctx, v, transport.Progress{User: v.user.ID, Key: true})
+}
+
+// admitSecret looks at a password or a code. Whoever it is and whatever is wrong, a password is hashed, a row of the
+// registry is looked for and written, and the try is counted.
+func (g *Gateway) admitSecret(ctx context.Context, v *visit) (transport.Guest, error) {
+	why := v.barred()
+	switch {
+	case why != "":
+	case !v.expects(v.Ask):
+		why = "not-this-way" // by a method that this user has not, or out of turn
+	case !v.user.LockedAt.IsZero():
+		why = "user-locked"
+	}
+	so, wrong := v.So, "wrong-code"
+	var good bool
+	var err error
+	if v.Ask == transport.AskPassword {
+		good, err = g.checkPassword(ctx, v.user, v.Password)
+		so.Password, wrong = true, "wrong-password"
+	} else if why == "" {
+		good, err = g.useCode(ctx, v.user, v.Code)
+		so.Code = true
+	}
+	if err != nil {
+		g.refused(v, "busy", 0, time.Time{})
+		return transport.Guest{}, errNo
+	}
+	if why == "" && good {
+		so.User = v.user.ID
+		return g.goOn(ctx, v, so)
+	}
+	guess := why == "" // only one that could have come in counts towards a lock that an operator must lift
+	if guess {
+		why = wrong
+	}
+	g.wrong(ctx, v, why, guess)
 	return transport.Guest{}, errNo
 }
 
-// checkPassword hashes once whoever it is. An error means that too many wait already.
-func (g *Gateway) checkPassword(ctx context.Context, user *indexer.User, password []byte) (bool, error) {
-	leave, err := g.logins.enter(ctx)
-	if err != nil {
-		return false, err
+// goOn lets somebody in who has proven enough, or asks for the rest.
+func (g *Gateway) goOn(ctx context.Context, v *visit, so transport.Progress) (transport.Guest, error) {
+	if ask, more := v.methods.next(so); more {
+		return transport.Guest{}, &transport.More{Ask: ask, So: so}
 	}
-	defer leave()
-	hash := vault.DummyHash
-	known := user != nil && user.PasswordHash != ""
-	if known {
-		hash = user.PasswordHash
+	if so.Password && g.stale(v) {
+		say := "your password is too old and must be changed."
+		if v.user.OneTime {
+			say = "your password was made for one login and must be changed."
+		}
+		return transport.Guest{}, &transport.More{Ask: transport.AskNewPassword, So: so, Say: say}
 	}
-	ok, err := vault.CheckPassword(hash, password)
-	return ok && known, err
+	return g.letIn(ctx, v, so)
 }
 
-func hasKey(user *indexer.User, offered []byte) bool {
+// letIn is the end of a login that went well.
+func (g *Gateway) letIn(ctx context.Context, v *visit, so transport.Progress) (transport.Guest, error) {
+	g.logins.forget(v.who) // nobody's with a key: a robot must not wash away the guesses at its owner's password
+	g.touch(ctx, v.user, so.Password || so.Code)
+	g.log.Debug("login", "account", v.user.Account, "door", v.Door, "user", v.user.ID, "addr", v.Addr)
+	return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
+}
+
+// wrong counts a wrong guess and writes it down. Also for an unknown login the registry is asked, so that it takes as long.
+func (g *Gateway) wrong(ctx context.Context, v *visit, why string, guess bool) {
+	id, lockAfter, who := "", 0, v.who
+	if v.user != nil {
+		id = v.user.ID
+	}
+	if v.account != nil {
+		lockAfter = v.account.Passwords.LockAfter
+	}
+	if why == "not-allowed" {
+		who = v.outside() // strangers from networks that are kept out anyway do not lock anybody out in his own
+	}
+	locked, err := g.registry.Refused(ctx, id, g.now(), guess, lockAfter)
+	if err != nil && v.user != nil {
+		g.log.Error("refused login not noted", "user", id, "err", err)
+	}
+	tries, until := g.logins.wrong(who, v.where)
+	g.refused(v, why, tries, until)
+	if locked {
+		g.log.Warn("user locked", "account", v.user.Account, "user", id, "tries", lockAfter)
+		if _, err := v.account.index.Note(ctx, "user-locked", "", "sealgate", id); err != nil {
+			g.log.Error("ledger", "account", v.user.Account, "err", err)
+		}
+	}
+}
+
+// outside is the tally of guesses at a user from a network that he may not come from.
+func (v *visit) outside() string {
+	if v.who == "" {
+		return ""
+	}
+	return v.who + " " + v.where
+}
+
+// barred says why nobody could come in this way, whatever he proves; "" if somebody could.
+func (v *visit) barred() string {
+	switch {
+	case v.user == nil:
+		return "unknown-user"
+	case v.account == nil:
+		return "no-account"
+	case !v.account.reach.admits(v.Addr), !reachOf(v.user).admits(v.Addr):
+		return "not-allowed"
+	case v.So.User != "" && v.So.User != v.user.ID:
+		return "not-this-way"
+	}
+	return ""
+}
+
+// Welcome says whether any account lets somebody in from an address.
+func (g *Gateway) Welcome(addr netip.Addr) bool {
+	accounts := *g.accounts.Load()
+	for _, a := range accounts {
+		if a.reach.admits(addr) {
+			return true
+		}
+	}
+	return len(accounts) == 0
+}
+
+// reach is from where one may log in.
+type reach struct{ allow, deny []netip.Prefix }
+
+// newReach reads lists of networks that were checked when they were written.
+func newReach(allow, deny []string) (r reach) {
+	parse := func(list []string) (out []netip.Prefix) {
+		for _, s := range list {
+			prefix, err := config.ParseNetwork(s)
+			if err != nil { // of a later version, or damaged: what is not understood admits nobody, and bars everybody
+				prefix = netip.Prefix{}
+			}
+			out = append(out, prefix)
+		}
+		return out
+	}
+	return reach{parse(allow), parse(deny)}
+}
+
+func reachOf(u *indexer.User) reach { return newReach(u.AllowFrom, u.DenyFrom) }
+
+func (r reach) admits(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	in := func(p netip.Prefix) bool { return p.Contains(addr) }
+	barred := slices.ContainsFunc(r.deny, func(p netip.Prefix) bool { return !p.IsValid() || in(p) })
+	return !barred && (len(r.allow) == 0 || slices.ContainsFunc(r.allow, in))
+}
+
+func hasKey(keys [][]byte, offered []byte) bool {
 	found := 0
-	for _, key := range user.PublicKeys {
+	for _, key := range keys {
 		found |= subtle.ConstantTimeCompare(key, offered)
 	}
 	return found == 1 && len(offered) > 0
 }
 
-// touch notes the time of a login, at most once in touchEvery: each note is a flush to disk.
-func (g *Gateway) touch(ctx context.Context, user *indexer.User) {
+// touch notes the time of a login, at most once in touchEvery, since each note is a write, and ends the count of wrong
+// guesses if what they guessed at was given.
+func (g *Gateway) touch(ctx context.Context, user *indexer.User, guessed bool) {
 	now := g.now()
-	if now.Sub(user.LastLogin) < touchEvery {
+	if now.Sub(user.LastLogin) < touchEvery && (user.Failures == 0 || !guessed) {
 		return
 	}
-	if err := g.registry.Touch(ctx, user.ID, now); err != nil {
+	if err := g.registry.Touch(ctx, user.ID, now, guessed); err != nil {
 		g.log.Error("last login not noted", "user", user.ID, "err", err)
 	}
 }
 
 // refused writes the operator's line. The name that was typed is never in it: people type passwords there.
-func (g *Gateway) refused(try transport.LoginTry, user *indexer.User, why string, tries int, until time.Time) {
+func (g *Gateway) refused(v *visit, why string, tries int, until time.Time) {
 	var args []any
-	if user != nil {
-		args = append(args, "account", user.Account)
+	if v.user != nil {
+		args = append(args, "account", v.user.Account, "user", v.user.ID)
 	}
-	if user != nil {
-		args = append(args, "user", user.ID)
-	}
-	args = append(args, "door", try.Door, "addr", try.Addr, "why", why)
+	args = append(args, "door", v.Door, "addr", v.Addr, "why", why)
 	if tries > 0 {
 		args = append(args, "tries", tries)
 	}
 	if !until.IsZero() {
 		args = append(args, "locked", until.Sub(g.now()).Round(time.Second))
 	}
-	client, _, _ := strings.Cut(strings.TrimPrefix(plain(try.Client), "SSH-2.0-"), " ")
+	client, _, _ := strings.Cut(strings.TrimPrefix(plain(v.Client), "SSH-2.0-"), " ")
 	args = append(args, slog.String("client", client[:min(len(client), 60)]))
 	g.log.Warn("login refused", args...)
-}
-
-// network is what one sender is taken to own: an IPv4 address, an IPv6 /64.
-func network(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap()
-	if addr.Is6() {
-		if prefix, err := addr.Prefix(64); err == nil {
-			return prefix.Addr()
-		}
-	}
-	return addr
-}
-
-// logins counts wrong logins by user and by address, and bounds the password hashes.
-type logins struct {
-	mu      sync.Mutex
-	tallies map[string]*tally
-	now     func() time.Time
-	slots   chan struct{}
-	queue   chan struct{}
-}
-
-type tally struct {
-	wrong int
-	last  time.Time
-	until time.Time // locked until then
-}
-
-func (l *logins) init(now func() time.Time) {
-	l.tallies, l.now = map[string]*tally{}, now
-	l.slots, l.queue = make(chan struct{}, hashesAtOnce), make(chan struct{}, hashesWaiting)
-}
-
-// enter waits for one of the few places at the hash. The caller must call leave.
-func (l *logins) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case l.queue <- struct{}{}:
-	default:
-		return nil, errNo
-	}
-	defer func() { <-l.queue }()
-	select {
-	case l.slots <- struct{}{}:
-		return func() { <-l.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// locked gives the time until which any of the keys is locked; zero if none is.
-func (l *logins) locked(keys ...string) (until time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	for _, key := range keys {
-		if t := l.tallies[key]; t != nil && t.until.After(now) && t.until.After(until) {
-			until = t.until
-		}
-	}
-	return until
-}
-
-// wrong counts a wrong login of a user (who may be empty) from an address, and says how many tries that makes and until when it locks.
-func (l *logins) wrong(who, where string) (tries int, until time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	tries, until = l.count(where, triesOfAddress)
-	if who != "" {
-		ofUser, also := l.count(who, triesOfUser)
-		if tries = ofUser; also.After(until) {
-			until = also
-		}
-	}
-	return tries, until
-}
-
-func (l *logins) count(key string, most int) (int, time.Time) {
-	now := l.now()
-	t := l.tallies[key]
-	if t == nil || now.Sub(t.last) > 2*longestLock {
-		l.makeRoom()
-		t = &tally{}
-		l.tallies[key] = t
-	}
-	t.wrong++
-	t.last = now
-	if over := t.wrong - most; over >= 0 {
-		t.until = now.Add(min(longestLock, firstLock<<min(over, 4)))
-	}
-	return t.wrong, t.until
-}
-
-// makeRoom keeps the table bounded: whoever floods it with names pushes out the oldest, never the newest.
-func (l *logins) makeRoom() {
-	if len(l.tallies) < talliesKept {
-		return
-	}
-	cut := l.now().Add(-longestLock)
-	oldest, at := "", time.Time{}
-	for key, t := range l.tallies {
-		if t.last.Before(cut) {
-			delete(l.tallies, key)
-		} else if oldest == "" || t.last.Before(at) {
-			oldest, at = key, t.last
-		}
-	}
-	if len(l.tallies) >= talliesKept {
-		delete(l.tallies, oldest)
-	}
-}
-
-// forget clears a user's wrong logins after a right one. The address keeps its count: one right login must not wash
-// away the guesses at others.
-func (l *logins) forget(who string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.tallies, who)
 }

@@ -117,7 +117,7 @@ func TestStrangersCannotLockAKeyOut(t *testing.T) {
 	must(t, err)
 	_, err = h.AddUser(t.Context(), NewUser{Account: "acme", Login: "robot", PublicKey: string(line)}, "uid:0")
 	must(t, err)
-	_, err = h.AddUser(t.Context(), NewUser{Account: "acme", Login: "both", PublicKey: string(line), Password: "swordfish-9"}, "uid:0")
+	_, err = h.AddUser(t.Context(), NewUser{Account: "acme", Login: "both", PublicKey: string(line), Password: "swordfish-and-chips"}, "uid:0")
 	must(t, err)
 	wire, _, err := transport.ParsePublicKey(line)
 	must(t, err)

@@ -135,6 +135,26 @@ func (c *Client) AddUser(ctx context.Context, n NewUser) (UserLine, error) {
 	return first(ask[UserLine](ctx, c, "/users/add", n))
 }
 
+// SetPassword gives a user another password.
+func (c *Client) SetPassword(ctx context.Context, change PasswordChange) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/password", change))
+}
+
+// SetFactor gives a user a second factor, or takes it away.
+func (c *Client) SetFactor(ctx context.Context, change FactorChange) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/factor", change))
+}
+
+// ChangeUser changes how a user logs in.
+func (c *Client) ChangeUser(ctx context.Context, change UserChange) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/change", change))
+}
+
+// UnlockUser lifts a user's lock.
+func (c *Client) UnlockUser(ctx context.Context, account, login string) (UserLine, error) {
+	return first(ask[UserLine](ctx, c, "/users/unlock", NewUser{Account: account, Login: login}))
+}
+
 // RemoveUser takes a login away.
 func (c *Client) RemoveUser(ctx context.Context, account, login string) (UserLine, error) {
 	return first(ask[UserLine](ctx, c, "/users/remove", NewUser{Account: account, Login: login}))

@@ -56,6 +56,18 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /users/add", one(func(ctx context.Context, who string, n NewUser) (UserLine, error) {
 		return g.AddUser(ctx, n, who)
 	}))
+	mux.Handle("POST /users/password", one(func(ctx context.Context, who string, c PasswordChange) (UserLine, error) {
+		return g.SetPassword(ctx, c, who)
+	}))
+	mux.Handle("POST /users/factor", one(func(ctx context.Context, who string, c FactorChange) (UserLine, error) {
+		return g.SetFactor(ctx, c, who)
+	}))
+	mux.Handle("POST /users/change", one(func(ctx context.Context, who string, c UserChange) (UserLine, error) {
+		return g.ChangeUser(ctx, c, who)
+	}))
+	mux.Handle("POST /users/unlock", one(func(ctx context.Context, who string, n NewUser) (UserLine, error) {
+		return g.Unlock(ctx, n.Account, n.Login, who)
+	}))
 	mux.Handle("POST /users/remove", one(func(ctx context.Context, who string, n NewUser) (UserLine, error) {
 		return g.RemoveUser(ctx, n.Account, n.Login, who)
 	}))

@@ -308,6 +308,7 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
 		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
+		UserCA:    func(path string) error { _, err := transport.ReadAuthorities(path); return err },
 		HostKey:   func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})
 }

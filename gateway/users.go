@@ -18,54 +18,67 @@ type NewUser struct {
 	Account   string
 	Login     string
 	Password  string
-	PublicKey string // a line of authorized_keys
+	PublicKey string   // a line of authorized_keys
+	Methods   string   // "key,password+totp"; "" by whatever is given
+	AllowFrom []string // networks; none: all that the account allows
+	DenyFrom  []string
 }
 
 // UserLine is a user as operators see it: the login's name is kept nowhere.
 type UserLine struct {
-	ID          string `json:"id"`
-	Account     string `json:"account"`
-	Password    bool   `json:"password"`
-	Keys        int    `json:"keys"`
-	CreatedAt   string `json:"created_at"`
-	LastLogin   string `json:"last_login,omitempty"`
-	LastRefusal string `json:"last_refusal,omitempty"`
-	LockedUntil string `json:"locked_until,omitempty"`
-	NewPassword string `json:"new_password,omitempty"` // told once, when it was made
+	ID           string   `json:"id"`
+	Account      string   `json:"account"`
+	Login        string   `json:"login"` // how: "key", "password+totp" ...
+	Password     bool     `json:"password"`
+	Keys         int      `json:"keys"`
+	SecondFactor bool     `json:"second_factor,omitempty"`
+	OneTime      bool     `json:"one_time,omitempty"` // the password must be changed at the next login
+	AllowFrom    []string `json:"allow_from,omitempty"`
+	DenyFrom     []string `json:"deny_from,omitempty"`
+	CreatedAt    string   `json:"created_at"`
+	LastLogin    string   `json:"last_login,omitempty"`
+	LastRefusal  string   `json:"last_refusal,omitempty"`
+	LockedUntil  string   `json:"locked_until,omitempty"` // a pause, which ends by itself
+	LockedAt     string   `json:"locked_at,omitempty"`    // by too many wrong guesses, until `sealgate user unlock`
+	NewPassword  string   `json:"new_password,omitempty"` // told once, when it was made
+	NewFactor    *Factor  `json:"new_factor,omitempty"`   // told once, when it was made
+}
+
+// Factor is a second factor, for its owner's app, and his recovery codes.
+type Factor struct {
+	URI    string   `json:"uri"`
+	Secret string   `json:"secret"`
+	Codes  []string `json:"codes"`
 }
 
 // AddUser makes a login of an account.
 func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine, error) {
-	accounts, err := g.asked(n.Account)
+	a, err := g.askedOne(n.Account)
 	if err != nil {
 		return UserLine{}, err
 	}
 	if err := checkLogin(n.Login); err != nil {
 		return UserLine{}, err
 	}
-	user := &indexer.User{Account: n.Account, Blind: g.unlock.Blind(n.Login), CreatedAt: g.now()}
-	made := ""
-	if n.Password == "" && n.PublicKey == "" {
-		made = vault.NewPassword()
-		n.Password = made
-	}
-	if n.Password != "" {
-		if user.PasswordHash, err = vault.HashPassword([]byte(n.Password)); err != nil {
-			return UserLine{}, err
-		}
-	}
-	if n.PublicKey != "" {
-		key, _, err := transport.ParsePublicKey([]byte(n.PublicKey))
-		if err != nil {
-			return UserLine{}, &No{Text: err.Error()}
-		}
-		user.PublicKeys = [][]byte{key}
+	user := &indexer.User{Account: n.Account, Blind: g.unlock.Blind(n.Login), CreatedAt: g.now(), AllowFrom: n.AllowFrom, DenyFrom: n.DenyFrom}
+	if err := checkNetworks(n.AllowFrom, n.DenyFrom); err != nil {
+		return UserLine{}, err
 	}
 	if _, err := g.registry.UserByBlind(ctx, user.Blind); err == nil {
 		return UserLine{}, &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
 	}
+	made, err := n.equip(user, a)
+	if err != nil {
+		return UserLine{}, err
+	}
+	var factor *Factor
 	for {
 		user.ID = "u" + rand.Text()[:5]
+		if methodsOf(user).asks("totp") { // it is sealed to the id
+			if factor, err = g.newFactor(user, a, n.Login); err != nil {
+				return UserLine{}, err
+			}
+		}
 		if err = g.registry.AddUser(ctx, user); !errors.Is(err, indexer.ErrExists) {
 			break
 		}
@@ -73,12 +86,60 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if err != nil {
 		return UserLine{}, err
 	}
-	if _, err := accounts[0].index.Note(ctx, "user-added", "", who, user.ID); err != nil {
+	if _, err := a.index.Note(ctx, "user-added", "", who, user.ID); err != nil {
 		return UserLine{}, errors.Join(err, g.registry.RemoveUser(ctx, user.ID))
 	}
 	line := g.userLine(user)
-	line.NewPassword = made
+	line.NewPassword, line.NewFactor = made, factor
 	return line, nil
+}
+
+// equip gives a new user the password, key and methods that were asked for, and a password of ours where one is missing.
+func (n *NewUser) equip(user *indexer.User, a *account) (made string, err error) {
+	m := methods{key: way{open: n.PublicKey != ""}, password: way{open: n.Password != "" || n.PublicKey == ""}}
+	if n.Methods != "" {
+		if m, err = parseMethods(n.Methods); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case m.key.open && n.PublicKey == "" && len(a.userCA) == 0:
+		return "", &No{Text: "a login by key needs a public key", Hint: "--public-key FILE, or a user_ca for the account"}
+	case !m.key.open && n.PublicKey != "":
+		return "", &No{Text: m.String() + " takes no public key", Hint: "--login " + methodsHint}
+	case !m.asks("password") && n.Password != "":
+		return "", &No{Text: m.String() + " takes no password", Hint: "--login " + methodsHint}
+	}
+	user.Methods = m.String()
+	if m.asks("password") {
+		if n.Password == "" {
+			made = vault.NewPassword()
+			n.Password = made
+		}
+		if err := setPassword(user, a, n.Login, n.Password, user.CreatedAt); err != nil {
+			return "", err
+		}
+	}
+	if n.PublicKey != "" {
+		key, _, err := transport.ParsePublicKey([]byte(n.PublicKey))
+		if err != nil {
+			return "", &No{Text: err.Error()}
+		}
+		user.PublicKeys = [][]byte{key}
+	}
+	return made, nil
+}
+
+// askedOne is the account that a question names.
+func (g *Gateway) askedOne(id string) (*account, error) {
+	accounts, err := g.asked(id)
+	if err == nil && (id == "" || len(accounts) != 1) {
+		err = &No{Text: "name the account"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return accounts[0], nil
 }
 
 func checkLogin(login string) error {
@@ -149,14 +210,23 @@ func (g *Gateway) Users(ctx context.Context, account string) ([]UserLine, error)
 }
 
 func (g *Gateway) userLine(u *indexer.User) UserLine {
-	line := UserLine{ID: u.ID, Account: u.Account, Password: u.PasswordHash != "", Keys: len(u.PublicKeys), CreatedAt: utc(u.CreatedAt)}
+	line := UserLine{ID: u.ID, Account: u.Account, Login: methodsOf(u).String(), Password: u.PasswordHash != "", Keys: len(u.PublicKeys),
+		SecondFactor: len(u.SecondFactor) > 0, OneTime: u.OneTime, AllowFrom: u.AllowFrom, DenyFrom: u.DenyFrom, CreatedAt: utc(u.CreatedAt)}
 	for _, t := range []struct {
 		at   time.Time
 		into *string
-	}{{u.LastLogin, &line.LastLogin}, {u.LastRefusal, &line.LastRefusal}, {g.logins.locked("user:" + string(u.Blind[:])), &line.LockedUntil}} {
+	}{
+		{u.LastLogin, &line.LastLogin}, {u.LastRefusal, &line.LastRefusal}, {u.LockedAt, &line.LockedAt},
+		{g.logins.locked(talliesOf(u)...), &line.LockedUntil},
+	} {
 		if !t.at.IsZero() {
 			*t.into = utc(t.at)
 		}
 	}
 	return line
+}
+
+// talliesOf are under what a user's wrong guesses are counted.
+func talliesOf(u *indexer.User) []string {
+	return []string{"user:" + string(u.Blind[:]), "after:" + string(u.Blind[:])}
 }

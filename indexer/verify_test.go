@@ -171,19 +171,18 @@ func TestRegistry(t *testing.T) {
 	check(g.AddUser(ctx, &User{ID: "u1", Account: "acme", Blind: [32]byte{2}}), ErrExists)
 	check(g.AddUser(ctx, &User{ID: "u2", Account: "acme", Blind: [32]byte{1}}), ErrExists)
 	check(g.AddUser(ctx, &User{ID: "u3", Account: "beta", Blind: [32]byte{3}, CreatedAt: epoch}), nil)
-	check(g.Touch(ctx, "u1", epoch.Add(time.Hour)), nil)
-	check(g.Refused(ctx, "u1", epoch.Add(time.Minute)), nil)
-	check(g.Touch(ctx, "u9", epoch), ErrNotFound)
+	check(g.Touch(ctx, "u1", epoch.Add(time.Hour), false), nil)
+	_, err := g.Refused(ctx, "u1", epoch.Add(time.Minute), false, 0)
+	check(err, nil)
+	check(g.Touch(ctx, "u9", epoch, true), ErrNotFound)
 	g.Close()
 	g = open()
 	u, err := g.UserByBlind(ctx, [32]byte{1})
-	check(err, nil)
-	if len(u.PublicKeys) != 3 || string(u.PublicKeys[0]) != "\x01\x02\x03" || u.PasswordHash != want.PasswordHash ||
+	if check(err, nil); len(u.PublicKeys) != 3 || string(u.PublicKeys[0]) != "\x01\x02\x03" || u.PasswordHash != want.PasswordHash ||
 		!u.CreatedAt.Equal(epoch) || !u.LastLogin.Equal(epoch.Add(time.Hour)) || !u.LastRefusal.Equal(epoch.Add(time.Minute)) {
 		t.Errorf("user %+v", u)
 	}
-	u.PublicKeys, u.PasswordHash = nil, ""
-	check(g.UpdateUser(ctx, u), nil)
+	check(g.ChangeUser(ctx, "u1", func(u *User) error { u.PublicKeys, u.PasswordHash = nil, ""; return nil }), nil)
 	if u, _ = g.UserByBlind(ctx, [32]byte{1}); u == nil || u.PublicKeys != nil || u.PasswordHash != "" {
 		t.Errorf("user %+v", u)
 	}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -72,60 +71,4 @@ func newServerConfig(cfg config.SFTP) (*ssh.ServerConfig, error) {
 		return nil, errors.New("sftp: no host key; name one in sftp.host_keys")
 	}
 	return server, nil
-}
-
-// guestKey is where a login's outcome travels in ssh.Permissions. Nothing else carries it: what a callback leaves behind
-// elsewhere may belong to a key that was only offered (CVE-2024-45337).
-type guestKey struct{}
-
-// longestLogin bounds a login's name before it is looked up.
-const longestLogin = 255
-
-var errLogin = errors.New("not let in")
-
-// serverConfig is the shared configuration with the callbacks of one connection, which need its context and address.
-func (s *SFTP) serverConfig(ctx context.Context, c *connection) *ssh.ServerConfig {
-	server := *s.server
-	warned := false // a lock-out is said once a connection, not once for each key of an agent
-	admit := func(meta ssh.ConnMetadata, try LoginTry) (*ssh.Permissions, error) {
-		if len(meta.User()) > longestLogin {
-			return nil, errLogin
-		}
-		try.Door, try.Login, try.Addr = "sftp", meta.User(), c.addr
-		try.Client = string(meta.ClientVersion())
-		guest, err := s.house.Admit(ctx, try)
-		var refusal *Refusal
-		if errors.As(err, &refusal) && !warned {
-			warned = true
-			return nil, &ssh.BannerError{Err: errLogin, Message: "sealgate: " + oneLine(refusal.Sentence) + "\r\n"}
-		}
-		if err != nil {
-			return nil, errLogin
-		}
-		return &ssh.Permissions{ExtraData: map[any]any{guestKey{}: guest}}, nil
-	}
-	server.PasswordCallback = func(meta ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-		return admit(meta, LoginTry{Password: password})
-	}
-	// Some clients offer nothing but this, and mean a password.
-	server.KeyboardInteractiveCallback = func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-		answers, err := ask("", "", []string{"Password: "}, []bool{false})
-		if err != nil || len(answers) != 1 {
-			return nil, errLogin
-		}
-		return admit(meta, LoginTry{Password: []byte(answers[0])})
-	}
-	server.PublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if _, certificate := key.(*ssh.Certificate); certificate {
-			return nil, errLogin
-		}
-		if _, err := admit(meta, LoginTry{PublicKey: key.Marshal()}); err != nil {
-			return nil, err
-		}
-		return nil, nil // only a question so far: whoever may come in is decided below
-	}
-	server.VerifiedPublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
-		return admit(meta, LoginTry{PublicKey: key.Marshal(), Proven: true})
-	}
-	return &server
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,11 @@ import (
 
 // These tests are about what happens before a login, where no house is asked anything: the door has none.
 
+// openHouse is behind doors that nobody gets through in a test: all that it says is that they may knock.
+type openHouse struct{ House }
+
+func (openHouse) Welcome(netip.Addr) bool { return true }
+
 // newDoor is a door with fresh host keys that is not open yet. Its log goes to the returned buffer.
 func newDoor(t testing.TB, algorithms string, kinds ...string) (*SFTP, *screen) {
 	t.Helper()
@@ -37,7 +43,7 @@ func newDoor(t testing.TB, algorithms string, kinds ...string) (*SFTP, *screen) 
 		cfg.SFTP.HostKeys = append(cfg.SFTP.HostKeys, newKeyFile(t, kind))
 	}
 	var log screen
-	door, err := NewSFTP(cfg, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	door, err := NewSFTP(cfg, openHouse{}, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

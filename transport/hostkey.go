@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -70,34 +69,6 @@ func readHostKey(path string) (ssh.Signer, error) {
 		return ssh.NewSignerWithAlgorithms(signer.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256})
 	}
 	return nil, fmt.Errorf("host key %s: %s is not served; use ed25519", path, signer.PublicKey().Type())
-}
-
-// ParsePublicKey reads one line of an authorized_keys file (or a .pub file): ed25519, RSA of at least 3072 bits, ECDSA, and
-// their security-key forms. wire is what LoginTry.PublicKey holds for the same key. Options before the key are refused,
-// since they would not be obeyed.
-func ParsePublicKey(authorizedKeysLine []byte) (wire []byte, fingerprint string, err error) {
-	key, _, options, rest, err := ssh.ParseAuthorizedKey(authorizedKeysLine)
-	switch {
-	case err != nil && bytes.Contains(authorizedKeysLine, []byte("PRIVATE KEY")):
-		return nil, "", errors.New("public key: this is a private key; give the .pub file beside it")
-	case err != nil:
-		return nil, "", errors.New(`public key: not a line like "ssh-ed25519 AAAA... comment"`)
-	case len(options) > 0:
-		return nil, "", fmt.Errorf("public key: options before the key (%s) are not supported; remove them", printable(options[0]))
-	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, "", errors.New("public key: more than one line; give one key at a time")
-	}
-	switch key.Type() {
-	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
-		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
-	case ssh.KeyAlgoRSA:
-		if bits := rsaBits(key); bits < 3072 {
-			return nil, "", fmt.Errorf("public key: RSA with %d bits is too short; at least 3072, or ed25519", bits)
-		}
-	default:
-		return nil, "", fmt.Errorf("public key: %s is not accepted; use ed25519, ECDSA or RSA of at least 3072 bits", printable(key.Type()))
-	}
-	return key.Marshal(), ssh.FingerprintSHA256(key), nil
 }
 
 // rsaBits is the length of an RSA key's modulus, rounded up to whole bytes; 0 for other keys.

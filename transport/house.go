@@ -10,8 +10,10 @@ import (
 
 // House is what a door asks of the gateway behind it. gateway.Gateway is the real one.
 type House interface {
-	// Admit turns a login into a guest. A refusal is a *Refusal or a plain error; the door tells the client no more
-	// than "no". It takes as long for an unknown login as for a wrong password.
+	// Welcome says whether anybody at all may log in from an address: the door hangs up at once on others.
+	Welcome(addr netip.Addr) bool
+	// Admit turns a login into a guest, or asks for *More. A refusal is a *Refusal or a plain error; the door tells the
+	// client no more than "no". It takes as long for an unknown login as for a wrong password.
 	Admit(ctx context.Context, try LoginTry) (Guest, error)
 	// Account is the account's present configuration; nil when it was taken out of the configuration.
 	Account(id string) *config.Account
@@ -35,17 +37,53 @@ type House interface {
 	Fetched(ctx context.Context, guest Guest, id string) error
 }
 
-// LoginTry is one try to log in: a password, or a public key (OpenSSH wire form) whose possession is (Proven) or
-// is not yet proven. For an unproven key, Admit only says whether it would do and leaves no trace.
+// LoginTry is one step of a login: the answer to a Question, or a public key (OpenSSH wire form) whose possession is
+// (Proven) or is not yet proven. For an unproven key, Admit only says whether it would do and leaves no trace.
 type LoginTry struct {
-	Door      string
-	Login     string
-	Password  []byte
-	PublicKey []byte
+	Door        string
+	Login       string
+	So          Progress // what was proven before, as More said it
+	Ask         Question // which question is answered, if PublicKey is nil
+	Password    []byte
+	Code        string
+	NewPassword []byte
+	PublicKey   []byte
+	// Authority is the key that signed, where PublicKey is a user certificate. The door has found all else of it good: its
+	// signature, its time, and that it is for this login and from this address.
+	Authority []byte
 	Proven    bool
 	Addr      netip.Addr
 	Client    string // the client's version string, hostile
 }
+
+// Question is what a client is asked for.
+type Question int
+
+// The questions. A login begins with a password, or with a public key, which needs no question.
+const (
+	AskPassword Question = iota
+	AskCode
+	AskNewPassword
+)
+
+// Progress is what a client has proven on its connection, and for which user. Whoever hands it to Admit must have it from a
+// More of the same connection and login, and from the step that was taken last: that is how it cannot belong to a key that
+// was only offered.
+type Progress struct {
+	User     string
+	Key      bool
+	Password bool
+	Code     bool
+}
+
+// More is Admit's answer to a try that was right and is not enough: ask this, and hand So back with the answer.
+type More struct {
+	Ask Question
+	So  Progress
+	Say string // one sentence for the person who is asked, or ""
+}
+
+func (*More) Error() string { return "more is asked for" }
 
 // Guest is a login that was let in, or the poller: it has no user and no address, and nobody behind it can be told to send
 // something again.

@@ -160,6 +160,11 @@ func (s *SFTP) accept(ctx, lasting context.Context, connections *sync.WaitGroup)
 			tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3})
 		}
 		c := newConnection(nc)
+		if !s.house.Welcome(c.addr) { // nobody may log in from there: not even a key exchange is spent on it
+			c.Close()
+			s.log.Debug("not logged in", "door", "sftp", "addr", c.addr, "err", "no account lets anybody in from this address")
+			continue
+		}
 		if out := s.lobby.enter(c, s.config().SFTP.Limits.Handshakes); out != nil {
 			out.Close()
 		}

@@ -12,42 +12,41 @@ import (
 )
 
 func (t *tool) userCommand() *cobra.Command {
-	return t.group("user", "Give and take the logins of an account.", t.userAddCommand(), t.userListCommand(), t.userRemoveCommand())
+	return t.group("user", "Give, change and take the logins of an account.", t.userAddCommand(), t.userListCommand(), t.userPasswordCommand(),
+		t.userTotpCommand(), t.userChangeCommand(), t.userUnlockCommand(), t.userRemoveCommand())
 }
 
 func (t *tool) userAddCommand() *cobra.Command {
 	var fromStdin bool
 	var keyFile string
+	var n gateway.NewUser
 	c := &cobra.Command{
 		Use:   "add ACCOUNT LOGIN",
 		Short: "Make a login; without a password and a key, a password is made and shown once.",
-		Example: examples("sealgate user add acme payroll", "sealgate user add acme erp --public-key erp.pub",
+		Example: examples("sealgate user add acme payroll --login password+totp", "sealgate user add acme erp --public-key erp.pub",
 			"pass show acme | sealgate user add acme payroll --password-stdin"),
 		Args: arguments("ACCOUNT", "LOGIN"),
 		RunE: func(c *cobra.Command, args []string) error {
-			n := gateway.NewUser{Account: args[0], Login: args[1]}
+			n.Account, n.Login = args[0], args[1]
 			return t.addUser(c.Context(), n, fromStdin, keyFile)
 		},
 	}
 	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "the password is the first line of stdin")
 	c.Flags().StringVar(&keyFile, "public-key", "", "`FILE` with an OpenSSH public key (one line)")
+	c.Flags().StringVar(&n.Methods, "login", "", loginFlag+" (default: by what is given)")
+	c.Flags().StringSliceVar(&n.AllowFrom, "allow-from", nil, "`NETWORKS` to log in from, with commas; within the account's allow_from")
+	c.Flags().StringSliceVar(&n.DenyFrom, "deny-from", nil, "`NETWORKS` not to log in from")
 	c.ValidArgsFunction = t.completeAccount
 	return t.withDesk(c)
 }
 
+// loginFlag describes --login.
+const loginFlag = "`METHODS`: key, password, key+password, key+totp or password+totp; or one with a key and one without: key,password+totp"
+
 func (t *tool) addUser(ctx context.Context, n gateway.NewUser, fromStdin bool, keyFile string) error {
-	if fromStdin && t.unlockFile == "-" {
-		return usage("give one of them as a file", "--password-stdin and --unlock-key-file - cannot both read stdin")
-	}
-	if fromStdin {
-		password, err := t.readSecret(ctx, "-")
-		if err != nil {
-			return err
-		}
-		if len(password) == 0 {
-			return usage("", "the password on stdin is empty; no login was made")
-		}
-		n.Password = string(password)
+	var err error
+	if n.Password, err = t.passwordFromStdin(ctx, fromStdin, "no login was made"); err != nil {
+		return err
 	}
 	if keyFile != "" {
 		key, err := os.ReadFile(keyFile)
@@ -65,22 +64,56 @@ func (t *tool) addUser(ctx context.Context, n gateway.NewUser, fromStdin bool, k
 	if err != nil {
 		return err
 	}
-	if user.NewPassword != "" {
-		t.say("Login of %s:  %s    password:  %s    (shown only now)\n", user.Account, clean(n.Login), user.NewPassword)
-		return nil
-	}
-	t.say("Login of %s:  %s    by %s    id %s\n", user.Account, clean(n.Login), loginBy(user), user.ID)
+	t.tellUser("Login of", n.Login, user)
 	return nil
+}
+
+// passwordFromStdin reads the password for --password-stdin; without is what did not happen if there is none.
+func (t *tool) passwordFromStdin(ctx context.Context, fromStdin bool, without string) (string, error) {
+	switch {
+	case !fromStdin:
+		return "", nil
+	case t.unlockFile == "-":
+		return "", usage("give one of them as a file", "--password-stdin and --unlock-key-file - cannot both read stdin")
+	}
+	password, err := t.readSecret(ctx, "-")
+	if err == nil && len(password) == 0 {
+		err = usage("", "the password on stdin is empty; %s", without)
+	}
+	return string(password), err
+}
+
+// tellUser says what a login is now, with all that is shown only once.
+func (t *tool) tellUser(what, login string, u gateway.UserLine) {
+	if u.NewPassword != "" {
+		t.say("%s %s:  %s    password:  %s    (shown only now)\n", what, u.Account, clean(login), u.NewPassword)
+	} else {
+		t.say("%s %s:  %s    by %s    id %s\n", what, u.Account, clean(login), loginBy(u), u.ID)
+	}
+	if u.NewFactor != nil {
+		t.tellFactor(u.NewFactor)
+	}
 }
 
 // loginBy says how a user logs in.
 func loginBy(u gateway.UserLine) string {
-	var ways []string
-	if u.Password {
-		ways = append(ways, "password")
+	if u.Login == "" {
+		return "nothing"
 	}
-	if u.Keys > 0 {
-		ways = append(ways, count(u.Keys, "key"))
+	ways := strings.Split(u.Login, ",")
+	for i, way := range ways {
+		first, then, more := strings.Cut(way, "+")
+		switch {
+		case first == "key" && u.Keys > 0:
+			first = count(u.Keys, "key")
+		case first == "key":
+			first = "certificate"
+		case u.OneTime:
+			first = "one-time password"
+		}
+		if ways[i] = first; more {
+			ways[i] += " + " + then
+		}
 	}
 	return strings.Join(ways, ", ")
 }
@@ -122,13 +155,21 @@ func (t *tool) listUsers(ctx context.Context, account string) error {
 			continue
 		}
 		table.add(text(u.ID, u.Account, loginBy(u), t.minute(u.CreatedAt), t.minute(u.LastLogin), t.minute(u.LastRefusal),
-			t.minute(u.LockedUntil))...)
+			t.lockOf(u))...)
 	}
 	table.flush()
 	if len(users) == 0 {
 		t.talk("no users")
 	}
 	return nil
+}
+
+// lockOf says until when a user is locked.
+func (t *tool) lockOf(u gateway.UserLine) string {
+	if u.LockedAt != "" {
+		return "user unlock"
+	}
+	return t.minute(u.LockedUntil)
 }
 
 func (t *tool) userRemoveCommand() *cobra.Command {

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of logins. A password hash takes 19 MiB and 30 ms on purpose, so few run at once and few wait: a flood of
+// logins must not starve uploads.
+const (
+	hashesAtOnce   = 2
+	hashesWaiting  = 64
+	triesOfUser    = 10 // wrong ones before a user is locked
+	triesOfAddress = 30 // ... before an address is
+	firstLock      = time.Minute
+	longestLock    = 15 * time.Minute
+	talliesKept    = 10_000
+)
+
+// network is what one sender is taken to own: an IPv4 address, an IPv6 /64.
+func network(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap()
+	if addr.Is6() {
+		if prefix, err := addr.Prefix(64); err == nil {
+			return prefix.Addr()
+		}
+	}
+	return addr
+}
+
+// logins counts wrong logins by user and by address, and bounds the password hashes.
+type logins struct {
+	mu      sync.Mutex
+	tallies map[string]*tally
+	now     func() time.Time
+	slots   chan struct{}
+	queue   chan struct{}
+	entered atomic.Int64 // how many places at the hash were given, ever
+}
+
+type tally struct {
+	wrong int
+	last  time.Time
+	until time.Time // locked until then
+}
+
+func (l *logins) init(now func() time.Time) {
+	l.tallies, l.now = map[string]*tally{}, now
+	l.slots, l.queue = make(chan struct{}, hashesAtOnce), make(chan struct{}, hashesWaiting)
+}
+
+// enter waits for one of the few places at the hash. The caller must call leave.
+func (l *logins) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case l.queue <- struct{}{}:
+	default:
+		return nil, errNo
+	}
+	defer func() { <-l.queue }()
+	select {
+	case l.slots <- struct{}{}:
+		l.entered.Add(1)
+		return func() { <-l.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// locked gives the time until which any of the keys is locked; zero if none is.
+func (l *logins) locked(keys ...string) (until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, key := range keys {
+		if t := l.tallies[key]; t != nil && t.until.After(now) && t.until.After(until) {
+			until = t.until
+		}
+	}
+	return until
+}
+
+// wrong counts a wrong login of a user (who may be empty) from an address, and says how many tries that makes and until when it locks.
+func (l *logins) wrong(who, where string) (tries int, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tries, until = l.count(where, triesOfAddress)
+	if who != "" {
+		ofUser, also := l.count(who, triesOfUser)
+		if tries = ofUser; also.After(until) {
+			until = also
+		}
+	}
+	return tries, until
+}
+
+func (l *logins) count(key string, most int) (int, time.Time) {
+	now := l.now()
+	t := l.tallies[key]
+	if t == nil || now.Sub(t.last) > 2*longestLock {
+		l.makeRoom()
+		t = &tally{}
+		l.tallies[key] = t
+	}
+	t.wrong++
+	t.last = now
+	if over := t.wrong - most; over >= 0 {
+		t.until = now.Add(min(longestLock, firstLock<<min(over, 4)))
+	}
+	return t.wrong, t.until
+}
+
+// makeRoom keeps the table bounded: whoever floods it with names pushes out the oldest, never the newest.
+func (l *logins) makeRoom() {
+	if len(l.tallies) < talliesKept {
+		return
+	}
+	cut := l.now().Add(-longestLock)
+	oldest, at := "", time.Time{}
+	for key, t := range l.tallies {
+		if t.last.Before(cut) {
+			delete(l.tallies, key)
+		} else if oldest == "" || t.last.Before(at) {
+			oldest, at = key, t.last
+		}
+	}
+	if len(l.tallies) >= talliesKept {
+		delete(l.tallies, oldest)
+	}
+}
+
+// forget clears a user's wrong logins after a right one. The address keeps its count: one right login must not wash
+// away the guesses at others.
+func (l *logins) forget(who string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.tallies, who)
+}

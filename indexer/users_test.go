@@ -1,0 +1,109 @@
+package indexer
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEveryFieldOfAUser: what is written is read back, added and changed.
+func TestEveryFieldOfAUser(t *testing.T) {
+	g, ctx := newRegistry(t), t.Context()
+	want := &User{ID: "u1", Account: "acme", Blind: [32]byte{1}, Methods: "key+totp", PasswordHash: "$x", PublicKeys: [][]byte{{1}},
+		SecondFactor: []byte{7, 8}, CreatedAt: epoch, PasswordAt: epoch.Add(1e9), OneTime: true, LastLogin: epoch.Add(2e9),
+		LastRefusal: epoch.Add(3e9), Failures: 4, LockedAt: epoch.Add(5e9), AllowFrom: []string{"192.0.2.0/24", "2001:db8::/32"},
+		DenyFrom: []string{"192.0.2.1/32"}}
+	if err := g.AddUser(ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	read := func() *User {
+		t.Helper()
+		u, err := g.UserByBlind(ctx, want.Blind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	if d := cmp.Diff(want, read()); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	err := g.ChangeUser(ctx, "u1", func(u *User) error {
+		u.Methods, u.PasswordHash, u.PublicKeys, u.SecondFactor, u.PasswordAt = "password", "$y", nil, nil, epoch
+		u.OneTime, u.Failures, u.LockedAt, u.AllowFrom, u.DenyFrom = false, 0, time.Time{}, nil, []string{"::/0"}
+		u.Account, u.LastLogin = "beta", time.Time{} // not its to change
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := &User{ID: "u1", Account: "acme", Blind: want.Blind, Methods: "password", PasswordHash: "$y", SecondFactor: []byte{}, CreatedAt: epoch,
+		PasswordAt: epoch, LastLogin: want.LastLogin, LastRefusal: want.LastRefusal, DenyFrom: []string{"::/0"}}
+	if d := cmp.Diff(changed, read()); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	no := errors.New("no")
+	if err := g.ChangeUser(ctx, "u1", func(u *User) error { u.Methods = "x"; return no }); !errors.Is(err, no) || read().Methods != "password" {
+		t.Errorf("%v; %+v", err, read())
+	}
+	if err := g.ChangeUser(ctx, "u9", func(*User) error { return nil }); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// TestWrongGuessesLock: the last one of so many locks, once; others do not count; a login ends the count.
+func TestWrongGuessesLock(t *testing.T) {
+	g, ctx := newRegistry(t), t.Context()
+	if err := g.AddUser(ctx, &User{ID: "u1", Account: "acme", CreatedAt: epoch}); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(guess bool, after int, want bool) {
+		t.Helper()
+		locked, err := g.Refused(ctx, "u1", epoch, guess, after)
+		if err != nil || locked != want {
+			t.Errorf("locked %v, %v; want %v", locked, err, want)
+		}
+	}
+	refused(true, 3, false)
+	refused(true, 3, false)
+	if err := g.Touch(ctx, "u1", epoch, true); err != nil {
+		t.Fatal(err)
+	}
+	refused(true, 3, false)
+	refused(true, 3, false)
+	if err := g.Touch(ctx, "u1", epoch, false); err != nil { // by a key: the guesses at the password stay counted
+		t.Fatal(err)
+	}
+	refused(false, 3, false)
+	refused(true, 0, false)
+	refused(true, 3, true)
+	refused(true, 3, false) // it is already
+	if u, err := g.UserByBlind(ctx, [32]byte{}); err != nil || !u.LockedAt.Equal(epoch) || u.Failures != 5 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if locked, err := g.Refused(ctx, "", epoch, true, 3); locked || !errors.Is(err, ErrNotFound) {
+		t.Error(locked, err)
+	}
+}
+
+// TestChangesDoNotCross: what is used up by one of two at once is gone for the other.
+func TestChangesDoNotCross(t *testing.T) {
+	g, ctx := newRegistry(t), t.Context()
+	if err := g.AddUser(ctx, &User{ID: "u1", Account: "acme", SecondFactor: make([]byte, 16)}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if err := g.ChangeUser(ctx, "u1", func(u *User) error { u.SecondFactor = u.SecondFactor[1:]; return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if u, err := g.UserByBlind(ctx, [32]byte{}); err != nil || len(u.SecondFactor) != 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
