@@ -85,7 +85,7 @@ func (g *Gateway) admitNewPassword(ctx context.Context, v *visit) (transport.Gue
 	why := v.barred()
 	switch {
 	case why != "":
-	case !v.expects(transport.AskNewPassword):
+	case !v.expects(transport.AskNewPassword) || !g.stale(v):
 		why = "not-this-way"
 	case !v.user.LockedAt.IsZero():
 		why = "user-locked"

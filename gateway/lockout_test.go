@@ -1,0 +1,217 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// TestHardLock: so many wrong passwords or codes lock a user over all pauses and restarts, until an operator lifts it. A
+// locked user is told nothing that a wrong password is not.
+func TestHardLock(t *testing.T) {
+	for _, test := range []struct {
+		methods string
+		wrong   []string // the steps of a wrong guess
+		right   []string
+	}{
+		{"password", []string{"wrong"}, []string{"password"}},
+		{"key+password", []string{"key", "wrong"}, []string{"key", "password"}},
+		{"password+totp", []string{"password", "bad code"}, []string{"password", "code"}},
+		{"key+totp", []string{"key", "bad code"}, []string{"key", "code"}},
+	} {
+		h := newHouse(t)
+		line, factor := h.addUser(t, "anna", test.methods)
+		h.account("acme").Passwords.LockAfter = 3
+		wrong := func(n int) {
+			for range n {
+				if got := h.steps(t, "anna", factor, test.wrong...); got != "no" {
+					t.Fatalf("%s: %s", test.methods, got)
+				}
+				h.logins.init(h.now) // past the pauses
+			}
+		}
+		wrong(2)
+		if got := h.steps(t, "anna", factor, test.right...); got != "in" {
+			t.Errorf("%s: locked too early: %s", test.methods, got)
+		}
+		later := time.Now().Add(time.Hour) // another code
+		h.now = func() time.Time { return later }
+		wrong(3)
+		h.reopen(t)
+		h.account("acme").Passwords.LockAfter = 3
+		h.now = func() time.Time { return later.Add(time.Hour) }
+		if got := h.steps(t, "anna", factor, test.right...); got != "no" {
+			t.Errorf("%s: not locked: %s", test.methods, got)
+		}
+		users, err := h.Users(t.Context(), "acme")
+		must(t, err)
+		if len(users) != 1 || users[0].LockedAt == "" {
+			t.Errorf("%s: %+v", test.methods, users)
+		}
+		if !strings.Contains(h.log.String(), "user locked") || !strings.Contains(h.log.String(), "why=user-locked") {
+			t.Errorf("the operator is not told:\n%s", h.log)
+		}
+		if unlocked, err := h.Unlock(t.Context(), "acme", line.ID, "uid:0"); err != nil || unlocked.LockedAt != "" {
+			t.Errorf("%+v, %v", unlocked, err)
+		}
+		if got := h.steps(t, "anna", factor, test.right...); got != "in" {
+			t.Errorf("%s: after unlock: %s", test.methods, got)
+		}
+	}
+}
+
+// TestOnlyGuessesThatCouldHaveWorkedLock: strangers without the key, from elsewhere, or at a login that takes no password
+// do not lock anybody out; nor is a key locked out by guesses at the password.
+func TestOnlyGuessesThatCouldHaveWorkedLock(t *testing.T) {
+	h := newHouse(t)
+	h.account("acme").Passwords.LockAfter = 3
+	from := func(u *indexer.User) error { u.AllowFrom = []string{"198.51.100.0/24"}; return nil }
+	for _, methods := range []string{"key", "key+password", "key+totp", "password", "key,password"} {
+		line, _ := h.addUser(t, methods, methods)
+		if methods == "password" {
+			must(t, h.registry.ChangeUser(t.Context(), line.ID, from))
+		}
+		for range 5 {
+			h.steps(t, methods, nil, "wrong")
+			h.logins.init(h.now)
+		}
+	}
+	users, err := h.Users(t.Context(), "acme")
+	must(t, err)
+	for _, u := range users {
+		if locked := u.LockedAt != ""; locked != (u.Login == "key,password") {
+			t.Errorf("%s: locked %v", u.Login, locked)
+		}
+	}
+	if got := h.steps(t, "key,password", nil, "key"); got != "in" {
+		t.Errorf("the key of a locked password: %s", got)
+	}
+	if got := h.steps(t, "key,password", nil, "password"); got != "no" {
+		t.Errorf("the password of a locked password: %s", got)
+	}
+}
+
+// TestStrangersDoNotPauseTheSecondStep: guesses at a password by people without the key, or from networks that are kept out,
+// do not pause those who have it.
+func TestStrangersDoNotPauseTheSecondStep(t *testing.T) {
+	h := newHouse(t)
+	_, factor := h.addUser(t, "anna", "key+totp")
+	line, _ := h.addUser(t, "bert", "password")
+	must(t, h.registry.ChangeUser(t.Context(), line.ID, func(u *indexer.User) error { u.AllowFrom = []string{"192.0.2.0/24"}; return nil }))
+	for i := range byte(triesOfUser + 5) {
+		for _, login := range []string{"anna", "bert"} {
+			h.Admit(t.Context(), try(login, "guess", netip.AddrFrom4([4]byte{203, 0, 113, i}).String()))
+		}
+	}
+	if got := h.steps(t, "anna", factor, "key", "code"); got != "in" {
+		t.Error(got)
+	}
+	if got := h.steps(t, "bert", nil, "password"); got != "in" {
+		t.Error(got)
+	}
+}
+
+// TestNetworks: from where one may log in is looked at in every step, by us.
+func TestNetworks(t *testing.T) {
+	h := newHouse(t)
+	line, _ := h.addUser(t, "anna", "key,password")
+	for _, test := range []struct {
+		account     reach
+		allow, deny []string // the user's
+		in, out     []string
+	}{
+		{in: []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"}},
+		{account: newReach([]string{"192.0.2.0/24", "2001:db8::/32"}, []string{"192.0.2.66"}),
+			in:  []string{"192.0.2.1", "2001:db8:1::1", "::ffff:192.0.2.1"},
+			out: []string{"192.0.3.1", "192.0.2.66", "::ffff:192.0.2.66", "2001:db9::1", "127.0.0.1"}},
+		{allow: []string{"192.0.2.7"}, in: []string{"192.0.2.7"}, out: []string{"192.0.2.8", "::1"}},
+		{account: newReach([]string{"192.0.2.0/24"}, nil), allow: []string{"192.0.2.7", "198.51.100.1"}, deny: []string{"192.0.2.8/29"},
+			in: []string{}, out: []string{"192.0.2.1", "198.51.100.1", "192.0.2.9"}},
+		{deny: []string{"0.0.0.0/0"}, in: []string{"2001:db8::1"}, out: []string{"192.0.2.1", "::ffff:192.0.2.1"}},
+		{allow: []string{"nonsense"}, out: []string{"192.0.2.1"}},
+		{deny: []string{"nonsense"}, out: []string{"192.0.2.1"}},
+	} {
+		h.account("acme").reach = test.account
+		must(t, h.registry.ChangeUser(t.Context(), line.ID, func(u *indexer.User) error { u.AllowFrom, u.DenyFrom = test.allow, test.deny; return nil }))
+		for want, list := range map[string][]string{"in": test.in, "no": test.out} {
+			for _, addr := range list {
+				password := try("anna", good, addr)
+				offered := transport.LoginTry{Door: "sftp", Login: "anna", PublicKey: robotKey, Addr: password.Addr}
+				proven := offered
+				proven.Proven = true
+				for what, v := range map[string]transport.LoginTry{"password": password, "offered key": offered, "key": proven} {
+					if got := outcome(h.Admit(t.Context(), v)); got != want {
+						t.Errorf("%+v: %s from %s: %s, want %s", test, what, addr, got, want)
+					}
+				}
+			}
+		}
+		h.logins.init(h.now)
+	}
+	for _, id := range []string{"acme", "beta", "gone", "soft"} {
+		h.account(id).reach = newReach([]string{"192.0.2.0/24"}, nil)
+	}
+	if !h.Welcome(netip.MustParseAddr("::ffff:192.0.2.9")) || h.Welcome(netip.MustParseAddr("198.51.100.1")) {
+		t.Error("Welcome")
+	}
+	h.account("gone").reach = reach{}
+	if !h.Welcome(netip.MustParseAddr("198.51.100.1")) {
+		t.Error("an account without lists is for everybody")
+	}
+}
+
+// TestSameWork: whatever is wrong with a login by password, its client gets the same answer for the same work. What is
+// compared is work, not time; the times are printed.
+func TestSameWork(t *testing.T) {
+	h := newHouse(t)
+	h.addUser(t, "known", "password")
+	h.addUser(t, "robot", "key")
+	h.addUser(t, "both", "key+password")
+	locked, _ := h.addUser(t, "locked", "password")
+	must(t, h.registry.ChangeUser(t.Context(), locked.ID, func(u *indexer.User) error { u.LockedAt = h.now(); return nil }))
+	outside, _ := h.addUser(t, "outside", "password")
+	must(t, h.registry.ChangeUser(t.Context(), outside.ID, func(u *indexer.User) error { u.DenyFrom = []string{"0.0.0.0/0"}; return nil }))
+	for _, test := range []struct{ login, password string }{
+		{"nobody", good}, {"known", "wrong"}, {"robot", "wrong"}, {"robot", good}, {"both", "wrong"}, {"both", good},
+		{"locked", "wrong"}, {"locked", good}, {"outside", "wrong"}, {"outside", good}, {"", good},
+	} {
+		var took time.Duration
+		const times = 5
+		for i := range times {
+			before, began := h.logins.entered.Load(), time.Now()
+			_, err := h.Admit(t.Context(), try(test.login, test.password, fmt.Sprintf("192.0.2.%d", i)))
+			took += time.Since(began)
+			if n := h.logins.entered.Load() - before; n != 1 {
+				t.Errorf("%s, %s: %d hashes", test.login, test.password, n)
+			}
+			if !errors.Is(err, errNo) {
+				t.Errorf("%s, %s: %v", test.login, test.password, err)
+			}
+			h.logins.init(h.now)
+		}
+		t.Logf("%-8s %-26s %s", test.login, test.password, took/times)
+	}
+	// And after the same number of tries all are paused, in the same words.
+	said := map[string]bool{}
+	for _, login := range []string{"nobody", "known", "locked", "both"} {
+		h.logins.init(h.now)
+		for i := range triesOfUser + 1 {
+			_, err := h.Admit(t.Context(), try(login, "wrong", fmt.Sprintf("192.0.2.%d", i)))
+			var refusal *transport.Refusal
+			if paused := errors.As(err, &refusal); paused != (i == triesOfUser) {
+				t.Errorf("%s: try %d: %v", login, i+1, err)
+			} else if paused {
+				said[refusal.Sentence[:strings.Index(refusal.Sentence, ";")]] = true
+			}
+		}
+	}
+	if len(said) != 1 {
+		t.Errorf("%v", said)
+	}
+}
