@@ -3,8 +3,11 @@ package transport
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/sealgate/sealgate/config"
 )
@@ -84,3 +87,17 @@ func (h hooked) Remove(ctx context.Context, name string) error {
 
 // Waiting says how many remotes wait for a seat.
 func Waiting(p *Poller) int64 { return p.queue.Load() }
+
+// LoginCallbacks are those of a connection from an address, for tests that call them in an order that no client library does.
+func LoginCallbacks(ctx context.Context, s *SFTP, addr netip.Addr) *ssh.ServerConfig {
+	return s.serverConfig(ctx, &connection{addr: addr})
+}
+
+// GuestOf is who was let in.
+func GuestOf(p *ssh.Permissions) (Guest, bool) {
+	if p == nil {
+		return Guest{}, false
+	}
+	guest, ok := p.ExtraData[guestKey{}].(Guest)
+	return guest, ok
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"strings"
 
@@ -71,12 +72,14 @@ func readHostKey(path string) (ssh.Signer, error) {
 	return nil, fmt.Errorf("host key %s: %s is not served; use ed25519", path, signer.PublicKey().Type())
 }
 
-// rsaBits is the length of an RSA key's modulus, rounded up to whole bytes; 0 for other keys.
+// rsaBits is the length of an RSA key's modulus; 0 for other keys.
 func rsaBits(key ssh.PublicKey) int {
-	if c, ok := key.(ssh.CryptoPublicKey); ok {
-		if k, ok := c.CryptoPublicKey().(interface{ Size() int }); ok {
-			return 8 * k.Size()
-		}
+	var k struct {
+		Kind string
+		E, N *big.Int
 	}
-	return 0
+	if key.Type() != ssh.KeyAlgoRSA || ssh.Unmarshal(key.Marshal(), &k) != nil {
+		return 0
+	}
+	return k.N.BitLen()
 }
