@@ -2,6 +2,8 @@ package indexer
 
 import (
 	"errors"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -105,5 +107,63 @@ func TestChangesDoNotCross(t *testing.T) {
 	all.Wait()
 	if u, err := g.UserByBlind(ctx, [32]byte{}); err != nil || len(u.SecondFactor) != 0 {
 		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// TestUsersOfEarlierVersions come in as they did, from whichever version the database is: their rows are brought up to date,
+// their passwords have the age that they have, and what is known of remotes' files stays.
+func TestUsersOfEarlierVersions(t *testing.T) {
+	for version := 1; version <= 2; version++ {
+		t.Run(strconv.Itoa(version), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "gateway.db")
+			earlierRegistry(t, path, version)
+			g := openRegistry(t, path)
+			defer g.Close()
+			for i, set := range []time.Time{epoch, {}} {
+				u, err := g.UserByBlind(t.Context(), [32]byte{byte(i)})
+				fine(t, err)
+				if !u.PasswordAt.Equal(set) || u.Methods != "" || u.OneTime || u.Failures != 0 || !u.LockedAt.IsZero() || u.AllowFrom != nil || len(u.SecondFactor) != 0 {
+					t.Errorf("%+v", u)
+				}
+			}
+			rows, err := g.Polled(t.Context(), "acme", "acme-ftps")
+			fine(t, err)
+			if len(rows) != version-1 {
+				t.Errorf("%d rows of remotes' files", len(rows))
+			}
+			fine(t, g.Remember(t.Context(), "acme", "acme-ftps", RemoteMemory{LastGood: epoch}))
+		})
+	}
+}
+
+// earlierRegistry makes a database as it was in a version, with two users and, where there was a table for them, a remote's file.
+func earlierRegistry(t *testing.T, path string, version int) {
+	t.Helper()
+	d, err := openDatabase(t.Context(), path, Key{1}, "gateway")
+	fine(t, err)
+	defer d.close()
+	exec := func(query string, args ...any) {
+		t.Helper()
+		_, err := d.w.ExecContext(t.Context(), query, args...)
+		fine(t, err)
+	}
+	for _, table := range []string{"users", "settings", "polled", "remotes"} {
+		exec(`DROP TABLE ` + table)
+	}
+	names, err := migrations.ReadDir("migrations/gateway")
+	fine(t, err)
+	for _, n := range names[:version] {
+		script, err := migrations.ReadFile("migrations/gateway/" + n.Name())
+		fine(t, err)
+		exec(string(script))
+	}
+	for i, hash := range []string{"$x", ""} {
+		blind := [32]byte{byte(i)}
+		exec(`INSERT INTO users (id, account, blind, password_hash, public_keys, created_at, last_login, last_refusal)
+			VALUES (?, 'acme', ?, ?, x'', ?, 0, 0)`, string(rune('a'+i)), blind[:], hash, epoch.UnixMicro())
+	}
+	if version >= 2 {
+		exec(`INSERT INTO polled (account, remote, path, size, listed, time, sure, state, file, at)
+			VALUES ('acme', 'acme-ftps', x'61', 1, 0, 0, 1, 'taken', 'F', 1)`)
 	}
 }
