@@ -64,6 +64,9 @@ func (r PasswordRule) CheckNewPassword(login string, password []byte) error {
 
 // isLogin reports whether a password is the login with decoration.
 func isLogin(pw, login string) bool {
+	if login == "" { // it is not known to whoever sets the password
+		return false
+	}
 	pw, login = strings.ToLower(pw), strings.ToLower(login)
 	if utf8.RuneCountInString(login) < 4 { // "kim" is in many words; alone it is too short anyway
 		return core(pw) == login

@@ -69,6 +69,7 @@ func TestPasswordRules(t *testing.T) {
 		{RuleLong, "anna", "123123123123", "commonest"},
 		{RuleLong, "anna", "1q2w3e4r5t6y", "commonest"},
 		{RuleLong, "anna", "839201749362", ""},
+		{RuleLong, "", "839201749362", ""},
 		{RuleClassic, "anna", "kqzv7h2m", ""},
 		{RuleClassic, "anna", "kqzvahbm", "2 letters and 2 digits"},
 		{RuleClassic, "anna", "kqzvahb2", "2 letters and 2 digits"},
