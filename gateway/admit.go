@@ -141,6 +141,7 @@ func (g *Gateway) goOn(ctx context.Context, v *visit, so transport.Progress) (tr
 func (g *Gateway) letIn(ctx context.Context, v *visit, so transport.Progress) (transport.Guest, error) {
 	g.logins.forget(v.who) // nobody's with a key: a robot must not wash away the guesses at its owner's password
 	g.touch(ctx, v.user, so.Password || so.Code)
+	g.learnName(ctx, v)
 	g.log.Debug("login", "account", v.user.Account, "door", v.Door, "user", v.user.ID, "addr", v.Addr)
 	return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
 }

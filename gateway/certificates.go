@@ -116,7 +116,9 @@ type Removal struct {
 	Certificate string         // PEM
 	Files       map[string]int // by account
 	Bytes       map[string]int64
-	Sealed      map[string]int // all that were seen to be sealed to it, also those that another certificate opens
+	Names       map[string]int // ... and the names of so many users
+	Sealed      map[string]int // all files that were seen to be sealed to it, also those that another certificate opens
+	SealedNames map[string]int // ... and all names
 	Digest      string         // SHA-256 of the files' ids, each with a newline, in order
 }
 
@@ -154,12 +156,25 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 			}
 		}
 	}
+	names, err := g.namesSealedTo(ctx, c.Fingerprint())
+	if err != nil {
+		return nil, err
+	}
+	for account, n := range names {
+		if n != r.SealedNames[account] {
+			return nil, &No{
+				Text: fmt.Sprintf("account %s has %d user names that are sealed to it, and %d were listed; nothing was removed", account, n, r.SealedNames[account]),
+				Hint: "list them again",
+			}
+		}
+	}
 	var done []CopyCount
 	for _, a := range accounts {
-		if r.Files[a.ID] == 0 {
+		if r.Files[a.ID]+r.Names[a.ID] == 0 {
 			continue
 		}
-		detail := fmt.Sprintf("%s: %d files, %d bytes, sha-256 of their ids %s", c.Fingerprint(), r.Files[a.ID], r.Bytes[a.ID], r.Digest)
+		detail := fmt.Sprintf("%s: %d files, %d bytes, %d user names, sha-256 of their ids %s",
+			c.Fingerprint(), r.Files[a.ID], r.Bytes[a.ID], r.Names[a.ID], r.Digest)
 		if _, err := a.index.Note(ctx, kindCertificateRemoved, "", who, detail); err != nil {
 			return done, err
 		}

@@ -39,10 +39,11 @@ type EnvelopeLine struct {
 	CopySize    int64  `json:"copy_size"`
 	Certificate string `json:"certificate"`
 	Header      []byte `json:"header,omitempty"`
-	Fault       string `json:"fault,omitempty"` // why there is no header
+	UserName    []byte `json:"user_name,omitempty"` // all of the sealed name of user ID: of a login, not of a file
+	Fault       string `json:"fault,omitempty"`     // why there is no header
 }
 
-// Envelopes gives the envelope of every sealed copy, account by account, the oldest first.
+// Envelopes gives the envelope of every sealed copy, account by account, the oldest first, and then of its users' names.
 func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
 	return func(yield func(EnvelopeLine, error) bool) {
 		accounts, err := g.asked(q.Account)
@@ -62,6 +63,11 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 				}
 				line, done := g.envelope(ctx, a, &c, wanted)
 				if !done && !yield(line, nil) {
+					return
+				}
+			}
+			for line, err := range g.names(ctx, a, wanted) {
+				if !yield(line, err) || err != nil {
 					return
 				}
 			}
@@ -108,11 +114,12 @@ type RewrapQuery struct {
 	Copies      []NewEnvelope
 }
 
-// NewEnvelope is vault.Rewrapped for a file.
+// NewEnvelope is vault.Rewrapped for a file, or for the name of a user.
 type NewEnvelope struct {
 	ID     string
 	Header []byte
 	Proof  []byte
+	IsName bool // of user ID, not of a file
 }
 
 // RewrapLine tells what became of one copy; an empty Fault means that it has its new envelope, durably.
@@ -146,6 +153,9 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	all := make([]respliced, len(q.Copies))
 	var rows []indexer.Rewrapped
 	for i := range q.Copies {
+		if q.Copies[i].IsName {
+			continue
+		}
 		all[i] = g.resplice(ctx, a, &q.Copies[i], certificate)
 		if all[i].err == nil {
 			rows = append(rows, all[i].row)
@@ -157,7 +167,9 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	for i := range all {
 		lines[i].ID = q.Copies[i].ID
 		fault := all[i].err
-		if fault == nil {
+		if q.Copies[i].IsName {
+			fault = g.rewrapName(ctx, a, &q.Copies[i], certificate, who)
+		} else if fault == nil {
 			if fault = err; err == nil {
 				fault = faults[n]
 			}

@@ -22,10 +22,12 @@ const (
 	batchBytes  = 4 << 20
 )
 
-// RotateResult counts what became of an account's sealed copies.
+// RotateResult counts what became of an account's sealed copies, and of its users' names.
 type RotateResult struct {
 	Done    int            // have their new envelope
+	Names   int            // ... and so have the names of so many users
 	Others  map[string]int // by their certificate's fingerprint: the key does not open them, so they stay as they are
+	Closed  int            // ... and so do the names of so many users
 	Failed  []RewrapLine   // at most 100
 	Faults  int            // how many have failed
 	Touched int            // how many were looked at so far
@@ -102,6 +104,9 @@ func (r *rotation) collect(ctx context.Context, fresh <-chan made) error {
 	for m := range fresh {
 		r.result.Touched++
 		switch {
+		case errors.Is(m.err, vault.ErrWrongKey) && m.line.UserName != nil:
+			r.result.Closed++
+			continue
 		case errors.Is(m.err, vault.ErrWrongKey):
 			r.result.Others[m.line.Certificate]++
 			continue
@@ -109,7 +114,7 @@ func (r *rotation) collect(ctx context.Context, fresh <-chan made) error {
 			r.failed(RewrapLine{ID: m.line.ID, Fault: m.err.Error()})
 			continue
 		}
-		r.query.Copies = append(r.query.Copies, NewEnvelope{ID: m.line.ID, Header: m.anew.Header, Proof: m.anew.Proof[:]})
+		r.query.Copies = append(r.query.Copies, NewEnvelope{m.line.ID, m.anew.Header, m.anew.Proof[:], m.line.UserName != nil})
 		r.bytes += m.line.CopySize
 		if len(r.query.Copies) == batchCopies || r.bytes >= batchBytes {
 			if err := r.hand(ctx); err != nil {
@@ -134,10 +139,13 @@ func (r *rotation) hand(ctx context.Context) error {
 	if len(lines) != len(r.query.Copies) {
 		return fmt.Errorf("control socket: %d answers to %d new envelopes", len(lines), len(r.query.Copies))
 	}
-	for _, line := range lines {
-		if line.Fault != "" {
+	for i, line := range lines {
+		switch {
+		case line.Fault != "":
 			r.failed(line)
-		} else {
+		case r.query.Copies[i].IsName:
+			r.result.Names++
+		default:
 			r.result.Done++
 		}
 	}

@@ -161,6 +161,8 @@ func TestRewrapRefuses(t *testing.T) {
 		must(t, err)
 	}
 	old := readPair(t, h.dir, "acme")
+	_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "anna"}, "test") // whose name is sealed too
+	must(t, err)
 	q := RewrapQuery{Account: "acme", Certificate: string(next.cert.PEM())}
 	for line, err := range h.Envelopes(t.Context(), EnvelopesQuery{Account: "acme"}) {
 		must(t, err)
@@ -168,8 +170,10 @@ func TestRewrapRefuses(t *testing.T) {
 		must(t, err)
 		good, err := old.key.Rewrap(line.Header, next.cert)
 		must(t, err)
-		q.Copies = append(q.Copies, NewEnvelope{line.ID, anew.Header, anew.Proof[:]}, NewEnvelope{line.ID, good.Header, make([]byte, 16)},
-			NewEnvelope{line.ID, line.Header, good.Proof[:]}, NewEnvelope{line.ID, nil, nil}, NewEnvelope{"7777", good.Header, good.Proof[:]})
+		name := line.UserName != nil
+		q.Copies = append(q.Copies, NewEnvelope{line.ID, anew.Header, anew.Proof[:], name}, NewEnvelope{line.ID, good.Header, make([]byte, 16), name},
+			NewEnvelope{line.ID, line.Header, good.Proof[:], name}, NewEnvelope{line.ID, nil, nil, name}, NewEnvelope{"7777", good.Header, good.Proof[:], name},
+			NewEnvelope{line.ID, good.Header, good.Proof[:], !name})
 	}
 	lines, err := h.Rewrap(t.Context(), q, "uid:0")
 	must(t, err)

@@ -24,11 +24,13 @@ type NewUser struct {
 	DenyFrom  []string
 }
 
-// UserLine is a user as operators see it: the login's name is kept nowhere.
+// UserLine is a user as operators see it: the login's name is only there for those who can open it.
 type UserLine struct {
 	ID           string   `json:"id"`
 	Account      string   `json:"account"`
-	Login        string   `json:"login"` // how: "key", "password+totp" ...
+	Name         string   `json:"name,omitempty"`        // of the login, once somebody has opened SealedName
+	SealedName   []byte   `json:"sealed_name,omitempty"` // see vault.OpenName
+	Login        string   `json:"login"`                 // how: "key", "password+totp" ...
 	Password     bool     `json:"password"`
 	Keys         int      `json:"keys"`
 	SecondFactor bool     `json:"second_factor,omitempty"`
@@ -68,6 +70,9 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 		return UserLine{}, &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
 	}
 	made, err := n.equip(user, a)
+	if err == nil {
+		err = a.nameUser(user, n.Login)
+	}
 	if err != nil {
 		return UserLine{}, err
 	}
@@ -210,7 +215,7 @@ func (g *Gateway) Users(ctx context.Context, account string) ([]UserLine, error)
 }
 
 func (g *Gateway) userLine(u *indexer.User) UserLine {
-	line := UserLine{ID: u.ID, Account: u.Account, Login: methodsOf(u).String(), Password: u.PasswordHash != "", Keys: len(u.PublicKeys),
+	line := UserLine{ID: u.ID, Account: u.Account, SealedName: u.Name.Sealed, Login: methodsOf(u).String(), Password: u.PasswordHash != "", Keys: len(u.PublicKeys),
 		SecondFactor: len(u.SecondFactor) > 0, OneTime: u.OneTime, AllowFrom: u.AllowFrom, DenyFrom: u.DenyFrom, CreatedAt: utc(u.CreatedAt)}
 	for _, t := range []struct {
 		at   time.Time

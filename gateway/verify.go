@@ -75,6 +75,9 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 			report("sealed copy "+c.ID, err.Error())
 		}
 	}
+	if err := g.verifyNames(ctx, a, report); err != nil {
+		return err
+	}
 	orphans, err := a.orphans(ctx, func(path string) bool {
 		_, placing := g.placing.Load(filepath.Join(a.dir, path))
 		return placing

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// User is a login of an account. Its name is nowhere: Blind is a keyed hash of it.
+// User is a login of an account. Its name is nowhere in clear: Blind is a keyed hash of it.
 type User struct {
 	ID           string // "u5F2K...", fit for logs
 	Account      string
 	Blind        [32]byte
+	Name         SealedName
 	Methods      string   // how it comes in, "key,password+totp"; "" by whatever it has
 	PasswordHash string   // PHC string, "" when there is no password
 	PublicKeys   [][]byte // OpenSSH wire form
@@ -30,15 +31,22 @@ type User struct {
 	DenyFrom     []string
 }
 
+// SealedName is the name of a login, sealed to the account's certificate. It is empty where the account has none.
+type SealedName struct {
+	Sealed      []byte
+	Witness     []byte
+	Certificate string // fingerprint
+}
+
 const userColumns = `id, account, blind, methods, password_hash, public_keys, second_factor, created_at, password_at, one_time,
-	last_login, last_refusal, failures, locked_at, allow_from, deny_from`
+	last_login, last_refusal, failures, locked_at, allow_from, deny_from, sealed_name, name_witness, name_certificate`
 
 // AddUser adds a login. ErrExists when its id or its Blind is there already.
 func (g *Registry) AddUser(ctx context.Context, u *User) error {
-	return g.change(ctx, true, nil, `INSERT INTO users (`+userColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	return g.change(ctx, true, nil, `INSERT INTO users (`+userColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.ID, u.Account, u.Blind[:], u.Methods, u.PasswordHash, packKeys(u.PublicKeys), notNil(u.SecondFactor), micros(u.CreatedAt),
 		micros(u.PasswordAt), u.OneTime, micros(u.LastLogin), micros(u.LastRefusal), u.Failures, micros(u.LockedAt),
-		strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","))
+		strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","), notNil(u.Name.Sealed), notNil(u.Name.Witness), u.Name.Certificate)
 }
 
 // ChangeUser reads a login, lets f change it, and writes it back, all in one transaction: what two do at once, the second
@@ -56,9 +64,11 @@ func (g *Registry) ChangeUser(ctx context.Context, id string, f func(u *User) er
 			return err
 		}
 		return g.exec(ctx, ErrNotFound, `UPDATE users SET methods = ?, password_hash = ?, public_keys = ?, second_factor = ?, password_at = ?,
-			one_time = ?, failures = ?, locked_at = ?, allow_from = ?, deny_from = ? WHERE id = ?`,
+			one_time = ?, failures = ?, locked_at = ?, allow_from = ?, deny_from = ?,
+			sealed_name = ?, name_witness = ?, name_certificate = ? WHERE id = ?`,
 			u.Methods, u.PasswordHash, packKeys(u.PublicKeys), notNil(u.SecondFactor), micros(u.PasswordAt), u.OneTime, u.Failures,
-			micros(u.LockedAt), strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","), id)
+			micros(u.LockedAt), strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","),
+			notNil(u.Name.Sealed), notNil(u.Name.Witness), u.Name.Certificate, id)
 	})
 }
 
@@ -135,7 +145,7 @@ func scanUser(scan func(...any) error) (*User, error) {
 	var created, set, login, refusal, locked int64
 	var allow, deny string
 	err := scan(&u.ID, &u.Account, &blind, &u.Methods, &u.PasswordHash, &keys, &u.SecondFactor, &created, &set, &u.OneTime, &login, &refusal,
-		&u.Failures, &locked, &allow, &deny)
+		&u.Failures, &locked, &allow, &deny, &u.Name.Sealed, &u.Name.Witness, &u.Name.Certificate)
 	if err != nil {
 		return nil, err
 	}

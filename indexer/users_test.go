@@ -17,7 +17,7 @@ func TestEveryFieldOfAUser(t *testing.T) {
 	want := &User{ID: "u1", Account: "acme", Blind: [32]byte{1}, Methods: "key+totp", PasswordHash: "$x", PublicKeys: [][]byte{{1}},
 		SecondFactor: []byte{7, 8}, CreatedAt: epoch, PasswordAt: epoch.Add(1e9), OneTime: true, LastLogin: epoch.Add(2e9),
 		LastRefusal: epoch.Add(3e9), Failures: 4, LockedAt: epoch.Add(5e9), AllowFrom: []string{"192.0.2.0/24", "2001:db8::/32"},
-		DenyFrom: []string{"192.0.2.1/32"}}
+		DenyFrom: []string{"192.0.2.1/32"}, Name: SealedName{Sealed: []byte{9}, Witness: []byte{8, 7}, Certificate: "sha256:6"}}
 	if err := g.AddUser(ctx, want); err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +35,7 @@ func TestEveryFieldOfAUser(t *testing.T) {
 	err := g.ChangeUser(ctx, "u1", func(u *User) error {
 		u.Methods, u.PasswordHash, u.PublicKeys, u.SecondFactor, u.PasswordAt = "password", "$y", nil, nil, epoch
 		u.OneTime, u.Failures, u.LockedAt, u.AllowFrom, u.DenyFrom = false, 0, time.Time{}, nil, []string{"::/0"}
+		u.Name = SealedName{Sealed: []byte{5}, Witness: []byte{4}, Certificate: "sha256:3"}
 		u.Account, u.LastLogin = "beta", time.Time{} // not its to change
 		return nil
 	})
@@ -42,7 +43,8 @@ func TestEveryFieldOfAUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := &User{ID: "u1", Account: "acme", Blind: want.Blind, Methods: "password", PasswordHash: "$y", SecondFactor: []byte{}, CreatedAt: epoch,
-		PasswordAt: epoch, LastLogin: want.LastLogin, LastRefusal: want.LastRefusal, DenyFrom: []string{"::/0"}}
+		PasswordAt: epoch, LastLogin: want.LastLogin, LastRefusal: want.LastRefusal, DenyFrom: []string{"::/0"},
+		Name: SealedName{Sealed: []byte{5}, Witness: []byte{4}, Certificate: "sha256:3"}}
 	if d := cmp.Diff(changed, read()); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
@@ -105,7 +107,7 @@ func TestChangesDoNotCross(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if u, err := g.UserByBlind(ctx, [32]byte{}); err != nil || len(u.SecondFactor) != 0 {
+	if u, err := g.UserByBlind(ctx, [32]byte{}); err != nil || len(u.SecondFactor) != 0 || len(u.Name.Sealed) != 0 {
 		t.Errorf("%+v, %v", u, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -200,14 +201,14 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
 	bar := t.progress()
 	defer bar.end()
-	var lost, shared, other, closed int
+	var lost, shared, other, closed, names int
 	var bytes int64
 	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{Account: account}) {
 		if err != nil {
 			return err
 		}
-		bar.tell(count(lost+shared+other+closed, "file") + " looked at")
-		to, err := accessOf(ctx, client, line.ID, key)
+		bar.tell(count(lost+shared+other+closed+names, "envelope") + " looked at")
+		to, err := accessOf(ctx, client, &line, key)
 		named := slices.ContainsFunc(to, gone.Is)
 		switch {
 		case errors.Is(err, vault.ErrWrongKey):
@@ -218,6 +219,12 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 			other++
 		case len(to) > 1:
 			shared++
+		case line.UserName != nil:
+			if names++; !t.json {
+				table.add(text(line.ID, t.minute(line.ReceivedAt), "(the name of this user)", "")...)
+			} else if err = t.sayJSON(hit{ID: line.ID, IsName: true, Account: line.Account, ReceivedAt: line.ReceivedAt}); err != nil {
+				return err
+			}
 		default:
 			lost, bytes = lost+1, bytes+line.Size
 			if t.json {
@@ -234,19 +241,22 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	if t.json {
 		return nil
 	}
-	t.say("%s, %s (%d bytes), unreadable for ever without access key %q (%s)\n", count(lost, "file"), size(bytes), bytes, clean(gone.Subject()), accessID(gone))
-	t.say("readable all the same: %s by other access keys, %s not sealed to it\n", count(shared, "file"), count(other, "file"))
+	t.say("%s, %s (%d bytes), unreadable for ever without access key %q (%s)\n", filesAndNames(lost, names), size(bytes), bytes, clean(gone.Subject()), accessID(gone))
+	t.say("readable all the same: %s by other access keys, %s not sealed to it\n", count(shared, "envelope"), count(other, "envelope"))
 	if closed > 0 {
-		t.say("not known: %s that %s does not open\n", count(closed, "file"), clean(keyFile))
+		t.say("not known: %s that %s does not open\n", count(closed, "envelope"), clean(keyFile))
 	}
 	return nil
 }
 
-// accessOf reads the beginning of a sealed copy.
-func accessOf(ctx context.Context, client *gateway.Client, id string, key *vault.PrivateKey) ([]vault.Recipient, error) {
+// accessOf reads the beginning of a sealed copy, or of the name of a user.
+func accessOf(ctx context.Context, client *gateway.Client, line *gateway.EnvelopeLine, key *vault.PrivateKey) ([]vault.Recipient, error) {
+	if line.UserName != nil {
+		return key.AccessOf(bytes.NewReader(line.UserName))
+	}
 	bound, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel() // and with it the rest of a large copy
-	_, sealed, err := client.Copy(bound, id)
+	_, sealed, err := client.Copy(bound, line.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -47,9 +47,10 @@ func (t *tool) certRemoveCommand() *cobra.Command {
 	return t.withJSON(t.withTimes(t.withDesk(c)))
 }
 
-// hit is a sealed copy that the key opens.
+// hit is a sealed copy that the key opens, or the name of a user.
 type hit struct {
 	ID         string   `json:"id"`
+	IsName     bool     `json:"user_name,omitempty"` // of user ID
 	Account    string   `json:"account"`
 	Name       string   `json:"name"`
 	ReceivedAt string   `json:"received_at"`
@@ -63,6 +64,7 @@ type hit struct {
 // survey is what a look at every envelope has shown.
 type survey struct {
 	hits      []hit
+	names     []hit
 	others    int      // sealed copies that are not sealed to the certificate
 	unknown   []string // copies whose envelope cannot be read
 	disagrees []string // what the key says and the envelope does not
@@ -118,7 +120,7 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 			return nil, err
 		}
 		n++
-		bar.tell(count(n, "file") + " looked at")
+		bar.tell(count(n, "envelope") + " looked at")
 		if line.Fault != "" {
 			s.unknown = append(s.unknown, line.ID+": "+line.Fault)
 			continue
@@ -148,17 +150,21 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 				continue
 			}
 		}
-		if named {
+		switch h.IsName = line.UserName != nil; {
+		case named && h.IsName:
+			s.names = append(s.names, h)
+		case named:
 			s.hits = append(s.hits, h)
-		} else {
+		default:
 			s.others++
 		}
 	}
 	return s, nil
 }
 
-func (s *survey) unreadable() (list []hit, bytes int64) {
-	for _, h := range s.hits {
+// unreadable are those of hits that nobody can open any more.
+func unreadable(hits []hit) (list []hit, bytes int64) {
+	for _, h := range hits {
 		if !h.Readable {
 			list, bytes = append(list, h), bytes+h.Size
 		}
@@ -168,14 +174,19 @@ func (s *survey) unreadable() (list []hit, bytes int64) {
 
 // tellSurvey lists, and is an error where the list cannot be relied on.
 func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
-	lost, bytes := s.unreadable()
+	lost, bytes := unreadable(s.hits)
+	names, _ := unreadable(s.names)
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "ACCOUNT"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
-	for _, h := range s.hits {
-		if t.json {
+	for _, h := range slices.Concat(s.hits, s.names) {
+		switch {
+		case t.json:
 			if err := t.sayJSON(h); err != nil {
 				return err
 			}
-		} else if !h.Readable {
+		case h.Readable:
+		case h.IsName:
+			table.add(text(h.ID, t.minute(h.ReceivedAt), h.Account, "(the name of this user)", "")...)
+		default:
 			table.add(text(short(h.ID), t.minute(h.ReceivedAt), h.Account, h.Name, size(h.Size))...)
 		}
 	}
@@ -185,16 +196,16 @@ func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
 	}
 	if !t.json {
 		t.say("%s, %s (%d bytes), unreadable for ever without the private key of %s; sealed to others: %s\n",
-			count(len(lost), "file"), size(bytes), bytes, clean(near(r.certificate)), count(s.others, "file"))
-		if kept := len(s.hits) - len(lost); kept > 0 {
-			t.say("readable all the same: %s, sealed as well to %s\n", count(kept, "file"), clean(strings.Join(keptBy(s.hits), ", ")))
+			filesAndNames(len(lost), len(names)), size(bytes), bytes, clean(near(r.certificate)), count(s.others, "envelope"))
+		if files, named := len(s.hits)-len(lost), len(s.names)-len(names); files+named > 0 {
+			t.say("readable all the same: %s, sealed as well to %s\n", filesAndNames(files, named), clean(strings.Join(keptBy(slices.Concat(s.hits, s.names)), ", ")))
 		}
 		if checked && len(s.unknown)+len(s.disagrees) == 0 {
-			t.say("checked: %s opens the envelopes of exactly these, of %s looked at\n", clean(r.key.file), count(len(s.hits)+s.others, "file"))
+			t.say("checked: %s opens exactly these, of %s looked at\n", clean(r.key.file), count(len(s.hits)+len(s.names)+s.others, "envelope"))
 		}
 	}
 	if len(s.unknown)+len(s.disagrees) > 0 {
-		return no("sealgate verify", "not as listed: %s; nothing was removed", count(len(s.unknown)+len(s.disagrees), "file"))
+		return no("sealgate verify", "not as listed: %s; nothing was removed", count(len(s.unknown)+len(s.disagrees), "envelope"))
 	}
 	return nil
 }
@@ -213,9 +224,10 @@ func keptBy(hits []hit) (names []string) {
 
 // removed asks, and has the gateway record it. The key itself is the operator's to destroy: no one else has it.
 func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r *removal, cert *vault.Certificate) error {
-	lost, bytes := s.unreadable()
+	lost, bytes := unreadable(s.hits)
+	names, _ := unreadable(s.names)
 	if !r.yes {
-		typed, err := t.ask(ctx, fmt.Sprintf("%s will be lost with the key; type the account's id to go on: ", count(len(lost), "file")))
+		typed, err := t.ask(ctx, fmt.Sprintf("%s will be lost with the key; type the account's id to go on: ", filesAndNames(len(lost), len(names))))
 		if err != nil {
 			return err
 		}
@@ -223,13 +235,22 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 			return no("", "%q is not %q; nothing was removed", clean(typed), clean(r.account))
 		}
 	}
-	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}, Sealed: map[string]int{}}
+	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}, Names: map[string]int{},
+		Sealed: map[string]int{}, SealedNames: map[string]int{}}
+	for _, h := range s.names {
+		if h.certificate == cert.Fingerprint() {
+			q.SealedNames[h.Account]++
+		}
+	}
 	for _, h := range s.hits {
 		if h.certificate == cert.Fingerprint() {
 			q.Sealed[h.Account]++
 		}
 	}
 	sum := sha256.New()
+	for _, h := range names {
+		q.Names[h.Account]++
+	}
 	for _, h := range lost {
 		q.Files[h.Account]++
 		q.Bytes[h.Account] += h.Size
@@ -242,7 +263,7 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 	if t.json {
 		return nil
 	}
-	t.say("recorded in the ledger: %s, %d bytes, of %s\n", count(len(lost), "file"), bytes, brief(cert.Fingerprint(), len("sha256:")+8))
+	t.say("recorded in the ledger: %s, %d bytes, of %s\n", filesAndNames(len(lost), len(names)), bytes, brief(cert.Fingerprint(), len("sha256:")+8))
 	t.say("Next: destroy every copy of its private key, the one on paper and in backups too. The gateway never had it. Then these\nfiles open no more, and every other opens as before; sealgate open ID --key KEY.pem shows either.\n")
 	return nil
 }

@@ -128,9 +128,9 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	if err != nil {
 		hint := "type it again: it goes on with the rest"
 		if errors.Is(err, context.Canceled) {
-			return no(hint, "interrupted; sealed to %s so far: %s, the others are as they were", r.path, count(result.Done, "file"))
+			return no(hint, "interrupted; sealed to %s so far: %s, the others are as they were", r.path, filesAndNames(result.Done, result.Names))
 		}
-		return no(hint, "%s; sealed to %s so far: %s, the others are as they were", strings.TrimPrefix(err.Error(), "control socket: "), r.path, count(result.Done, "file"))
+		return no(hint, "%s; sealed to %s so far: %s, the others are as they were", strings.TrimPrefix(err.Error(), "control socket: "), r.path, filesAndNames(result.Done, result.Names))
 	}
 	if result.Touched == 0 {
 		t.say("%s: nothing to do, every sealed copy is sealed to %s\n", clean(id), clean(r.path))
@@ -140,18 +140,29 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	if len(r.to) > 1 {
 		also = ", and to the recovery certificate " + near(r.account.RecoveryCertificate)
 	}
-	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), count(result.Done, "file"), clean(r.path), r.cert.Kind(),
+	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), filesAndNames(result.Done, result.Names), clean(r.path), r.cert.Kind(),
 		r.cert.NotAfter().In(t.zone).Format(time.DateOnly), clean(also))
 	for _, certificate := range slices.Sorted(maps.Keys(result.Others)) {
 		t.say("  as before: %s, sealed to %s, which %s does not open\n", count(result.Others[certificate], "file"),
 			brief(certificate, len("sha256:")+8), clean(r.keyFile))
 	}
+	if result.Closed > 0 {
+		t.say("  as before: %s, which %s does not open\n", count(result.Closed, "user name"), clean(r.keyFile))
+	}
 	if result.Faults > 0 {
-		return no("sealgate verify --account "+id, "not rewrapped, and as before: %s", count(result.Faults, "file"))
+		return no("sealgate verify --account "+id, "not rewrapped, and as before: %s", count(result.Faults, "sealed copy"))
 	}
 	t.say("Next: sealgate verify --account %s; and keep %s until nothing needs it any more:\n  sealgate cert remove %s --certificate OLD.crt --key %s --dry-run\n",
 		clean(id), clean(r.keyFile), clean(id), clean(r.keyFile))
 	return nil
+}
+
+// filesAndNames counts what is sealed.
+func filesAndNames(files, names int) string {
+	if names == 0 {
+		return count(files, "file")
+	}
+	return count(files, "file") + " and " + count(names, "user name")
 }
 
 // progress is a line on a terminal, after two seconds and five times a second, that is gone at the end.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/vault"
 )
 
 func (t *tool) userCommand() *cobra.Command {
@@ -119,23 +120,39 @@ func loginBy(u gateway.UserLine) string {
 }
 
 func (t *tool) userListCommand() *cobra.Command {
+	var keys opening
 	c := &cobra.Command{
-		Use:     "list [ACCOUNT]",
-		Short:   "List the users: how and when they last came in, were refused, and until when they are locked.",
-		Example: examples("sealgate user list", "sealgate user list acme", "sealgate user list acme --json"),
+		Use:   "list [ACCOUNT]",
+		Short: "List the users: how and when they last came in, were refused, and until when they are locked.",
+		Example: examples("sealgate user list", "sealgate user list acme --json",
+			"sealgate user list acme --key /media/usb/acme.key --access-key-file /media/usb/acme.access"),
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return arguments("ACCOUNT")(c, args)
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return t.listUsers(c.Context(), strings.Join(args, "")) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.listUsers(c.Context(), strings.Join(args, ""), &keys)
+		},
 	}
+	c.Flags().StringVar(&keys.keyFile, "key", "", "the certificate's private key, `KEY.pem`: with it the logins' names are shown")
+	c.Flags().StringVar(&keys.accessFile, "access-key-file", "", "an access key, `F`, where the account has them")
+	c.Flags().StringVar(&keys.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
 	c.ValidArgsFunction = t.completeAccount
 	return t.withJSON(t.withTimes(t.withDesk(c)))
 }
 
-func (t *tool) listUsers(ctx context.Context, account string) error {
+// listUsers shows the logins' names to whoever has brought the keys: they are opened here, not in the gateway.
+func (t *tool) listUsers(ctx context.Context, account string, o *opening) error {
+	var key *vault.PrivateKey
+	var access *vault.AccessKey
+	if o.keyFile != "" {
+		var err error
+		if key, access, err = t.readKeys(ctx, o); err != nil {
+			return err
+		}
+	}
 	client, _, err := t.desk(ctx)
 	if err != nil {
 		return err
@@ -145,21 +162,34 @@ func (t *tool) listUsers(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	table := t.newTable(column{head: "USER"}, column{head: "ACCOUNT"}, column{head: "BY"}, column{head: "MADE (%Z)"},
-		column{head: "LAST LOGIN"}, column{head: "LAST REFUSAL"}, column{head: "LOCKED UNTIL"})
+	columns := []column{{head: "USER"}, {head: "ACCOUNT"}, {head: "BY"}, {head: "MADE (%Z)"}, {head: "LAST LOGIN"}, {head: "LAST REFUSAL"},
+		{head: "LOCKED UNTIL"}}
+	if key != nil {
+		columns = append(columns, column{head: "NAME", name: true})
+	}
+	table, closed := t.newTable(columns...), 0
 	for _, u := range users {
+		if key != nil && len(u.SealedName) > 0 {
+			if u.Name, err = vault.OpenName(u.SealedName, key, access); err != nil {
+				closed++
+			}
+		}
+		u.SealedName = nil
 		if t.json {
 			if err := t.sayJSON(u); err != nil {
 				return err
 			}
 			continue
 		}
-		table.add(text(u.ID, u.Account, loginBy(u), t.minute(u.CreatedAt), t.minute(u.LastLogin), t.minute(u.LastRefusal),
-			t.lockOf(u))...)
+		row := text(u.ID, u.Account, loginBy(u), t.minute(u.CreatedAt), t.minute(u.LastLogin), t.minute(u.LastRefusal), t.lockOf(u), u.Name)
+		table.add(row[:len(columns)]...)
 	}
 	table.flush()
-	if len(users) == 0 {
+	switch {
+	case len(users) == 0:
 		t.talk("no users")
+	case closed > 0:
+		t.talk("%s not opened: that takes the key that they are sealed to, and an access key where the account has them", count(closed, "name"))
 	}
 	return nil
 }

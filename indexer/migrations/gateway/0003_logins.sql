@@ -7,6 +7,9 @@ ALTER TABLE users ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;       -- wrong
 ALTER TABLE users ADD COLUMN locked_at INTEGER NOT NULL DEFAULT 0;      -- when too many of them locked the user; 0 is not
 ALTER TABLE users ADD COLUMN allow_from TEXT NOT NULL DEFAULT '';       -- networks, with commas; '': from anywhere
 ALTER TABLE users ADD COLUMN deny_from TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN sealed_name BLOB NOT NULL DEFAULT x'';      -- the login's name, see vault/name.go; x'' if it is kept nowhere
+ALTER TABLE users ADD COLUMN name_witness BLOB NOT NULL DEFAULT x'';     -- of that, see vault/witness.go
+ALTER TABLE users ADD COLUMN name_certificate TEXT NOT NULL DEFAULT '';  -- fingerprint of what it is sealed to
 UPDATE users SET password_at = created_at WHERE password_hash <> '';
 
 PRAGMA user_version = 3;
