@@ -28,34 +28,22 @@ type visit struct {
 	user    *indexer.User // nil: there is none of this name
 	account *account      // nil: there is none, or no user
 	methods methods
-	who     string // whose wrong guesses these are; "" for a key, which cannot be guessed
+	who     string // under what its wrong guesses are counted; "" for a key, which cannot be guessed
 	where   string
 }
 
 // Admit takes one step of a login: it gives a guest, or *transport.More when the step was right and another is wanted. An
 // unknown login costs as much as a wrong password, and is told the same; so is a user whom an operator must unlock.
 func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.Guest, error) {
-	blind := g.unlock.Blind(try.Login)
-	v := &visit{LoginTry: try, where: "addr:" + network(try.Addr).String()}
-	switch {
-	case try.PublicKey != nil: // a lock on it would only let strangers keep a customer out
-	case try.So.Key: // ... and so would one on what is asked after it, were the strangers' guesses counted with these
-		v.who = "after:" + string(blind[:])
-	default:
-		v.who = "user:" + string(blind[:])
-	}
-	if until := g.logins.locked(v.who, v.outside(), v.where); !until.IsZero() {
-		g.refused(v, "locked", 0, until)
-		return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
-			"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
-	}
-	var err error
-	if v.user, err = g.registry.UserByBlind(ctx, blind); err != nil && !errors.Is(err, indexer.ErrNotFound) {
+	v, err := g.visitOf(ctx, try)
+	if err != nil {
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
 		return transport.Guest{}, errNo
 	}
-	if v.user != nil {
-		v.account, v.methods = g.account(v.user.Account), methodsOf(v.user)
+	if until := g.logins.locked(v.who, v.where); !until.IsZero() {
+		g.refused(v, "locked", 0, until)
+		return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
+			"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
 	}
 	switch {
 	case try.PublicKey != nil:
@@ -64,6 +52,30 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		return g.admitNewPassword(ctx, v)
 	}
 	return g.admitSecret(ctx, v)
+}
+
+// visitOf finds out who knocks, and under what his wrong guesses are counted: one tally over all addresses, whether there is
+// such a login or not, or strangers could tell the one from the other by when they are paused.
+func (g *Gateway) visitOf(ctx context.Context, try transport.LoginTry) (*visit, error) {
+	blind := g.unlock.Blind(try.Login)
+	v := &visit{LoginTry: try, where: "addr:" + network(try.Addr).String()}
+	var err error
+	if v.user, err = g.registry.UserByBlind(ctx, blind); err != nil && !errors.Is(err, indexer.ErrNotFound) {
+		return nil, err
+	}
+	if v.user != nil {
+		v.account, v.methods = g.account(v.user.Account), methodsOf(v.user)
+	}
+	switch {
+	case try.PublicKey != nil: // a lock on it would only let strangers keep a customer out
+	case try.So.Key: // ... and so would one on what is asked after it, were the strangers' guesses counted with these
+		v.who = "after:" + string(blind[:])
+	case v.barred() == notAllowed: // ... or those of strangers in networks that are kept out anyway
+		v.who = "outside:" + string(blind[:])
+	default:
+		v.who = "user:" + string(blind[:])
+	}
+	return v, nil
 }
 
 // admitKey looks at a public key or a user certificate. Clients offer every key they have before the right one: a key that
@@ -148,21 +160,18 @@ func (g *Gateway) letIn(ctx context.Context, v *visit, so transport.Progress) (t
 
 // wrong counts a wrong guess and writes it down. Also for an unknown login the registry is asked, so that it takes as long.
 func (g *Gateway) wrong(ctx context.Context, v *visit, why string, guess bool) {
-	id, lockAfter, who := "", 0, v.who
+	id, lockAfter := "", 0
 	if v.user != nil {
 		id = v.user.ID
 	}
 	if v.account != nil {
 		lockAfter = v.account.Passwords.LockAfter
 	}
-	if why == "not-allowed" {
-		who = v.outside() // strangers from networks that are kept out anyway do not lock anybody out in his own
-	}
 	locked, err := g.registry.Refused(ctx, id, g.now(), guess, lockAfter)
 	if err != nil && v.user != nil {
 		g.log.Error("refused login not noted", "user", id, "err", err)
 	}
-	tries, until := g.logins.wrong(who, v.where)
+	tries, until := g.logins.wrong(v.who, v.where)
 	g.refused(v, why, tries, until)
 	if locked {
 		g.log.Warn("user locked", "account", v.user.Account, "user", id, "tries", lockAfter)
@@ -172,13 +181,8 @@ func (g *Gateway) wrong(ctx context.Context, v *visit, why string, guess bool) {
 	}
 }
 
-// outside is the tally of guesses at a user from a network that he may not come from.
-func (v *visit) outside() string {
-	if v.who == "" {
-		return ""
-	}
-	return v.who + " " + v.where
-}
+// notAllowed is why nobody gets in from a network that is kept out.
+const notAllowed = "not-allowed"
 
 // barred says why nobody could come in this way, whatever he proves; "" if somebody could.
 func (v *visit) barred() string {
@@ -188,7 +192,7 @@ func (v *visit) barred() string {
 	case v.account == nil:
 		return "no-account"
 	case !v.account.reach.admits(v.Addr), !reachOf(v.user).admits(v.Addr):
-		return "not-allowed"
+		return notAllowed
 	case v.So.User != "" && v.So.User != v.user.ID:
 		return "not-this-way"
 	}

@@ -199,7 +199,7 @@ func TestSameWork(t *testing.T) {
 	}
 	// And after the same number of tries all are paused, in the same words.
 	said := map[string]bool{}
-	for _, login := range []string{"nobody", "known", "locked", "both"} {
+	for _, login := range []string{"nobody", "known", "locked", "both", "robot", "outside"} {
 		h.logins.init(h.now)
 		for i := range triesOfUser + 1 {
 			_, err := h.Admit(t.Context(), try(login, "wrong", fmt.Sprintf("192.0.2.%d", i)))

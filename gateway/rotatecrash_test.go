@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,10 @@ func TestRotateCrash(t *testing.T) {
 			payments = 300
 		}
 		_, err := h.push(t, "acme", fmt.Sprint(i), pain001(t, fmt.Sprint("crash", i), payments))
+		must(t, err)
+	}
+	for i := range 3 {
+		_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: fmt.Sprint("login", i)}, "test")
 		must(t, err)
 	}
 	files := h.files(t, "acme")
@@ -133,6 +138,13 @@ func (h *house) eitherOr(t *testing.T, round int, pairs map[string]pair, files, 
 				h.opensOnly(t, f, p, pairs[map[string]string{"acme": "next", "next": "acme"}[name]])
 			}
 		}
+	}
+	var names []string
+	for _, p := range pairs {
+		names = append(names, h.named(t, "acme", p)...)
+	}
+	if slices.Sort(names); len(names) > 0 && strings.Join(names, ",") != ",,,login0,login1,login2" {
+		t.Errorf("kill %d: names %q", round, names)
 	}
 	if by["acme"]+by["next"] != files || len(h.sealedFiles(t)) != large {
 		t.Fatalf("kill %d: %v of %d, %d files on disk", round, by, files, len(h.sealedFiles(t)))
