@@ -60,6 +60,11 @@ func (l *logins) enter(ctx context.Context) (leave func(), err error) {
 		return nil, errNo
 	}
 	defer func() { <-l.queue }()
+	return l.turn(ctx)
+}
+
+// turn is enter for an operator, who waits however many are before him.
+func (l *logins) turn(ctx context.Context) (leave func(), err error) {
 	select {
 	case l.slots <- struct{}{}:
 		l.entered.Add(1)

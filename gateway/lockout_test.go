@@ -215,3 +215,51 @@ func TestSameWork(t *testing.T) {
 		t.Errorf("%v", said)
 	}
 }
+
+// TestOperatorsHashInTurn: a password that an operator sets is hashed in one of the same two places as those of logins, so that
+// never more than two hashes are made at once; however many logins wait, he is not turned away; and where none is set, none is hashed.
+func TestOperatorsHashInTurn(t *testing.T) {
+	h := newHouse(t)
+	for range hashesWaiting {
+		h.logins.queue <- struct{}{}
+	}
+	hashes := func(what string, want int64, f func() error) {
+		t.Helper()
+		before := h.logins.entered.Load()
+		must(t, f())
+		if n := h.logins.entered.Load() - before; n != want {
+			t.Errorf("%s: %d places at the hash", what, n)
+		}
+	}
+	hashes("add", 1, func() error {
+		_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "anna"}, "test")
+		return err
+	})
+	hashes("set", 1, func() error {
+		_, err := h.SetPassword(t.Context(), PasswordChange{Account: "acme", Login: "anna"}, "test")
+		return err
+	})
+	key := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEcqQ0hFzxS5zmQ0hVdYbUCkPmKsNmsuVCXkRbvWJq9a x"
+	hashes("add a key", 0, func() error {
+		_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "robot", PublicKey: key}, "test")
+		return err
+	})
+	hashes("change to key+password", 1, func() error {
+		line, err := h.ChangeUser(t.Context(), UserChange{Account: "acme", Login: "robot", Methods: "key+password"}, "test")
+		if err == nil && line.NewPassword == "" {
+			t.Error("no password was made")
+		}
+		return err
+	})
+	hashes("change networks", 0, func() error {
+		line, err := h.ChangeUser(t.Context(), UserChange{Account: "acme", Login: "robot", AllowFrom: &[]string{"192.0.2.0/24"}}, "test")
+		if err == nil && line.NewPassword != "" {
+			t.Error("a password was made")
+		}
+		return err
+	})
+	var no *No
+	if _, err := h.SetPassword(t.Context(), PasswordChange{Account: "acme", Login: "nobody"}, "test"); !errors.As(err, &no) {
+		t.Error(err)
+	}
+}

@@ -47,29 +47,64 @@ func (g *Gateway) SetPassword(ctx context.Context, c PasswordChange, who string)
 		made = vault.NewPassword()
 		c.Password = made
 	}
-	line, err := g.changeUser(ctx, c.Account, c.Login, who, "password-set", func(u *indexer.User, a *account) error {
+	a, err := g.askedOne(c.Account)
+	if err != nil {
+		return UserLine{}, err
+	}
+	found, err := g.userOf(ctx, c.Account, c.Login)
+	if err != nil {
+		return UserLine{}, err
+	}
+	name := c.Login
+	if name == found.ID {
+		name = "" // the login is not known here
+	}
+	hash, err := g.newHash(ctx, a, name, c.Password)
+	if err != nil {
+		return UserLine{}, err
+	}
+	line, err := g.changeUser(ctx, c.Account, found.ID, who, "password-set", func(u *indexer.User, _ *account) error {
 		if !methodsOf(u).asks("password") {
 			return &No{Text: "this login takes no password, but " + methodsOf(u).String(), Hint: "sealgate user change --login " + methodsHint}
 		}
-		name := c.Login
-		if name == u.ID {
-			name = "" // the login is not known here
-		}
-		u.OneTime = c.OneTime
-		return setPassword(u, a, name, c.Password, g.now())
+		u.PasswordHash, u.PasswordAt, u.OneTime = hash, g.now(), c.OneTime
+		return nil
 	})
 	line.NewPassword = made
 	return line, err
 }
 
-// setPassword hashes a password that its account's rule allows.
-func setPassword(u *indexer.User, a *account, login, password string, now time.Time) (err error) {
+// newHash hashes a password that its account's rule allows, in its turn among the logins. It is called before a transaction,
+// never in one: a login that holds the place it waits for may itself wait to write.
+func (g *Gateway) newHash(ctx context.Context, a *account, login, password string) (string, error) {
 	if err := vault.PasswordRule(a.Passwords.Rule).CheckNewPassword(login, []byte(password)); err != nil {
-		return &No{Text: err.Error(), Hint: "leave it out, and one is made"}
+		return "", &No{Text: err.Error(), Hint: "leave it out, and one is made"}
 	}
-	u.PasswordAt = now
-	u.PasswordHash, err = vault.HashPassword([]byte(password))
-	return err
+	leave, err := g.logins.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return vault.HashPassword([]byte(password))
+}
+
+// madePassword makes a password for a user who is about to log in by one and has none; "" for any other.
+func (g *Gateway) madePassword(ctx context.Context, c UserChange) (made, hash string, err error) {
+	m, err := parseMethods(c.Methods)
+	if err != nil || !m.asks("password") {
+		return "", "", err
+	}
+	a, err := g.askedOne(c.Account)
+	if err != nil {
+		return "", "", err
+	}
+	u, err := g.userOf(ctx, c.Account, c.Login)
+	if err != nil || u.PasswordHash != "" {
+		return "", "", err
+	}
+	made = vault.NewPassword()
+	hash, err = g.newHash(ctx, a, "", made)
+	return made, hash, err
 }
 
 // SetFactor gives a user a new second factor: the old one and its recovery codes are void. Whoever logs in by a password needs
@@ -120,7 +155,13 @@ func (g *Gateway) newFactor(u *indexer.User, a *account, login string) (*Factor,
 
 // ChangeUser changes how a user logs in, and from where.
 func (g *Gateway) ChangeUser(ctx context.Context, c UserChange, who string) (UserLine, error) {
-	made := ""
+	var made, hash string
+	if c.Methods != "" {
+		var err error
+		if made, hash, err = g.madePassword(ctx, c); err != nil {
+			return UserLine{}, err
+		}
+	}
 	line, err := g.changeUser(ctx, c.Account, c.Login, who, "user-changed", func(u *indexer.User, a *account) error {
 		for _, list := range []struct{ from, to *[]string }{{c.AllowFrom, &u.AllowFrom}, {c.DenyFrom, &u.DenyFrom}} {
 			if list.from == nil {
@@ -148,11 +189,12 @@ func (g *Gateway) ChangeUser(ctx context.Context, c UserChange, who string) (Use
 			return &No{Text: m.String() + " takes no public key", Hint: "--login key, or key,password"}
 		case m.asks("totp") && len(u.SecondFactor) == 0:
 			return &No{Text: "there is no second factor yet", Hint: "sealgate user totp ACCOUNT LOGIN makes one, and asks for it from then on"}
+		case m.asks("password") && u.PasswordHash == "" && hash == "":
+			return &No{Text: "the login was changed meanwhile", Hint: "type it again"}
 		case m.asks("password") && u.PasswordHash == "":
-			made = vault.NewPassword()
-			if err := setPassword(u, a, "", made, g.now()); err != nil {
-				return err
-			}
+			u.PasswordHash, u.PasswordAt = hash, g.now()
+		default:
+			made = ""
 		}
 		u.Methods = m.String()
 		return nil

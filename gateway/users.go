@@ -69,7 +69,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if _, err := g.registry.UserByBlind(ctx, user.Blind); err == nil {
 		return UserLine{}, &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
 	}
-	made, err := n.equip(user, a)
+	made, err := n.equip(ctx, g, user, a)
 	if err == nil {
 		err = a.nameUser(user, n.Login)
 	}
@@ -100,7 +100,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 }
 
 // equip gives a new user the password, key and methods that were asked for, and a password of ours where one is missing.
-func (n *NewUser) equip(user *indexer.User, a *account) (made string, err error) {
+func (n *NewUser) equip(ctx context.Context, g *Gateway, user *indexer.User, a *account) (made string, err error) {
 	m := methods{key: way{open: n.PublicKey != ""}, password: way{open: n.Password != "" || n.PublicKey == ""}}
 	if n.Methods != "" {
 		if m, err = parseMethods(n.Methods); err != nil {
@@ -121,9 +121,10 @@ func (n *NewUser) equip(user *indexer.User, a *account) (made string, err error)
 			made = vault.NewPassword()
 			n.Password = made
 		}
-		if err := setPassword(user, a, n.Login, n.Password, user.CreatedAt); err != nil {
+		if user.PasswordHash, err = g.newHash(ctx, a, n.Login, n.Password); err != nil {
 			return "", err
 		}
+		user.PasswordAt = user.CreatedAt
 	}
 	if n.PublicKey != "" {
 		key, _, err := transport.ParsePublicKey([]byte(n.PublicKey))
