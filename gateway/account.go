@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealgate/sealgate/config"
@@ -28,6 +29,7 @@ type account struct {
 	userCA      [][]byte           // authorities whose user certificates count as keys, in wire form
 	reach       reach              // from where its users may log in
 	small       int                // up to this size a file's sealed copy fits into the index
+	underWay    atomic.Int64       // uploads that began by these rules and have not ended: they will be sealed by this seal
 }
 
 func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }
@@ -48,7 +50,9 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
 		}
 		accounts[c.ID] = a
 	}
-	g.accounts.Store(&accounts)
+	if old := g.accounts.Swap(&accounts); old != nil {
+		g.supersede(*old)
+	}
 	return nil
 }
 

@@ -122,6 +122,54 @@ type Removal struct {
 	Digest      string         // SHA-256 of the files' ids, each with a newline, in order
 }
 
+// supersede keeps the accounts of a configuration that is no longer in use for as long as uploads go on under its rules.
+func (g *Gateway) supersede(old map[string]*account) {
+	g.former.Lock()
+	defer g.former.Unlock()
+	for _, a := range old {
+		g.former.accounts = append(g.former.accounts, a)
+	}
+	g.former.accounts = slices.DeleteFunc(g.former.accounts, func(a *account) bool { return a.underWay.Load() == 0 })
+}
+
+// begun gives the account by whose rules an upload begins, which counts as under way until it ends.
+func (g *Gateway) begun(id string) *account {
+	for {
+		a := g.account(id)
+		if a == nil {
+			return nil
+		}
+		a.underWay.Add(1)
+		if a == g.account(id) {
+			return a
+		}
+		a.underWay.Add(-1) // superseded in between, and perhaps looked at
+	}
+}
+
+// stillSealing gives an account with an upload under way that will be sealed to a certificate which the configuration does
+// not name any more; "" if there is none.
+func (g *Gateway) stillSealing(c *vault.Certificate) string {
+	g.former.Lock()
+	defer g.former.Unlock()
+	for _, a := range g.former.accounts {
+		if a.underWay.Load() > 0 && a.sealsTo(c) {
+			return a.ID
+		}
+	}
+	return ""
+}
+
+// sealsTo says whether c's private key will open what the account seals.
+func (a *account) sealsTo(c *vault.Certificate) bool {
+	for _, used := range []*vault.Certificate{a.certificate, a.recovery} {
+		if used != nil && used.KeyID() == c.KeyID() {
+			return true
+		}
+	}
+	return false
+}
+
 // RemoveCertificate records a removal in the ledgers of the accounts that it hits, durably. It refuses while the
 // configuration still names the certificate: what came afterwards would be unreadable at once.
 func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) ([]CopyCount, error) {
@@ -134,16 +182,20 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 		return nil, err
 	}
 	for _, a := range accounts {
-		for _, used := range []*vault.Certificate{a.certificate, a.recovery} {
-			if used != nil && used.KeyID() == c.KeyID() {
-				return nil, &No{
-					Text: fmt.Sprintf("account %s still seals to it, so files to come would be unreadable too; nothing was removed", a.ID),
-					Hint: "name another certificate in " + g.cfg.Load().File + ", then sealgate check",
-				}
+		if a.sealsTo(c) {
+			return nil, &No{
+				Text: fmt.Sprintf("account %s still seals to it, so files to come would be unreadable too; nothing was removed", a.ID),
+				Hint: "name another certificate in " + g.cfg.Load().File + ", then sealgate check",
 			}
 		}
 	}
-	// An upload that began before the configuration changed may have ended since the list was made.
+	if id := g.stillSealing(c); id != "" {
+		return nil, &No{
+			Text: fmt.Sprintf("account %s has an upload under way that will be sealed to it; nothing was removed", id),
+			Hint: "list them again when it has ended; one whose connection is lost is parked for " + g.cfg.Load().SFTP.Park.String(),
+		}
+	}
+	// What was under way when the configuration changed may have ended since the list was made.
 	counts, err := g.CopyCounts(ctx, "")
 	if err != nil {
 		return nil, err

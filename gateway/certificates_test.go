@@ -141,3 +141,63 @@ func TestRemoveCertificate(t *testing.T) {
 		t.Error("the ledger says nothing of it")
 	}
 }
+
+// TestUploadsUnderWayKeepACertificate: one that began while a certificate was in use is sealed to it at its end, so that the
+// certificate's key is not removed before.
+func TestUploadsUnderWayKeepACertificate(t *testing.T) {
+	h := newHouse(t)
+	old := readPair(t, h.dir, "acme")
+	h.newPair(t, "next")
+	content := pain001(t, "under way", 600)
+	in, err := h.Receive(t.Context(), guest, "sftp", "late.xml")
+	must(t, err)
+	_, err = in.WriteAt(content[:len(content)/2], 0)
+	must(t, err)
+	path := filepath.Join(h.dir, "sealgate.yaml")
+	text, err := os.ReadFile(path)
+	must(t, err, os.WriteFile(path, bytes.ReplaceAll(text, []byte("./acme.crt"), []byte("./next.crt")), 0o600), h.Reload(t.Context()), h.Reload(t.Context()))
+	removal := Removal{Certificate: string(old.cert.PEM())}
+	var no *No
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "account acme has an upload under way") {
+		t.Errorf("while an upload is under way: %v", err)
+	}
+	_, err = in.WriteAt(content[len(content)/2:], int64(len(content)/2))
+	must(t, err)
+	_, err = in.Commit(t.Context(), "late.xml")
+	must(t, err)
+	h.opensOnly(t, h.files(t, "acme")[0], old)
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "1 files that are sealed to it, and 0 were listed") {
+		t.Errorf("once it has ended: %v", err)
+	}
+	removal.Sealed = map[string]int{"acme": 1}
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEveryEndIsTheEndOfAnUpload: however one ends, it is under way no more, and ends once.
+func TestEveryEndIsTheEndOfAnUpload(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "ends", 600)
+	for what, end := range map[string]func(u *Upload){
+		"commit":    func(u *Upload) { u.WriteAt(content, 0); u.Commit(t.Context(), "a.xml"); u.Commit(t.Context(), "a.xml") },
+		"discard":   func(u *Upload) { u.WriteAt(content[:9000], 0); u.Discard("test"); u.Discard("test") },
+		"expire":    func(u *Upload) { u.WriteAt(content[:9000], 0); u.Commit(t.Context(), "b.xml"); u.Expire() },
+		"too large": func(u *Upload) { u.WriteAt([]byte("x"), 9<<20); u.Discard("test") },
+		"malformed": func(u *Upload) {
+			u.WriteAt([]byte("<Document></x>"), 0)
+			u.Commit(t.Context(), "c.xml")
+			u.Discard("test")
+		},
+		"rewritten":  func(u *Upload) { u.WriteAt(content, 0); u.WriteAt([]byte("y"), 0); u.Discard("test") },
+		"never sent": func(u *Upload) { u.Discard("test") },
+	} {
+		u := h.receive(t, "acme", what)
+		if n := h.account("acme").underWay.Load(); n != 1 {
+			t.Errorf("%s: %d begun", what, n)
+		}
+		if end(u); h.account("acme").underWay.Load() != 0 {
+			t.Errorf("%s: %d under way", what, h.account("acme").underWay.Load())
+		}
+	}
+}

@@ -46,6 +46,10 @@ type Gateway struct {
 	memory   budget
 	disk     diskWatch
 	placing  sync.Map // paths of sealed copies in their place whose transaction is still under way
+	former   struct {
+		sync.Mutex
+		accounts []*account // of earlier configurations, with uploads under way
+	}
 	expiries struct {
 		sync.Mutex
 		told map[string]int // the threshold that was told last, by account and use

@@ -51,7 +51,7 @@ type Upload struct {
 
 // Receive begins one delivery.
 func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name string) (transport.Incoming, error) {
-	account := g.account(guest.Account)
+	account := g.begun(guest.Account)
 	if account == nil {
 		return nil, notTaken(name, "this account takes no files now. Ask your contact", "account", "")
 	}

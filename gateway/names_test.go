@@ -110,6 +110,23 @@ func TestNamesAreForTheKeysAlone(t *testing.T) {
 		t.Error("the ledger says nothing of the name that is lost")
 	}
 
+	// An account that has left the configuration may hold something that is sealed to it: then nobody knows what would be lost.
+	text, err = os.ReadFile(path)
+	must(t, err)
+	without := bytes.Join(slices.DeleteFunc(bytes.SplitAfter(text, []byte("\n")), func(l []byte) bool { return bytes.Contains(l, []byte("id: soft")) }), nil)
+	must(t, os.WriteFile(path, without, 0o600), h.Reload(t.Context()))
+	unknown := 0
+	for line, err := range h.Envelopes(t.Context(), EnvelopesQuery{}) {
+		must(t, err)
+		if line.Account == "soft" && strings.Contains(line.Fault, "not in the configuration") {
+			unknown++
+		}
+	}
+	if unknown != 1 {
+		t.Errorf("%d lines of the account that is not in the configuration", unknown)
+	}
+	must(t, os.WriteFile(path, text, 0o600), h.Reload(t.Context()))
+
 	must(t, h.registry.ChangeUser(t.Context(), users[0].ID, func(u *indexer.User) error {
 		u.Name.Sealed[len(u.Name.Sealed)/2] ^= 1
 		return nil

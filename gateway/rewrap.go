@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -22,7 +23,8 @@ import (
 // (Envelopes), makes new ones, and hands them over (Rewrap). Here no key is needed: that a copy is whole is proven by its
 // witness, that the caller could open it by a proof beside the new envelope, and the content is ours to carry over.
 
-// EnvelopesQuery asks for the envelopes of sealed copies; an empty Account means all accounts. For is a certificate (PEM):
+// EnvelopesQuery asks for the envelopes of sealed copies; an empty Account means all accounts, and a line with a Fault for each
+// that has left the configuration. For is a certificate (PEM):
 // copies that are sealed to it already, as they should be, are left out.
 type EnvelopesQuery struct {
 	Account string
@@ -55,6 +57,18 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 			yield(EnvelopeLine{}, err)
 			return
 		}
+		if q.Account == "" {
+			lines, err := g.elsewhere()
+			if err != nil {
+				yield(EnvelopeLine{}, err)
+				return
+			}
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
+			}
+		}
 		for _, a := range accounts {
 			for c, err := range a.index.Copies(ctx) {
 				if err != nil {
@@ -73,6 +87,22 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 			}
 		}
 	}
+}
+
+// elsewhere gives a line for each account that has data and has left the configuration: what is sealed in it nobody can list.
+func (g *Gateway) elsewhere() ([]EnvelopeLine, error) {
+	folders, err := os.ReadDir(filepath.Join(g.cfg.Load().DataDir, "accounts"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var lines []EnvelopeLine
+	for _, folder := range folders {
+		if g.account(folder.Name()) == nil {
+			lines = append(lines, EnvelopeLine{ID: "account " + plain(folder.Name()), Account: folder.Name(),
+				Fault: "it has data and is not in the configuration, so what is sealed there is not known: name it again, or move its folder away"})
+		}
+	}
+	return lines, err
 }
 
 // envelope reads one copy's envelope; done: it is wanted's already.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -264,14 +265,21 @@ func TestRecovery(t *testing.T) {
 		t.Fatal("no receipt of", id)
 		return ""
 	}
+	delivered := func(id string) bool { // to a remote of the customer's
+		r, err := h.Content(t.Context(), "acme", transport.Sending{Kind: indexer.SendReceipt, File: id})
+		must(t, err)
+		text, err := io.ReadAll(r)
+		must(t, err)
+		return bytes.Contains(text, []byte(`"recovery_certificate": "`+rescue.cert.Fingerprint()+`"`))
+	}
 	files := h.files(t, "acme")
-	if told(before.ID) != "" || told(files[0].ID) != rescue.cert.Fingerprint() {
+	if told(before.ID) != "" || delivered(before.ID) || told(files[0].ID) != rescue.cert.Fingerprint() || !delivered(files[0].ID) {
 		t.Error("the receipts do not say who else can open")
 	}
 	if r := h.rotate(t, "acme", old, old.cert, rescue.cert); r.Done != 1 { // the one from before
 		t.Errorf("%+v", r)
 	}
-	if told(before.ID) != rescue.cert.Fingerprint() {
+	if told(before.ID) != rescue.cert.Fingerprint() || !delivered(before.ID) {
 		t.Error("the receipt of a rewrapped copy does not say it")
 	}
 	if r := h.rotate(t, "acme", rescue, next.cert, rescue.cert); r.Done != 3 {

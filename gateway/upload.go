@@ -247,6 +247,9 @@ func (u *Upload) drop(sure bool) {
 
 // end gives back what an upload held in memory. A rejected sender may ask again and gets the sticky answer.
 func (u *Upload) end() {
+	if !u.ended {
+		u.account.underWay.Add(-1)
+	}
 	u.ended = true
 	u.small = nil
 	if u.pass != nil && u.pass.copy != nil {
