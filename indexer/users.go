@@ -84,17 +84,20 @@ func (g *Registry) Touch(ctx context.Context, id string, login time.Time, guesse
 }
 
 // Refused notes a refused login, like Touch. A wrong guess is counted, and the one that makes lockAfter of them locks the
-// user, durably; 0 locks nobody. ErrNotFound, after as much work.
+// user, durably; 0 locks nobody. ErrNotFound, after as much work: a row that means nothing is written instead.
 func (g *Registry) Refused(ctx context.Context, id string, at time.Time, guess bool, lockAfter int) (locked bool, err error) {
-	failures, lockedAt := 0, int64(0)
+	failures, lockedAt, missing := 0, int64(0), false
 	err = g.transact(ctx, false, func(ctx context.Context) error {
 		err := g.d.w.QueryRowContext(ctx, `UPDATE users SET last_refusal = ?1, failures = failures + ?2 WHERE id = ?3 RETURNING failures, locked_at`,
 			micros(at), guess, id).Scan(&failures, &lockedAt)
-		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNotFound
+		if missing = errors.Is(err, sql.ErrNoRows); missing {
+			_, err = g.d.w.ExecContext(ctx, `INSERT OR REPLACE INTO settings (key, value) VALUES ('refused nobody', randomblob(8))`)
 		}
 		return err
 	})
+	if err == nil && missing {
+		err = ErrNotFound
+	}
 	if err != nil || !guess || lockedAt != 0 || lockAfter <= 0 || failures < lockAfter {
 		return false, err
 	}

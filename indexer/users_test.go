@@ -169,3 +169,24 @@ func earlierRegistry(t *testing.T, path string, version int) {
 			VALUES ('acme', 'acme-ftps', x'61', 1, 0, 0, 1, 'taken', 'F', 1)`)
 	}
 }
+
+// TestARefusalOfNobodyIsAsMuchWork: as many pages are written for a login that there is not, or the time would tell.
+func TestARefusalOfNobodyIsAsMuchWork(t *testing.T) {
+	g, ctx := newRegistry(t), t.Context()
+	fine(t, g.AddUser(ctx, &User{ID: "u1", Account: "acme", Blind: [32]byte{1}}))
+	written := func(id string) int64 {
+		t.Helper()
+		before := g.d.key.logEnd.Load()
+		_, err := g.Refused(ctx, id, epoch, true, 0)
+		if (id == "u1") != (err == nil) || err != nil && !errors.Is(err, ErrNotFound) {
+			t.Fatal(err)
+		}
+		return g.d.key.logEnd.Load() - before
+	}
+	written("") // the first makes the row
+	for range 3 {
+		if known, unknown := written("u1"), written(""); known != unknown || known == 0 {
+			t.Errorf("%d pages for a login, %d for none", known, unknown)
+		}
+	}
+}
