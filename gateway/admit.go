@@ -40,18 +40,35 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
 		return transport.Guest{}, errNo
 	}
-	if until := g.logins.locked(v.who, v.where); !until.IsZero() {
-		g.refused(v, "locked", 0, until)
-		return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
-			"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
-	}
-	switch {
-	case try.PublicKey != nil:
+	if try.PublicKey != nil {
+		if until := g.logins.locked(v.where); !until.IsZero() {
+			return g.paused(v, until)
+		}
 		return g.admitKey(ctx, v)
-	case try.Ask == transport.AskNewPassword:
+	}
+	until, done, err := g.logins.approach(ctx, v.who, v.where)
+	switch {
+	case err != nil: // the connection is gone
+		return transport.Guest{}, errNo
+	case !until.IsZero():
+		return g.paused(v, until)
+	}
+	defer done()
+	if v, err = g.visitOf(ctx, try); err != nil { // anew: the guesses that were waited for may have locked the user
+		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
+		return transport.Guest{}, errNo
+	}
+	if try.Ask == transport.AskNewPassword {
 		return g.admitNewPassword(ctx, v)
 	}
 	return g.admitSecret(ctx, v)
+}
+
+// paused turns away whoever has guessed too often.
+func (g *Gateway) paused(v *visit, until time.Time) (transport.Guest, error) {
+	g.refused(v, "locked", 0, until)
+	return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
+		"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
 }
 
 // visitOf finds out who knocks, and under what his wrong guesses are counted: one tally over all addresses, whether there is

@@ -35,6 +35,8 @@ func network(addr netip.Addr) netip.Addr {
 type logins struct {
 	mu      sync.Mutex
 	tallies map[string]*tally
+	pending map[string]int // guesses that are being looked at, by the keys of tallies
+	settled chan struct{}  // closed whenever one of them is not any more
 	now     func() time.Time
 	slots   chan struct{}
 	queue   chan struct{}
@@ -47,8 +49,12 @@ type tally struct {
 	until time.Time // locked until then
 }
 
+// stale says whether what is counted is long ago.
+func (t *tally) stale(now time.Time) bool { return now.Sub(t.last) > 2*longestLock }
+
 func (l *logins) init(now func() time.Time) {
 	l.tallies, l.now = map[string]*tally{}, now
+	l.pending, l.settled = map[string]int{}, make(chan struct{})
 	l.slots, l.queue = make(chan struct{}, hashesAtOnce), make(chan struct{}, hashesWaiting)
 }
 
@@ -74,10 +80,63 @@ func (l *logins) turn(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// approach says until when a guess must not be made, or lets it be made now: then done is to be called once it is counted.
+// Of guesses at once, it holds back those that would be too many if all before them are wrong, until that is known: else
+// whoever guesses in parallel would be paused no sooner than by the length of the queue.
+func (l *logins) approach(ctx context.Context, who, where string) (until time.Time, done func(), err error) {
+	for {
+		l.mu.Lock()
+		until = l.until(who, where)
+		if !until.IsZero() || l.room(who, triesOfUser) && l.room(where, triesOfAddress) {
+			break
+		}
+		settled := l.settled
+		l.mu.Unlock()
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return time.Time{}, nil, ctx.Err()
+		}
+	}
+	defer l.mu.Unlock()
+	if !until.IsZero() {
+		return until, nil, nil
+	}
+	l.pending[who]++
+	l.pending[where]++
+	return time.Time{}, func() { l.settle(who, where) }, nil
+}
+
+// room says whether one more guess may be looked at beside those that are. The caller holds mu.
+func (l *logins) room(key string, most int) bool {
+	wrong, pending := 0, l.pending[key]
+	if t := l.tallies[key]; t != nil && !t.stale(l.now()) {
+		wrong = t.wrong
+	}
+	return pending == 0 || wrong+pending < most
+}
+
+func (l *logins) settle(keys ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range keys {
+		if l.pending[key]--; l.pending[key] == 0 {
+			delete(l.pending, key)
+		}
+	}
+	close(l.settled)
+	l.settled = make(chan struct{})
+}
+
 // locked gives the time until which any of the keys is locked; zero if none is.
 func (l *logins) locked(keys ...string) (until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.until(keys...)
+}
+
+// until is locked for a caller who holds mu.
+func (l *logins) until(keys ...string) (until time.Time) {
 	now := l.now()
 	for _, key := range keys {
 		if t := l.tallies[key]; t != nil && t.until.After(now) && t.until.After(until) {
@@ -104,7 +163,7 @@ func (l *logins) wrong(who, where string) (tries int, until time.Time) {
 func (l *logins) count(key string, most int) (int, time.Time) {
 	now := l.now()
 	t := l.tallies[key]
-	if t == nil || now.Sub(t.last) > 2*longestLock {
+	if t == nil || t.stale(now) {
 		l.makeRoom()
 		t = &tally{}
 		l.tallies[key] = t

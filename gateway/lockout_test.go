@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -261,5 +262,65 @@ func TestOperatorsHashInTurn(t *testing.T) {
 	var no *No
 	if _, err := h.SetPassword(t.Context(), PasswordChange{Account: "acme", Login: "nobody"}, "test"); !errors.As(err, &no) {
 		t.Error(err)
+	}
+}
+
+// TestGuessesAtOnceAreCountedBefore: however many guess at the same instant, over whatever addresses, no more are looked at than
+// one after the other would be; and whoever is right comes in, however many do so at once.
+func TestGuessesAtOnceAreCountedBefore(t *testing.T) {
+	for _, test := range []struct {
+		password     string
+		in, no, wait int
+	}{
+		{"a wrong guess", 0, triesOfUser, 30 - triesOfUser},
+		{good, 30, 0, 0},
+	} {
+		h := newHouse(t)
+		_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "anna", Password: good}, "test")
+		must(t, err)
+		var mu sync.Mutex
+		in, no, wait := 0, 0, 0
+		var all sync.WaitGroup
+		for i := range 30 {
+			all.Go(func() {
+				_, err := h.Admit(t.Context(), try("anna", test.password, fmt.Sprintf("192.0.2.%d", i)))
+				mu.Lock()
+				defer mu.Unlock()
+				switch refusal := (*transport.Refusal)(nil); {
+				case err == nil:
+					in++
+				case errors.As(err, &refusal):
+					wait++
+				case errors.Is(err, errNo):
+					no++
+				}
+			})
+		}
+		all.Wait()
+		if in != test.in || no != test.no || wait != test.wait {
+			t.Errorf("%q: %d came in, %d were wrong, %d were paused", test.password, in, no, wait)
+		}
+		if len(h.logins.pending) > 0 {
+			t.Errorf("left: %v", h.logins.pending)
+		}
+	}
+}
+
+// TestALockCountsForThoseWhoWait: a user who is locked while a right guess waits for the ones before it stays out.
+func TestALockCountsForThoseWhoWait(t *testing.T) {
+	h := newHouse(t)
+	line, _ := h.addUser(t, "anna", "password")
+	blind := h.unlock.Blind("anna")
+	for range triesOfUser - 1 {
+		h.logins.wrong("user:"+string(blind[:]), "addr:198.51.100.1")
+	}
+	_, done, err := h.logins.approach(t.Context(), "user:"+string(blind[:]), "addr:198.51.100.1") // the last one before the pause
+	must(t, err)
+	got := make(chan string)
+	go func() { got <- outcome(h.Admit(t.Context(), try("anna", good, "192.0.2.1"))) }()
+	must(t, h.registry.ChangeUser(t.Context(), line.ID, func(u *indexer.User) error { u.LockedAt = h.now(); return nil }))
+	done()
+	if got := <-got; got != "no" {
+		t.Error(got)
 	}
 }
