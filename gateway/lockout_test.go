@@ -155,6 +155,11 @@ func TestNetworks(t *testing.T) {
 		}
 		h.logins.init(h.now)
 	}
+	// Who may log in says nothing of the customer's own servers.
+	h.account("acme").reach = newReach(nil, []string{"0.0.0.0/0", "::/0"})
+	if _, err := h.Receive(t.Context(), transport.Guest{Account: "acme"}, "remote:bank", "x.xml"); err != nil {
+		t.Errorf("from a remote: %v", err)
+	}
 	for _, id := range []string{"acme", "beta", "gone", "soft"} {
 		h.account(id).reach = newReach([]string{"192.0.2.0/24"}, nil)
 	}
