@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
@@ -125,8 +126,9 @@ func recoveryHash(code string) (out [recoverySize]byte) {
 //
 //	nonce (12 bytes) ‖ AES-256-GCM of
 //	    version 1 (1 byte) ‖ secret (20) ‖ step of the last code (8, big-endian) ‖ SHA-256 of each recovery code (16 each, cut)
-//	under HKDF(unlock key, "sealgate v1 second factor"), with the user's id as additional data.
+//	under HKDF(key of the user index, "sealgate v1 second factor"), with the user's id as additional data.
 //
+// That key outlives a change of the unlock key, as users and their apps do.
 // The database is encrypted too; this lock is for whoever reads the opened database, a backup of it or a dump.
 func (k *UnlockKey) SealFactor(user string, f *SecondFactor) ([]byte, error) {
 	aead, err := k.factorCipher()
@@ -160,11 +162,12 @@ func (k *UnlockKey) OpenFactor(user string, sealed []byte) (*SecondFactor, error
 }
 
 func (k *UnlockKey) factorCipher() (cipher.AEAD, error) {
-	key, err := k.derive("second factor")
+	key, err := hkdf.Key(sha256.New, k.pepper[:], nil, "sealgate v1 second factor", 32)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vault: second factor: %w", err)
 	}
-	block, err := aes.NewCipher(key[:])
+	defer clear(key)
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("vault: second factor: %w", err)
 	}

@@ -16,7 +16,6 @@ const unlockPrefix = "SGU1" // "sealgate unlock", version 1
 //
 //	"sealgate v1 database NAME"   for Database(NAME)
 //	"sealgate v1 user index"      for the HMAC key of Blind
-//	"sealgate v1 second factor"   for SealFactor
 //
 // and these labels never change.
 type UnlockKey struct {
