@@ -243,7 +243,8 @@ func TestHashIsUpgraded(t *testing.T) {
 func TestCodeIsGoodOnce(t *testing.T) {
 	h := newHouse(t)
 	line, factor := h.addUser(t, "anna", "key+totp")
-	for _, code := range []string{codeAt(t, factor, h.now()), factor.Codes[7]} {
+	codes := []string{codeAt(t, factor, h.now()), factor.Codes[7]}
+	for _, code := range codes {
 		var in atomic.Int64
 		var all sync.WaitGroup
 		for range 8 {
@@ -262,6 +263,13 @@ func TestCodeIsGoodOnce(t *testing.T) {
 		h.logins.init(h.now)
 	}
 	h.reopen(t)
+	for _, used := range codes {
+		again := transport.LoginTry{Door: "sftp", Login: "anna", Ask: transport.AskCode, Code: used, So: transport.Progress{User: line.ID, Key: true},
+			Addr: netip.MustParseAddr("192.0.2.1")}
+		if got := outcome(h.Admit(t.Context(), again)); got != "no" {
+			t.Errorf("a used code after a restart: %s", got)
+		}
+	}
 	if got := h.steps(t, "anna", factor, "key"); got != "ask code" {
 		t.Error(got)
 	}
