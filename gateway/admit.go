@@ -111,7 +111,11 @@ func (g *Gateway) admitKey(ctx context.Context, v *visit) (transport.Guest, erro
 	if !v.Proven {
 		return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
 	}
-	return g.goOn(ctx, v, transport.Progress{User: v.user.ID, Key: true})
+	with := v.PublicKey
+	if v.Authority != nil {
+		with = v.Authority
+	}
+	return g.goOn(ctx, v, transport.Progress{User: v.user.ID, Key: true, With: with})
 }
 
 // admitSecret looks at a password or a code. Whoever it is and whatever is wrong, a password is hashed, a row of the
@@ -140,7 +144,9 @@ func (g *Gateway) admitSecret(ctx context.Context, v *visit) (transport.Guest, e
 		return transport.Guest{}, errNo
 	}
 	if why == "" && good {
-		so.User = v.user.ID
+		if so.User = v.user.ID; v.Ask == transport.AskPassword {
+			so.Set = v.user.PasswordAt
+		}
 		return g.goOn(ctx, v, so)
 	}
 	guess := why == "" // only one that could have come in counts towards a lock that an operator must lift
@@ -212,6 +218,8 @@ func (v *visit) barred() string {
 		return notAllowed
 	case v.So.User != "" && v.So.User != v.user.ID:
 		return "not-this-way"
+	case v.So.Key && !hasKey(v.user.PublicKeys, v.So.With) && !hasKey(v.account.userCA, v.So.With), v.So.Password && !v.So.Set.Equal(v.user.PasswordAt):
+		return "revoked" // since it was proven: whoever has it must not end his login with it
 	}
 	return ""
 }

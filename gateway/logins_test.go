@@ -145,6 +145,71 @@ func TestProgressIsOnesOwn(t *testing.T) {
 	}
 }
 
+// TestARevokedProofCountsNoMore: what is proven is the password, key or authority that there is; once an operator has set another
+// or taken it away, the rest of the login does not help.
+func TestARevokedProofCountsNoMore(t *testing.T) {
+	h := newHouse(t)
+	authority := []byte("an authority")
+	certificate := []byte("a certificate")
+	reset := func(oneTime bool) func(login, id string) {
+		return func(login, id string) {
+			_, err := h.SetPassword(t.Context(), PasswordChange{Account: "acme", Login: login, Password: "quite another one 77", OneTime: oneTime}, "test")
+			must(t, err)
+		}
+	}
+	change := func(f func(u *indexer.User)) func(login, id string) {
+		return func(login, id string) {
+			must(t, h.registry.ChangeUser(t.Context(), id, func(u *indexer.User) error { f(u); return nil }))
+		}
+	}
+	otherKey := change(func(u *indexer.User) { u.PublicKeys = [][]byte{[]byte("another key")} })
+	moreKeys := change(func(u *indexer.User) { u.PublicKeys = append(u.PublicKeys, []byte("another key")) })
+	nothing := func(string, string) {}
+	for _, test := range []struct {
+		what, methods, by string
+		oneTime           bool
+		meanwhile         func(login, id string)
+		ask               transport.Question
+		want              string
+	}{
+		{"one-time, kept", "password", "password", true, nothing, transport.AskNewPassword, "in"},
+		{"one-time, another", "password", "password", true, reset(true), transport.AskNewPassword, "no"},
+		{"one-time, one for good", "password", "password", true, reset(false), transport.AskNewPassword, "no"},
+		{"password, kept", "password+totp", "password", false, nothing, transport.AskCode, "in"},
+		{"password, another", "password+totp", "password", false, reset(false), transport.AskCode, "no"},
+		{"key, kept", "key+totp", "key", false, moreKeys, transport.AskCode, "in"},
+		{"key, another", "key+totp", "key", false, otherKey, transport.AskCode, "no"},
+		{"key before a password, another", "key+password", "key", false, otherKey, transport.AskPassword, "no"},
+		{"certificate, kept", "key+totp", "certificate", false, otherKey, transport.AskCode, "in"},
+		{"certificate, authority gone", "key+totp", "certificate", false, func(string, string) { h.account("acme").userCA = nil }, transport.AskCode, "no"},
+	} {
+		login := strings.ReplaceAll(test.what, " ", "-")
+		h.account("acme").userCA = [][]byte{authority}
+		line, factor := h.addUser(t, login, test.methods)
+		if test.oneTime {
+			must(t, h.registry.ChangeUser(t.Context(), line.ID, func(u *indexer.User) error { u.OneTime = true; return nil }))
+		}
+		first := try(login, good, "192.0.2.1")
+		switch test.by {
+		case "key":
+			first = transport.LoginTry{Door: "sftp", Login: login, PublicKey: robotKey, Proven: true, Addr: first.Addr}
+		case "certificate":
+			first = transport.LoginTry{Door: "sftp", Login: login, PublicKey: certificate, Authority: authority, Proven: true, Addr: first.Addr}
+		}
+		_, err := h.Admit(t.Context(), first)
+		var more *transport.More
+		if !errors.As(err, &more) || more.Ask != test.ask {
+			t.Fatalf("%s: %v", test.what, err)
+		}
+		test.meanwhile(login, line.ID)
+		got := outcome(h.Admit(t.Context(), transport.LoginTry{Door: "sftp", Login: login, So: more.So, Ask: more.Ask, Addr: first.Addr,
+			Password: []byte(good), Code: codeAt(t, factor, h.now()), NewPassword: []byte("a quite new password")}))
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.what, got, test.want)
+		}
+	}
+}
+
 // TestOneTimePassword: it lets its owner do one thing, set another.
 func TestOneTimePassword(t *testing.T) {
 	h := newHouse(t)
@@ -250,7 +315,7 @@ func TestCodeIsGoodOnce(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				_, err := h.Admit(t.Context(), transport.LoginTry{Door: "sftp", Login: "anna", Ask: transport.AskCode, Code: code,
-					So: transport.Progress{User: line.ID, Key: true}, Addr: netip.MustParseAddr("192.0.2.1")})
+					So: transport.Progress{User: line.ID, Key: true, With: robotKey}, Addr: netip.MustParseAddr("192.0.2.1")})
 				if err == nil {
 					in.Add(1)
 				}
@@ -264,7 +329,7 @@ func TestCodeIsGoodOnce(t *testing.T) {
 	}
 	h.reopen(t)
 	for _, used := range codes {
-		again := transport.LoginTry{Door: "sftp", Login: "anna", Ask: transport.AskCode, Code: used, So: transport.Progress{User: line.ID, Key: true},
+		again := transport.LoginTry{Door: "sftp", Login: "anna", Ask: transport.AskCode, Code: used, So: transport.Progress{User: line.ID, Key: true, With: robotKey},
 			Addr: netip.MustParseAddr("192.0.2.1")}
 		if got := outcome(h.Admit(t.Context(), again)); got != "no" {
 			t.Errorf("a used code after a restart: %s", got)

@@ -69,10 +69,14 @@ const (
 // Progress is what a client has proven on its connection, and for which user. Whoever hands it to Admit must have it from a
 // More of the same connection and login, and from the step that was taken last: that is how it cannot belong to a key that
 // was only offered.
+//
+// It says which key and which password that was: what an operator has changed or taken away meanwhile counts no more.
 type Progress struct {
 	User     string
 	Key      bool
+	With     []byte // the key, in wire form; of a user certificate, its authority's
 	Password bool
+	Set      time.Time // when the password was set
 	Code     bool
 }
 

@@ -156,6 +156,41 @@ func TestPasswordIsChangedInTheDialogue(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsAtThePromptIsOvertaken: a one-time password that an operator replaces while its thief is asked for a new one sets none.
+func TestWhoWaitsAtThePromptIsOvertaken(t *testing.T) {
+	h := newHouse(t, nil)
+	h.user(t, "thora", "password")
+	oneTime := func() string {
+		line, err := h.SetPassword(t.Context(), gateway.PasswordChange{Account: "acme", Login: "thora", OneTime: true}, "test")
+		must(t, err)
+		return line.NewPassword
+	}
+	stolen, fresh := oneTime(), ""
+	err := h.login("thora", ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) (list []string, err error) {
+		for _, q := range questions {
+			if q == "Password: " {
+				list = append(list, stolen)
+				continue
+			}
+			if fresh == "" {
+				fresh = oneTime()
+			}
+			list = append(list, "the thief's own words")
+		}
+		return list, nil
+	}))
+	if err == nil || fresh == "" {
+		t.Errorf("the thief came in; asked for a new one: %v", fresh != "")
+	}
+	if err := h.login("thora", ssh.Password("the thief's own words")); err == nil {
+		t.Error("the thief's password is good")
+	}
+	person := answers(new([]string), map[string]string{"Password: ": fresh, "New password: ": "one sentence that is new", "New password again: ": "one sentence that is new"})
+	if err := h.login("thora", person); err != nil {
+		t.Errorf("the owner: %v", err)
+	}
+}
+
 // meta is what a callback is told of its connection.
 type meta struct {
 	ssh.ConnMetadata
