@@ -182,11 +182,12 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	defer g.copies.Unlock()
 	all := make([]respliced, len(q.Copies))
 	var rows []indexer.Rewrapped
+	seen := map[string]bool{}
 	for i := range q.Copies {
 		if q.Copies[i].IsName {
 			continue
 		}
-		all[i] = g.resplice(ctx, a, &q.Copies[i], certificate)
+		all[i] = g.resplice(ctx, a, &q.Copies[i], certificate, seen)
 		if all[i].err == nil {
 			rows = append(rows, all[i].row)
 		}
@@ -213,12 +214,17 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	return lines, nil
 }
 
-// resplice makes one copy with the new envelope, durable if it is a file of its own.
-func (g *Gateway) resplice(ctx context.Context, a *account, e *NewEnvelope, certificate *vault.Certificate) (r respliced) {
+// resplice makes one copy with the new envelope, durable if it is a file of its own. seen are the files, by their whole ids,
+// that the request has named before: the second new copy of one would take the first's place, and be removed for it.
+func (g *Gateway) resplice(ctx context.Context, a *account, e *NewEnvelope, certificate *vault.Certificate, seen map[string]bool) (r respliced) {
 	f, err := g.one(ctx, a, e.ID)
 	if err != nil {
 		return respliced{err: err}
 	}
+	if seen[f.ID] {
+		return respliced{err: indexer.ErrChanged}
+	}
+	seen[f.ID] = true
 	anew := vault.Rewrapped{Header: e.Header}
 	if f.Fate != indexer.Sealed || len(f.Witness) != len(vault.Witness{}) || copy(anew.Proof[:], e.Proof) != len(anew.Proof) {
 		return respliced{err: indexer.ErrChanged}

@@ -89,6 +89,43 @@ func (h *house) opensOnly(t testing.TB, f FileLine, with pair, not ...pair) {
 	}
 }
 
+// TestRewrapOfACopyNamedTwice: one request may name a copy twice, by its id and by the id's ending; it gets one new envelope
+// and is there afterwards.
+func TestRewrapOfACopyNamedTwice(t *testing.T) {
+	h := newHouse(t)
+	old, next := readPair(t, h.dir, "acme"), h.newPair(t, "next")
+	for i, payments := range []int{2, 2000} { // in the index, and a file of its own
+		_, err := h.push(t, "acme", fmt.Sprint(i, ".xml"), pain001(t, fmt.Sprint("twice", i), payments))
+		must(t, err)
+	}
+	q := RewrapQuery{Account: "acme", Certificate: string(next.cert.PEM())}
+	for line, err := range h.Envelopes(t.Context(), EnvelopesQuery{Account: "acme", For: q.Certificate}) {
+		must(t, err)
+		for _, id := range []string{line.ID, line.ID, line.ID[len(line.ID)-10:]} {
+			anew, err := old.key.Rewrap(line.Header, next.cert)
+			must(t, err)
+			q.Copies = append(q.Copies, NewEnvelope{id, anew.Header, anew.Proof[:], line.UserName != nil})
+		}
+	}
+	lines, err := h.Rewrap(t.Context(), q, "test")
+	must(t, err)
+	if len(lines) != 6 {
+		t.Fatalf("%+v", lines)
+	}
+	for i, line := range lines {
+		if first := i%3 == 0; first != (line.Fault == "") {
+			t.Errorf("%d: %+v", i, line)
+		}
+	}
+	h.sound(t)
+	for _, f := range h.files(t, "acme") {
+		h.opensOnly(t, f, next, old)
+	}
+	if len(h.sealedFiles(t)) != 1 {
+		t.Errorf("%q", h.sealedFiles(t))
+	}
+}
+
 // TestRotate: copies in the index and on disk, of an account with access keys, get their new envelope and nothing else
 // changes; other accounts' stay; a copy that is damaged stays as it is and is told; a second run finds nothing to do.
 func TestRotate(t *testing.T) {
