@@ -89,7 +89,7 @@ func (g *Gateway) CopyCounts(ctx context.Context, account string) ([]CopyCount, 
 	if err != nil {
 		return nil, err
 	}
-	var list []CopyCount
+	list := []CopyCount{}
 	for _, a := range accounts {
 		by := map[string]*CopyCount{}
 		for c, err := range a.index.Copies(ctx) {
@@ -220,7 +220,7 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 			}
 		}
 	}
-	var done []CopyCount
+	done := []CopyCount{}
 	for _, a := range accounts {
 		if r.Files[a.ID]+r.Names[a.ID] == 0 {
 			continue

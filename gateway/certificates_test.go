@@ -142,6 +142,21 @@ func TestRemoveCertificate(t *testing.T) {
 	}
 }
 
+// TestAnEmptyListIsAnAnswer: where nothing is sealed, the command is told just that over the socket, and no error.
+func TestAnEmptyListIsAnAnswer(t *testing.T) {
+	h := newHouse(t)
+	c, unused := h.Client(t.Context()), h.newPair(t, "unused")
+	if list, err := c.CopyCounts(t.Context(), "acme"); err != nil || len(list) > 0 {
+		t.Errorf("copies: %+v, %v", list, err)
+	}
+	if list, err := c.RemoveCertificate(t.Context(), Removal{Certificate: string(unused.cert.PEM())}); err != nil || len(list) > 0 {
+		t.Errorf("removed: %+v, %v", list, err)
+	}
+	if list, err := c.Users(t.Context(), "acme"); err != nil || len(list) > 0 {
+		t.Errorf("users: %+v, %v", list, err)
+	}
+}
+
 // TestUploadsUnderWayKeepACertificate: one that began while a certificate was in use is sealed to it at its end, so that the
 // certificate's key is not removed before.
 func TestUploadsUnderWayKeepACertificate(t *testing.T) {

@@ -248,10 +248,13 @@ func answers[T any](resp *http.Response) iter.Seq2[T, error] {
 			case line.No != nil:
 				yield(none, line.No)
 				return
-			case line.Item == nil:
+			case line.Fault != "":
 				yield(none, errors.New(line.Fault))
 				return
-			case !yield(*line.Item, nil):
+			case line.Item == nil: // an empty list
+				line.Item = &none
+			}
+			if !yield(*line.Item, nil) {
 				return
 			}
 		}
