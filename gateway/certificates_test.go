@@ -142,6 +142,27 @@ func TestRemoveCertificate(t *testing.T) {
 	}
 }
 
+// TestEveryRemovalIsRecorded: also of a certificate all of whose files another one opens, for as long as that one is there.
+func TestEveryRemovalIsRecorded(t *testing.T) {
+	h := newHouse(t)
+	recovery := h.newPair(t, "recovery")
+	_, err := h.RemoveCertificate(t.Context(), Removal{Certificate: string(recovery.cert.PEM()), Shared: map[string]int{"acme": 3}}, "uid:0")
+	must(t, err)
+	rows := map[string]string{}
+	for _, id := range []string{"acme", "soft"} {
+		for e, err := range h.account(id).index.Ledger(t.Context(), 1) {
+			must(t, err)
+			if e.Kind == kindCertificateRemoved {
+				rows[id] = e.Detail
+			}
+		}
+	}
+	want := recovery.cert.Fingerprint() + ": 0 files, 0 bytes, 0 user names, sha-256 of their ids ; 3 more that another certificate opens"
+	if len(rows) != 1 || rows["acme"] != want {
+		t.Errorf("%q", rows)
+	}
+}
+
 // TestAnEmptyListIsAnAnswer: where nothing is sealed, the command is told just that over the socket, and no error.
 func TestAnEmptyListIsAnAnswer(t *testing.T) {
 	h := newHouse(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -55,7 +56,7 @@ type hit struct {
 	Name       string   `json:"name"`
 	ReceivedAt string   `json:"received_at"`
 	Size       int64    `json:"size"`
-	Readable   bool     `json:"readable"` // by another key
+	Readable   bool     `json:"readable"` // by the key of another certificate that the configuration names
 	By         []string `json:"by,omitempty"`
 
 	certificate string
@@ -101,7 +102,11 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 			return no("", "%s is not the key of %s; nothing was removed", r.key.file, near(r.certificate))
 		}
 	}
-	s, err := t.surveyed(ctx, client, cert, key)
+	others, err := namedIn(cfg)
+	if err != nil {
+		return keyTrouble(err)
+	}
+	s, err := t.surveyed(ctx, client, cert, others, key)
 	if err != nil {
 		return err
 	}
@@ -111,8 +116,26 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 	return t.removed(ctx, client, s, r, cert)
 }
 
-// surveyed looks at the envelope of every sealed copy, of all accounts: a certificate may seal for several.
-func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, key *vault.PrivateKey) (*survey, error) {
+// namedIn gives the certificates that the configuration names. Of any other the private key may have been destroyed.
+func namedIn(cfg *config.Config) (list []*vault.Certificate, err error) {
+	for _, a := range cfg.Accounts {
+		for _, path := range []string{a.Certificate, a.RecoveryCertificate} {
+			if path == "" {
+				continue
+			}
+			c, err := vault.ReadCertificate(path)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// surveyed looks at the envelope of every sealed copy, of all accounts: a certificate may seal for several. others are the
+// certificates that keep a copy readable without cert's key.
+func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, others []*vault.Certificate, key *vault.PrivateKey) (*survey, error) {
 	s, bar, n := &survey{}, t.progress(), 0
 	defer bar.end()
 	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{}) {
@@ -133,9 +156,10 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 		h := hit{ID: line.ID, Account: line.Account, Name: line.Name, ReceivedAt: line.ReceivedAt, Size: line.Size, certificate: line.Certificate}
 		named := false
 		for _, to := range to {
-			if cert.Is(to) {
+			switch {
+			case cert.Is(to):
 				named = true
-			} else {
+			case slices.ContainsFunc(others, func(c *vault.Certificate) bool { return c.Is(to) }):
 				h.By, h.Readable = append(h.By, to.String()), true
 			}
 		}
@@ -236,7 +260,12 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 		}
 	}
 	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}, Names: map[string]int{},
-		Sealed: map[string]int{}, SealedNames: map[string]int{}}
+		Sealed: map[string]int{}, SealedNames: map[string]int{}, Shared: map[string]int{}}
+	for _, h := range slices.Concat(s.hits, s.names) {
+		if h.Readable {
+			q.Shared[h.Account]++
+		}
+	}
 	for _, h := range s.names {
 		if h.certificate == cert.Fingerprint() {
 			q.SealedNames[h.Account]++
