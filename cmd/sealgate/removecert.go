@@ -41,7 +41,7 @@ func (t *tool) certRemoveCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.certificate, "certificate", "", "the certificate, `OLD.crt` (default: the one that the account seals to)")
-	r.key.add(c, "its private key, `KEY.pem`: checks that it opens exactly what is listed")
+	r.key.add(c, "its private key, `KEY.pem`: checks that it opens exactly what is listed; needed unless --dry-run")
 	f.BoolVar(&r.dry, "dry-run", false, "only list and check")
 	f.BoolVar(&r.yes, "yes", false, "do not ask")
 	c.ValidArgsFunction = t.completeAccount
@@ -72,6 +72,9 @@ type survey struct {
 }
 
 func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
+	if !r.dry && r.key.file == "" { // an envelope names a certificate; what a renewed one of the same key seals, only the key tells
+		return usage("--dry-run lists what it would mean", "sealgate cert remove needs --key KEY.pem, to check that it opens exactly what is listed")
+	}
 	if !r.dry && !r.yes && !t.typed {
 		return usage("--dry-run lists what it would mean", "nobody is asked where there is no terminal: sealgate cert remove needs --yes")
 	}
