@@ -46,7 +46,7 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		}
 		return g.admitKey(ctx, v)
 	}
-	until, done, err := g.logins.approach(ctx, v.who, v.where)
+	until, shut, done, err := g.logins.approach(ctx, v.who, v.where)
 	switch {
 	case err != nil: // the connection is gone
 		return transport.Guest{}, errNo
@@ -54,6 +54,9 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		return g.paused(v, until)
 	}
 	defer done()
+	if !shut.IsZero() {
+		return g.shut(ctx, v, shut)
+	}
 	if v, err = g.visitOf(ctx, try); err != nil { // anew: the guesses that were waited for may have locked the user
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
 		return transport.Guest{}, errNo
@@ -64,7 +67,24 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 	return g.admitSecret(ctx, v)
 }
 
-// paused turns away whoever has guessed too often.
+// shut turns away a login that was guessed at too often, as a wrong guess at one that there is not: strangers in several networks
+// may have paused the one and not the other, so that a word of it would tell which is which.
+func (g *Gateway) shut(ctx context.Context, v *visit, until time.Time) (transport.Guest, error) {
+	if v.Ask == transport.AskPassword {
+		if _, err := g.checkPassword(ctx, nil, v.Password); err != nil {
+			g.refused(v, "busy", 0, time.Time{})
+			return transport.Guest{}, errNo
+		}
+	}
+	if _, err := g.registry.Refused(ctx, "", g.now(), false, 0); err != nil {
+		g.log.Debug("refused login not noted", "err", err)
+	}
+	g.logins.wrong("", v.where)
+	g.refused(v, "locked", 0, until)
+	return transport.Guest{}, errNo
+}
+
+// paused turns away an address that has guessed too often.
 func (g *Gateway) paused(v *visit, until time.Time) (transport.Guest, error) {
 	g.refused(v, "locked", 0, until)
 	return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(

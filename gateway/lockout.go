@@ -80,14 +80,15 @@ func (l *logins) turn(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// approach says until when a guess must not be made, or lets it be made now: then done is to be called once it is counted.
-// Of guesses at once, it holds back those that would be too many if all before them are wrong, until that is known: else
-// whoever guesses in parallel would be paused no sooner than by the length of the queue.
-func (l *logins) approach(ctx context.Context, who, where string) (until time.Time, done func(), err error) {
+// approach says until when the address is paused, or lets a guess be made now: then done is to be called once it is counted,
+// and shut is until when the login is paused, of whom nothing may be said. Of guesses at once, it holds back those that would be
+// too many if all before them are wrong, until that is known: else whoever guesses in parallel would be paused no sooner than by
+// the length of the queue.
+func (l *logins) approach(ctx context.Context, who, where string) (until, shut time.Time, done func(), err error) {
 	for {
 		l.mu.Lock()
-		until = l.until(who, where)
-		if !until.IsZero() || l.room(who, triesOfUser) && l.room(where, triesOfAddress) {
+		until, shut = l.until(where), l.until(who)
+		if !until.IsZero() || l.room(where, triesOfAddress) && (!shut.IsZero() || l.room(who, triesOfUser)) {
 			break
 		}
 		settled := l.settled
@@ -95,16 +96,16 @@ func (l *logins) approach(ctx context.Context, who, where string) (until time.Ti
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return time.Time{}, nil, ctx.Err()
+			return until, shut, nil, ctx.Err()
 		}
 	}
 	defer l.mu.Unlock()
 	if !until.IsZero() {
-		return until, nil, nil
+		return until, shut, nil, nil
 	}
 	l.pending[who]++
 	l.pending[where]++
-	return time.Time{}, func() { l.settle(who, where) }, nil
+	return until, shut, func() { l.settle(who, where) }, nil
 }
 
 // room says whether one more guess may be looked at beside those that are. The caller holds mu.
