@@ -255,6 +255,16 @@ func (g *Gateway) Welcome(addr netip.Addr) bool {
 	return len(accounts) == 0
 }
 
+// Trusts says whether any account takes the user certificates of an authority.
+func (g *Gateway) Trusts(authority []byte) bool {
+	for _, a := range *g.accounts.Load() {
+		if hasKey(a.userCA, authority) {
+			return true
+		}
+	}
+	return false
+}
+
 // reach is from where one may log in.
 type reach struct{ allow, deny []netip.Prefix }
 

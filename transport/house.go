@@ -12,6 +12,8 @@ import (
 type House interface {
 	// Welcome says whether anybody at all may log in from an address: the door hangs up at once on others.
 	Welcome(addr netip.Addr) bool
+	// Trusts says whether any account takes the user certificates of an authority, whose key is in wire form.
+	Trusts(authority []byte) bool
 	// Admit turns a login into a guest, or asks for *More. A refusal is a *Refusal or a plain error; the door tells the
 	// client no more than "no". It takes as long for an unknown login as for a wrong password.
 	Admit(ctx context.Context, try LoginTry) (Guest, error)

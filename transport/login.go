@@ -66,7 +66,7 @@ func (l *login) key(meta ssh.ConnMetadata, key ssh.PublicKey, proven bool) (*ssh
 	try := LoginTry{PublicKey: key.Marshal(), Proven: proven}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		var err error
-		if try.Authority, err = vouched(cert, meta.User(), l.c.addr, time.Now()); err != nil {
+		if try.Authority, err = vouched(cert, l.door.house.Trusts, meta.User(), l.c.addr, time.Now()); err != nil {
 			l.door.log.Debug("certificate refused", "door", "sftp", "addr", l.c.addr, "err", err.Error())
 			return nil, errLogin
 		}

@@ -81,10 +81,10 @@ func ReadAuthorities(path string) ([][]byte, error) {
 	return list, nil
 }
 
-// vouched gives the key of the authority that signed a user certificate, if all else of the certificate is good: whether
-// the authority is to be trusted, the house knows. Where the library is generous we are not: a certificate without
+// vouched gives the key of the authority that signed a user certificate, if all of the certificate is good. Whether the authority
+// is trusted is asked first: the signature of a stranger, with a key of his choice, is work that he would choose for us. Where the library is generous we are not: a certificate without
 // principals is nobody's, and the addresses in it are looked at here.
-func vouched(cert *ssh.Certificate, login string, addr netip.Addr, now time.Time) (authority []byte, err error) {
+func vouched(cert *ssh.Certificate, trusts func(authority []byte) bool, login string, addr netip.Addr, now time.Time) (authority []byte, err error) {
 	checker := &ssh.CertChecker{SupportedCriticalOptions: []string{sourceAddress}, Clock: func() time.Time { return now }}
 	switch {
 	case cert.CertType != ssh.UserCert:
@@ -98,6 +98,9 @@ func vouched(cert *ssh.Certificate, login string, addr netip.Addr, now time.Time
 		if err := strong(key); err != nil {
 			return nil, err
 		}
+	}
+	if !trusts(cert.SignatureKey.Marshal()) {
+		return nil, errors.New("an authority that no account trusts")
 	}
 	if list, ok := cert.CriticalOptions[sourceAddress]; ok && !fromOneOf(addr, list) {
 		return nil, errors.New("not from this address")

@@ -126,6 +126,24 @@ func TestKindsOfKeys(t *testing.T) {
 	}
 }
 
+// TestAStrangersAuthorityIsNotVerified: whoever names an authority that no account trusts is refused before his signature is looked
+// at, whose work he would choose; the log says what stopped him, and not the login's name.
+func TestAStrangersAuthorityIsNotVerified(t *testing.T) {
+	h := newHouse(t, nil)
+	stranger, subject := newKey(t), newKey(t)
+	cert := &ssh.Certificate{Key: subject.PublicKey(), CertType: ssh.UserCert, ValidPrincipals: []string{"robot"}, ValidBefore: ssh.CertTimeInfinity}
+	must(t, cert.SignCert(rand.Reader, stranger))
+	cert.Signature.Blob[0] ^= 1 // verified, it would be a wrong signature
+	signer, err := ssh.NewCertSigner(cert, subject)
+	must(t, err)
+	if err := h.login("robot", ssh.PublicKeys(signer)); err == nil {
+		t.Error("let in")
+	}
+	if text := h.log.String(); !strings.Contains(text, "an authority that no account trusts") || strings.Contains(text, "signature") {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestUserCertificates: one that the account's authority signed is as good as a key of the login; whatever is wrong with it,
 // or not said in it, is a no.
 func TestUserCertificates(t *testing.T) {
