@@ -94,7 +94,11 @@ func (s *SFTP) serve(ctx context.Context, c *connection) {
 	}
 	conn, channels, requests, err := ssh.NewServerConn(c, s.serverConfig(ctx, c))
 	if err != nil {
-		s.log.Debug("not logged in", "door", "sftp", "addr", c.addr, "err", err)
+		why := "login" // the library's error may name the login, which people mistake for the password
+		if !c.answered() {
+			why = err.Error()
+		}
+		s.log.Debug("not logged in", "door", "sftp", "addr", c.addr, "why", why)
 		return
 	}
 	guest, ok := conn.Permissions.ExtraData[guestKey{}].(Guest)

@@ -191,6 +191,21 @@ func TestWhoWaitsAtThePromptIsOvertaken(t *testing.T) {
 	}
 }
 
+// TestNoLoginsNameInTheLog: nor does the library's error bring one there, which names both where a client changes its mind.
+func TestNoLoginsNameInTheLog(t *testing.T) {
+	h := newHouse(t, nil)
+	h.user(t, "zwei", "key+password")
+	for _, login := range []string{"zwei", "swordfish"} {
+		if err := h.login(login, ssh.PublicKeys(h.key), ssh.Password("wrong")); err == nil {
+			t.Error("let in")
+		}
+	}
+	until(t, "the log", func() bool { return strings.Count(h.log.String(), "not logged in") == 2 })
+	if text := h.log.String(); strings.Count(text, "why=login") != 2 || strings.Contains(text, "swordfish") {
+		t.Error(text)
+	}
+}
+
 // meta is what a callback is told of its connection.
 type meta struct {
 	ssh.ConnMetadata
