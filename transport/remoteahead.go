@@ -104,22 +104,36 @@ func (a *ahead) more(buffer []byte) {
 // first waits until the first piece is whole. What another one lacks is asked for meanwhile.
 func (a *ahead) first() (*part, error) {
 	for !a.way[0].whole {
-		if a.send() != nil {
+		a.send() // where it fails, nothing more comes
+		p := a.answer()
+		if p == nil {
 			return nil, sftp.ErrSSHFxConnectionLost
 		}
-		select {
-		case p := <-a.screen.came:
-			a.under--
-			if p.whole = p.n == len(p.bytes) || p.status != 0; !p.whole {
-				a.ask(p)
-			}
-		case <-a.screen.lost:
-			return nil, sftp.ErrSSHFxConnectionLost
+		if p.whole = p.n == len(p.bytes) || p.status != 0; !p.whole {
+			a.ask(p)
 		}
 	}
 	p := a.way[0]
 	a.way = a.way[1:]
 	return p, nil
+}
+
+// answer gives the next piece that came. nil if none comes any more: what came before the connection went is given first, or
+// as much would have to come again when the download goes on.
+func (a *ahead) answer() *part {
+	select {
+	case p := <-a.screen.came:
+		a.under--
+		return p
+	case <-a.screen.lost:
+	}
+	select {
+	case p := <-a.screen.came:
+		a.under--
+		return p
+	default:
+		return nil
+	}
 }
 
 // ending says how a piece has ended: io.EOF, or nil if it is whole. What is neither the library asks for once more, in pieces
@@ -139,13 +153,7 @@ func (a *ahead) ending(p *part) error {
 
 // end ends the download. What is still under way comes first, or it would count as part of a later answer.
 func (a *ahead) end() {
-	for a.send() == nil && a.under > 0 {
-		select {
-		case <-a.screen.came:
-			a.under--
-		case <-a.screen.lost:
-			return
-		}
+	for a.send() == nil && a.under > 0 && a.answer() != nil {
 	}
 	a.file.Close()
 }
