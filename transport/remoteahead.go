@@ -18,8 +18,11 @@ const (
 	pieceSize = 32 << 10 // what every server can send at once
 	// longPiece is what OpenSSH can, and whoever else tells its limits; who sends less is asked for the rest.
 	longPiece = 255 << 10
-	farAhead  = 2 << 20 // bytes under way
-	mostAhead = farAhead / pieceSize
+	// farAhead is how many bytes may be under way, and firstAhead how many at first. A line that breaks may lose them, and they
+	// come again: so what is under way grows with what has come, by a quarter of it.
+	farAhead   = 2 << 20
+	firstAhead = 128 << 10
+	mostAhead  = farAhead / pieceSize
 	// aheadLimit bounds the bytes that may come while one of the pieces is waited for.
 	aheadLimit = replyLimit + 2*farAhead
 	// firstRead is the first id of a read of ours. The library counts from one.
@@ -46,7 +49,8 @@ type ahead struct {
 	handle string
 	next   int64 // where the next piece begins
 	size   int64 // of the file, as it was said to be
-	piece  int64 // bytes to ask for at once
+	far    int64 // bytes that may be under way
+	long   bool  // the server sends long pieces
 	way    []*part
 	under  int    // requests without an answer
 	id     uint32 // of the last
@@ -83,8 +87,11 @@ func (a *ahead) send() error {
 // more asks for the next pieces: as many as may be under way, and one behind the end of the file, which the server shall tell
 // itself. buffer, if not nil, is that of a piece that has been taken.
 func (a *ahead) more(buffer []byte) {
-	for len(a.way) == 0 || a.next <= a.size && int64(len(a.way)) < farAhead/a.piece {
-		n := a.piece
+	for len(a.way) == 0 || a.next <= a.size && a.next-a.way[0].at < a.far {
+		n := int64(pieceSize)
+		if a.long && a.far >= 4*longPiece {
+			n = longPiece
+		}
 		if left := a.size - a.next; left > 0 {
 			n = min(n, left)
 		} else {
@@ -147,7 +154,7 @@ func (a *ahead) ending(p *part) error {
 	}
 	n, err := a.file.ReadAt(p.bytes[p.n:], p.at+int64(p.n))
 	p.n += n
-	a.piece = pieceSize
+	a.long = false
 	return err
 }
 
@@ -166,13 +173,11 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 		if err != nil {
 			return gone(err)
 		}
-		a := &ahead{screen: s.screen, file: file, handle: s.screen.opened(), next: offset, size: math.MaxInt64, piece: pieceSize}
+		a := &ahead{screen: s.screen, file: file, handle: s.screen.opened(), next: offset, size: math.MaxInt64, far: firstAhead}
 		if s.known != nil {
 			a.size = s.known.Size
 		}
-		if _, able := s.client.HasExtension("limits@openssh.com"); able {
-			a.piece = longPiece
-		}
+		_, a.long = s.client.HasExtension("limits@openssh.com")
 		defer func() {
 			s.wire.begin(aheadLimit)
 			a.end()
@@ -201,6 +206,7 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 			} else if err != nil {
 				return err
 			}
+			a.far = min(farAhead, a.far+int64(first.n)/4)
 			a.more(first.bytes)
 		}
 	})
