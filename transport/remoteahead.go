@@ -12,8 +12,7 @@ import (
 )
 
 // A download over SFTP asks ahead, or else each piece would cost a journey there and back. It asks by itself, on the library's
-// channel: the library's ReadAt takes a goroutine, new memory and two copies for every piece, which was a fifth of what a
-// large file cost. What it does not understand it asks the library.
+// channel: the library's ReadAt takes a goroutine, new memory and two copies for every piece. What it does not understand it asks the library.
 const (
 	pieceSize = 32 << 10 // what every server can send at once
 	// longPiece is what OpenSSH can, and whoever else tells its limits; who sends less is asked for the rest.
