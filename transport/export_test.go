@@ -84,3 +84,6 @@ func (h hooked) Remove(ctx context.Context, name string) error {
 
 // Waiting says how many remotes wait for a seat.
 func Waiting(p *Poller) int64 { return p.queue.Load() }
+
+// AskedAtOnce is how many pieces a download asks for before any has come.
+const AskedAtOnce = firstAhead / pieceSize
