@@ -533,6 +533,28 @@ func TestStreamCannotGiveRandomAccess(t *testing.T) {
 	h.sound(t)
 }
 
+// TestMemoryForManyPayments: what many payments take is reserved when there are many, and not before.
+func TestMemoryForManyPayments(t *testing.T) {
+	h := newHouse(t)
+	u, content := h.receive(t, "acme", "many.xml"), pain001(t, "many", 6000)
+	reserved := func(size int, want int64) {
+		t.Helper()
+		if err := write(u, content[u.Prefix():size], u.Prefix()); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.memory.used(); got != want {
+			t.Errorf("%d bytes are reserved for %d, want %d", got, size, want)
+		}
+	}
+	reserved(manySize, uploadMemory+passMemory)
+	reserved(manySize+1, uploadMemory+passMemory+manyMemory)
+	reserved(len(content), uploadMemory+passMemory+manyMemory)
+	u.Discard("seen")
+	if got := h.memory.used(); got != 0 {
+		t.Errorf("%d bytes stay reserved", got)
+	}
+}
+
 func TestStartSweepsWhatACrashLeft(t *testing.T) {
 	h := newHouse(t)
 	kept, err := h.push(t, "acme", "kept.xml", pain001(t, "kept", 2000))

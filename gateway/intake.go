@@ -169,8 +169,7 @@ func (u *Upload) receive(p []byte) error {
 		if err := u.weighPass(); err != nil {
 			return err
 		}
-		u.pass.write(p, false)
-		return nil
+		return u.pour(p, false)
 	}
 	problems, err := u.inspect(p)
 	if err != nil {
@@ -186,7 +185,17 @@ func (u *Upload) receive(p []byte) error {
 	if err := u.outgrow(); err != nil {
 		return err
 	}
-	u.pass.write(p, true)
+	return u.pour(p, true)
+}
+
+// pour gives the bytes that have just come in order to the pass; seen says that they have been inspected.
+func (u *Upload) pour(p []byte, seen bool) error {
+	if at := u.order.next; at > manySize && at-int64(len(p)) <= manySize {
+		if err := u.reserve(manyMemory); err != nil {
+			return err
+		}
+	}
+	u.pass.write(p, seen)
 	return nil
 }
 

@@ -101,3 +101,6 @@ func GuestOf(p *ssh.Permissions) (Guest, bool) {
 	guest, ok := p.ExtraData[guestKey{}].(Guest)
 	return guest, ok
 }
+
+// AskedAtOnce is how many pieces a download asks for before any has come.
+const AskedAtOnce = firstAhead / pieceSize

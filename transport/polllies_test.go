@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
 )
 
 var messageID = regexp.MustCompile(`<MsgId>[^<]*([^<])</MsgId>`)
@@ -278,7 +279,8 @@ func TestPollReads(t *testing.T) {
 		v := newVisit(t, nil)
 		v.shop.put("/out/a.xml", whole)
 		var from atomic.Int64 // where the second download begins
-		hangUp := once("read", "/out/a.xml", 3, func() error { return errHangUp })
+		// The first read that is asked for once something has come; those before it are served in any order.
+		hangUp := once("read", "/out/a.xml", transport.AskedAtOnce+1, func() error { return errHangUp })
 		v.shop.lies(func(s *shop) {
 			s.before = func(op, name string, off int64) error {
 				if op == "read" && v.shop.times("open") == 2 {

@@ -12,14 +12,16 @@ import (
 )
 
 // A download over SFTP asks ahead, or else each piece would cost a journey there and back. It asks by itself, on the library's
-// channel: the library's ReadAt takes a goroutine, new memory and two copies for every piece, which was a fifth of what a
-// large file cost. What it does not understand it asks the library.
+// channel: the library's ReadAt takes a goroutine, new memory and two copies for every piece. What it does not understand it asks the library.
 const (
 	pieceSize = 32 << 10 // what every server can send at once
 	// longPiece is what OpenSSH can, and whoever else tells its limits; who sends less is asked for the rest.
 	longPiece = 255 << 10
-	farAhead  = 2 << 20 // bytes under way
-	mostAhead = farAhead / pieceSize
+	// farAhead is how many bytes may be under way, and firstAhead how many at first. A line that breaks may lose them, and they
+	// come again: so what is under way grows with what has come, by a quarter of it.
+	farAhead   = 2 << 20
+	firstAhead = 128 << 10
+	mostAhead  = farAhead / pieceSize
 	// aheadLimit bounds the bytes that may come while one of the pieces is waited for.
 	aheadLimit = replyLimit + 2*farAhead
 	// firstRead is the first id of a read of ours. The library counts from one.
@@ -46,7 +48,8 @@ type ahead struct {
 	handle string
 	next   int64 // where the next piece begins
 	size   int64 // of the file, as it was said to be
-	piece  int64 // bytes to ask for at once
+	far    int64 // bytes that may be under way
+	long   bool  // the server sends long pieces
 	way    []*part
 	under  int    // requests without an answer
 	id     uint32 // of the last
@@ -83,8 +86,11 @@ func (a *ahead) send() error {
 // more asks for the next pieces: as many as may be under way, and one behind the end of the file, which the server shall tell
 // itself. buffer, if not nil, is that of a piece that has been taken.
 func (a *ahead) more(buffer []byte) {
-	for len(a.way) == 0 || a.next <= a.size && int64(len(a.way)) < farAhead/a.piece {
-		n := a.piece
+	for len(a.way) == 0 || a.next <= a.size && a.next-a.way[0].at < a.far {
+		n := int64(pieceSize)
+		if a.long && a.far >= 4*longPiece {
+			n = longPiece
+		}
 		if left := a.size - a.next; left > 0 {
 			n = min(n, left)
 		} else {
@@ -104,22 +110,36 @@ func (a *ahead) more(buffer []byte) {
 // first waits until the first piece is whole. What another one lacks is asked for meanwhile.
 func (a *ahead) first() (*part, error) {
 	for !a.way[0].whole {
-		if a.send() != nil {
+		a.send() // where it fails, nothing more comes
+		p := a.answer()
+		if p == nil {
 			return nil, sftp.ErrSSHFxConnectionLost
 		}
-		select {
-		case p := <-a.screen.came:
-			a.under--
-			if p.whole = p.n == len(p.bytes) || p.status != 0; !p.whole {
-				a.ask(p)
-			}
-		case <-a.screen.lost:
-			return nil, sftp.ErrSSHFxConnectionLost
+		if p.whole = p.n == len(p.bytes) || p.status != 0; !p.whole {
+			a.ask(p)
 		}
 	}
 	p := a.way[0]
 	a.way = a.way[1:]
 	return p, nil
+}
+
+// answer gives the next piece that came. nil if none comes any more: what came before the connection went is given first, or
+// as much would have to come again when the download goes on.
+func (a *ahead) answer() *part {
+	select {
+	case p := <-a.screen.came:
+		a.under--
+		return p
+	case <-a.screen.lost:
+	}
+	select {
+	case p := <-a.screen.came:
+		a.under--
+		return p
+	default:
+		return nil
+	}
 }
 
 // ending says how a piece has ended: io.EOF, or nil if it is whole. What is neither the library asks for once more, in pieces
@@ -133,19 +153,13 @@ func (a *ahead) ending(p *part) error {
 	}
 	n, err := a.file.ReadAt(p.bytes[p.n:], p.at+int64(p.n))
 	p.n += n
-	a.piece = pieceSize
+	a.long = false
 	return err
 }
 
 // end ends the download. What is still under way comes first, or it would count as part of a later answer.
 func (a *ahead) end() {
-	for a.send() == nil && a.under > 0 {
-		select {
-		case <-a.screen.came:
-			a.under--
-		case <-a.screen.lost:
-			return
-		}
+	for a.send() == nil && a.under > 0 && a.answer() != nil {
 	}
 	a.file.Close()
 }
@@ -158,13 +172,11 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 		if err != nil {
 			return gone(err)
 		}
-		a := &ahead{screen: s.screen, file: file, handle: s.screen.opened(), next: offset, size: math.MaxInt64, piece: pieceSize}
+		a := &ahead{screen: s.screen, file: file, handle: s.screen.opened(), next: offset, size: math.MaxInt64, far: firstAhead}
 		if s.known != nil {
 			a.size = s.known.Size
 		}
-		if _, able := s.client.HasExtension("limits@openssh.com"); able {
-			a.piece = longPiece
-		}
+		_, a.long = s.client.HasExtension("limits@openssh.com")
 		defer func() {
 			s.wire.begin(aheadLimit)
 			a.end()
@@ -193,6 +205,7 @@ func (s *sftpRemote) Read(ctx context.Context, name string, offset int64, take f
 			} else if err != nil {
 				return err
 			}
+			a.far = min(farAhead, a.far+int64(first.n)/4)
 			a.more(first.bytes)
 		}
 	})

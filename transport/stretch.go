@@ -90,7 +90,7 @@ type stretch struct {
 
 	sending sync.Mutex // answers go out whole
 
-	room   chan struct{} // one for each packet that is read and whose answer has not gone out
+	room   chan struct{} // one for each packet that is read and not answered, see answered
 	closed chan struct{}
 	close  sync.Once
 
@@ -142,21 +142,15 @@ func (s *stretch) pump(done <-chan error) (head, error) {
 
 // Read hands the packets over, and keeps count of them.
 func (s *stretch) Read(p []byte) (int, error) {
-	if s.headLeft == 0 && s.body == 0 {
-		if err := s.next(); err != nil {
+	for s.body == 0 && (s.headLeft == 0 || s.headLeft == len(s.head)) { // between two packets
+		if s.headLeft == 0 {
+			if err := s.next(); err != nil {
+				return 0, err
+			}
+		}
+		if ours, err := s.limits(); err != nil {
 			return 0, err
-		}
-	}
-	for s.headLeft == len(s.head) {
-		answered, err := s.limits()
-		if err == nil && answered {
-			<-s.room
-			err = s.next()
-		}
-		if err != nil {
-			return 0, err
-		}
-		if !answered {
+		} else if !ours {
 			break
 		}
 	}
@@ -179,8 +173,9 @@ func (s *stretch) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// limits answers the packet that begins if it asks for the limits, which the protocol library does not know.
-func (s *stretch) limits() (answered bool, err error) {
+// limits takes the packet that begins for itself, and answers it, if it asks for the limits, which the protocol library does
+// not know.
+func (s *stretch) limits() (ours bool, err error) {
 	if int(binary.BigEndian.Uint32(s.head[:])) != len(limitsAsked) {
 		return false, nil
 	}
@@ -190,6 +185,8 @@ func (s *stretch) limits() (answered bool, err error) {
 	}
 	answer := limitsAnswer(packet, s.handles)
 	s.in.Discard(len(packet)) // it is there
+	s.headLeft = 0
+	defer s.answered()
 	return true, s.send(answer)
 }
 

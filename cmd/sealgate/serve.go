@@ -72,7 +72,7 @@ func (t *tool) serve(ctx context.Context) error {
 // ballast is memory that is never touched, and so takes none of the machine's. It lets the collector come half as often to
 // a gateway with a small heap, whatever that of many streams is: the ssh library leaves a gibibyte of garbage for each one
 // received, and collecting it was a tenth of the processor time of an upload.
-const ballast = 12 << 20
+const ballast = 8 << 20
 
 // runGateway runs the doors, and beside them what follows signals.
 func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {

@@ -24,19 +24,28 @@ type tracer struct {
 func (g *gateway) trace(t testing.TB, args ...string) *tracer {
 	t.Helper()
 	need(t, "strace")
-	x := &tracer{out: filepath.Join(t.TempDir(), "strace"), log: newTranscript(), ended: make(chan struct{})}
+	x := &tracer{out: filepath.Join(t.TempDir(), "strace")}
 	argv := append([]string{"-f", "-yy", "-o", x.out}, args...)
-	x.cmd = exec.Command("strace", append(argv, "-p", fmt.Sprint(g.cmd.Process.Pid))...)
-	x.cmd.Stderr = x.log
-	if err := x.cmd.Start(); err != nil {
-		t.Fatal(err)
+	argv = append(argv, "-p", fmt.Sprint(g.cmd.Process.Pid))
+	t.Cleanup(func() { x.end() })
+	for range 3 { // a thread that ends while strace attaches makes it give up
+		x.log, x.ended = newTranscript(), make(chan struct{})
+		x.cmd = exec.Command("strace", argv...)
+		x.cmd.Stderr = x.log
+		if err := x.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func(cmd *exec.Cmd, ended chan struct{}) { cmd.Wait(); close(ended) }(x.cmd, x.ended)
+		_, err := x.log.wait(0, regexp.MustCompile(`attached`), x.ended)
+		if err == nil {
+			return x
+		}
+		if !strings.Contains(x.log.String(), "No such process") {
+			break
+		}
 	}
-	go func() { x.cmd.Wait(); close(x.ended) }()
-	t.Cleanup(x.end)
-	if _, err := x.log.wait(0, regexp.MustCompile(`attached`), x.ended); err != nil {
-		missing(t, "the right to strace the daemon: "+x.log.String())
-	}
-	return x
+	missing(t, "the right to strace the daemon: "+x.log.String())
+	return nil
 }
 
 // end ends strace. It hangs at times when the daemon dies while it detaches; the kernel detaches for it then.
