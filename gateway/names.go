@@ -32,7 +32,13 @@ func (g *Gateway) learnName(ctx context.Context, v *visit) {
 	if v.account.seal == nil || len(v.user.Name.Sealed) > 0 {
 		return
 	}
-	err := g.registry.ChangeUser(ctx, v.user.ID, func(u *indexer.User) error { return v.account.nameUser(u, v.Login) })
+	err := g.registry.ChangeUser(ctx, v.user.ID, func(u *indexer.User) error {
+		a := g.account(v.account.ID) // as it is now: the certificate of when the login began may be removed since
+		if a == nil || a.seal == nil {
+			return nil
+		}
+		return a.nameUser(u, v.Login)
+	})
 	if err != nil {
 		g.log.Error("name of a login not kept", "account", v.account.ID, "user", v.user.ID, "err", err)
 	}

@@ -289,10 +289,12 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 		fmt.Fprintln(sum, h.ID)
 	}
 	q.Digest = hex.EncodeToString(sum.Sum(nil))
-	if _, err := client.RemoveCertificate(ctx, q); err != nil {
+	rows, err := client.RemoveCertificate(ctx, q)
+	if err != nil || t.json {
 		return err
 	}
-	if t.json {
+	if len(rows) == 0 {
+		t.say("nothing is sealed to it: there was nothing to record\n")
 		return nil
 	}
 	t.say("recorded in the ledger: %s, %d bytes, of %s\n", filesAndNames(len(lost), len(names)), bytes, brief(cert.Fingerprint(), len("sha256:")+8))
