@@ -59,6 +59,7 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /users/list", one(func(ctx context.Context, _ string, account string) ([]UserLine, error) {
 		return g.Users(ctx, account)
 	}))
+	mux.Handle("POST /unlock", one(func(context.Context, string, unlocking) (string, error) { return "", errUnlockedAlready }))
 	mux.HandleFunc("POST /copy", g.serveCopy)
 	mux.HandleFunc("POST /send", g.serveSend)
 	return mux
@@ -158,8 +159,13 @@ func shortPath(path string) (short string, closeDir func() error, err error) {
 
 // serveControl answers until the doors have ended: an operator may still ask while uploads run out.
 func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <-chan struct{}) error {
+	return serveDesk(ctx, l, g.desk(), doorsEnded)
+}
+
+// serveDesk answers until ended is closed.
+func serveDesk(ctx context.Context, l net.Listener, desk http.Handler, ended <-chan struct{}) error {
 	server := &http.Server{
-		Handler: g.desk(), ConnContext: withCaller, ReadHeaderTimeout: 10 * time.Second,
+		Handler: desk, ConnContext: withCaller, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	served := make(chan error, 1)
@@ -167,7 +173,7 @@ func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <
 	select {
 	case err := <-served:
 		return fmt.Errorf("control socket: %w", err)
-	case <-doorsEnded:
+	case <-ended:
 	}
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

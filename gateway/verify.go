@@ -119,6 +119,7 @@ func (a *account) copyOf(ctx context.Context, id, path string) (io.ReadCloser, e
 
 // Status is the answer to "is all well?".
 type Status struct {
+	Locked         bool            `json:"locked,omitempty"`    // it waits for its unlock key: no door is open
 	Listening      string          `json:"listening,omitempty"` // empty when no gateway runs
 	StartedAt      string          `json:"started_at,omitempty"`
 	ConfigLoadedAt string          `json:"config_loaded_at,omitempty"`

@@ -53,7 +53,7 @@ type database struct {
 }
 
 // openDatabase opens the file at path, makes it when it is not there, and brings its tables up to date from the
-// numbered files in migrations/folder. An error tells a wrong key (ErrKey) from damage (ErrDamaged).
+// numbered files in migrations/folder; "" leaves them as they are. An error tells a wrong key (ErrKey) from damage (ErrDamaged).
 func openDatabase(ctx context.Context, path string, key Key, folder string) (_ *database, err error) {
 	if err := registerVFS(); err != nil {
 		return nil, err
@@ -197,7 +197,12 @@ func (c *connector) Connect(context.Context) (driver.Conn, error) {
 		"_txlock": {"immediate"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"}, "_cache_size": {c.cache},
 		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)}, "_stmt_cache_size": {"64"},
 	}
-	return c.Driver().Open("file:" + (&url.URL{Path: c.d.path}).EscapedPath() + "?" + q.Encode())
+	return c.Driver().Open(address(c.d.path, q.Encode()))
+}
+
+// address names a file for SQLite.
+func address(path, parameters string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + parameters
 }
 
 // Driver is the SQLite driver with this connector's hook.
@@ -228,6 +233,9 @@ func setUpReader(conn *sqlite3.SQLiteConn) error {
 // migrate runs the files of migrations/folder that this database has not seen: each is a transaction that also sets
 // user_version to its number. Die between two, and the next start goes on with the second.
 func (d *database) migrate(ctx context.Context, folder string) error {
+	if folder == "" {
+		return nil
+	}
 	names, err := migrations.ReadDir("migrations/" + folder)
 	if err != nil {
 		return err
