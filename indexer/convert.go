@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/cgo"
@@ -118,6 +119,142 @@ const (
 
 // Protected says whether the account of this folder is protected: whether its index has a key of its own.
 func Protected(dir string) bool { return there(dir, keyName) }
+
+// Protect gives an account's index a key of its own, which seal seals, and makes its log. key is that of the index by now, logKey that
+// of the log. Nobody may have the index open. Die before the key's file appears, and the account is as it was.
+func Protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
+	if err := protect(ctx, dir, key, logKey, seal); err != nil {
+		return fmt.Errorf("indexer: protect: %w", err)
+	}
+	return nil
+}
+
+func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
+	if err := settle(dir); err != nil {
+		return err
+	}
+	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
+	if err != nil {
+		return err
+	}
+	own := Key(newSecret())
+	defer clear(own[:])
+	err = d.copyUnder(ctx, filepath.Join(dir, protecting), own)
+	if err == nil {
+		err = newLog(ctx, d, dir, logKey)
+	}
+	if err = errors.Join(err, d.close()); err != nil {
+		return err
+	}
+	box, err := seal(own[:])
+	if err != nil {
+		return err
+	}
+	if err := writeKey(dir, box); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+// newLog makes the log of an index that is to be protected: the ledger's end, and what is known of each delivery.
+func newLog(ctx context.Context, d *database, dir string, key Key) error {
+	l, err := openSealedLog(ctx, dir, key, nil)
+	if err != nil {
+		return err
+	}
+	x := newIndexOf(d, nil)
+	err = l.d.write(ctx, true, func(ctx context.Context) error {
+		c, err := x.readChain(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:]); err != nil {
+			return err
+		}
+		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
+			FROM files f ORDER BY f.n`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var row fileRow
+			if err := row.scan(rows.Scan, &row.ledgerHash); err != nil {
+				return err
+			}
+			if err := l.know(ctx, &row, row.ledgerSeq, row.ledgerHash); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	return errors.Join(d.plain(err), l.close())
+}
+
+// writeKey puts the sealed key in its place, durably.
+func writeKey(dir string, box []byte) error {
+	path := filepath.Join(dir, keyName)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(box)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// Unprotect brings an account's index back under key, with all that waits in its log. keys are what was in its boxes. Nobody may have
+// the index open. Die before the sealed key's file is gone, and the account is as it was.
+func Unprotect(ctx context.Context, dir string, key, logKey Key, keys map[string]Key, seal Sealer, log *slog.Logger) error {
+	if err := unprotect(ctx, dir, key, logKey, keys, seal, log); err != nil {
+		return fmt.Errorf("indexer: unprotect: %w", err)
+	}
+	return nil
+}
+
+func unprotect(ctx context.Context, dir string, key, logKey Key, keys map[string]Key, seal Sealer, log *slog.Logger) error {
+	if err := settle(dir); err != nil {
+		return err
+	}
+	x, err := OpenProtected(ctx, dir, logKey, seal, log)
+	if err != nil {
+		return err
+	}
+	_, err = x.Unlock(ctx, keys)
+	if err == nil {
+		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), key) })
+	}
+	if err = errors.Join(err, x.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, keyName)); err != nil {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+// Dump writes the index in an account's folder, which key opens, to a new file as a plain SQLite database. Others may have it open.
+func Dump(ctx context.Context, dir string, key Key, path string) error {
+	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "")
+	if err != nil {
+		return fmt.Errorf("indexer: dump: %w", err)
+	}
+	if err := errors.Join(d.copyInto(ctx, path, "vfs=unix"), d.close()); err != nil {
+		return fmt.Errorf("indexer: dump: %w", err)
+	}
+	return nil
+}
 
 // there says whether a file is there. One that cannot be looked at counts as there: nothing is removed for its absence.
 func there(dir, name string) bool {

@@ -18,17 +18,19 @@ const groupBlocks = 4
 // transactions without a flush of their own: not durable, and invisible, until Index.Commit puts the file's row there.
 // Not for concurrent use; many uploads may each have their own.
 type Payments struct {
-	x     *Index
-	file  string
-	b     *builder // nil until the first payment
-	queue []stored // blocks that wait for their transaction
-	spare []stored // their buffers, to be used again
-	next  int64    // number of the next block
-	count int64
-	sum   hash.Hash // of all blocks' stored bytes
-	began bool      // some blocks are in the database
-	ended bool
-	err   error
+	x      *Index
+	file   string
+	b      *builder // nil until the first payment
+	queue  []stored // blocks that wait for their transaction
+	spare  []stored // their buffers, to be used again
+	next   int64    // number of the next block
+	count  int64
+	sum    hash.Hash // of all blocks' stored bytes
+	began  bool      // some blocks are in the database
+	key    []byte    // of a protected account: the pieces are sealed under it
+	pieces int64
+	ended  bool
+	err    error
 }
 
 // stored is a finished block that waits to be written.
@@ -105,6 +107,9 @@ func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
 	err := x.alone(func() error {
+		if x.sealed != nil {
+			return p.piece()
+		}
 		return x.d.write(x.d.base, false, func(ctx context.Context) error {
 			if !p.began {
 				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
@@ -134,20 +139,20 @@ const inlineBlock = 1024
 // insert writes the queued blocks in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
-		if err := p.insertBlock(ctx, &p.queue[i]); err != nil {
+		if err := p.x.insertBlock(ctx, p.file, &p.queue[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Payments) insertBlock(ctx context.Context, s *stored) error {
-	w := p.x.d.w
+func (x *Index) insertBlock(ctx context.Context, file string, s *stored) error {
+	w := x.d.w
 	if len(s.data) <= inlineBlock {
-		_, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, p.file, s.no, s.summary, s.filters[0], s.data)
+		_, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, file, s.no, s.summary, s.filters[0], s.data)
 		return err
 	}
-	r, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary) VALUES (?, ?, ?)`, p.file, s.no, s.summary)
+	r, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary) VALUES (?, ?, ?)`, file, s.no, s.summary)
 	if err != nil {
 		return err
 	}
@@ -237,6 +242,7 @@ func (p *Payments) end() {
 		delete(p.x.live, p.file)
 		p.x.mu.Unlock()
 	}
+	clear(p.key)
 	p.b, p.queue, p.spare = nil, nil, nil
 }
 
@@ -257,6 +263,11 @@ const dropBlocks = 128
 
 // drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
 func (x *Index) drop(file string) error {
+	if x.sealed != nil {
+		if err := x.alone(func() error { return x.sealed.dropPieces(file) }); err != nil || x.d.locked.Load() {
+			return err
+		}
+	}
 	for more := true; more; {
 		err := x.alone(func() (err error) {
 			more, err = x.dropSome(file)

@@ -18,10 +18,12 @@ import (
 //	"file ID"      the file's row is not the one that the ledger has a digest of, or its copy is gone
 //	"payments ID"  its payments are not those that were committed, or do not make up its count and totals
 //	"database"     SQLite's own check, and pages that do not open
+//	"log"          of a protected account: the same, and whether it ends where the ledger does
 //
+// Of a locked index only the log is checked, and the error is ErrLocked.
 // The sealed copies' contents are the caller's to check (Copies). The error is about not being able to check.
 func (x *Index) Verify(ctx context.Context, report func(what, problem string)) error {
-	for _, step := range []func(context.Context, func(string, string)) error{x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
+	for _, step := range []func(context.Context, func(string, string)) error{x.verifyLog, x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
 		err := x.d.plain(step(ctx, report))
 		if errors.Is(err, ErrDamaged) {
 			report("database", err.Error())
