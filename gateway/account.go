@@ -45,6 +45,9 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
 		accounts[c.ID] = a
 	}
 	g.accounts.Store(&accounts)
+	for _, a := range accounts {
+		a.index.SealWith(a.sealSecret)
+	}
 	return nil
 }
 
@@ -64,6 +67,9 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 		return a, nil
 	}
 	os.Remove(filepath.Join(a.dir, "sealed", probeName)) // of a probe that died half-way
+	if err := indexer.Settle(a.dir); err != nil {
+		return nil, err
+	}
 	if err := a.indexThere(); err != nil {
 		return nil, err
 	}
@@ -75,7 +81,7 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if err := a.probe(); err != nil {
 		return nil, err
 	}
-	index, err := indexer.Open(ctx, filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+c.ID), g.log)
+	index, err := g.openIndex(ctx, a)
 	if err != nil {
 		return nil, err
 	}

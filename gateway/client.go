@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -138,6 +139,21 @@ func (c *Client) RemoveUser(ctx context.Context, account, login string) (UserLin
 // Users lists users; an empty account means all.
 func (c *Client) Users(ctx context.Context, account string) ([]UserLine, error) {
 	return first(ask[[]UserLine](ctx, c, "/users/list", account))
+}
+
+// Boxes are what must be opened to unlock a protected account.
+func (c *Client) Boxes(ctx context.Context, account string) ([]indexer.Box, error) {
+	return first(ask[[]indexer.Box](ctx, c, "/accounts/boxes", account))
+}
+
+// UnlockAccount brings what was in the boxes. Waiting of its answer is how many deliveries were merged.
+func (c *Client) UnlockAccount(ctx context.Context, q AccountKeys) (AccountStatus, error) {
+	return first(ask[AccountStatus](ctx, c, "/accounts/unlock", q))
+}
+
+// LockAccount ends a session before its time.
+func (c *Client) LockAccount(ctx context.Context, account string) (AccountStatus, error) {
+	return first(ask[AccountStatus](ctx, c, "/accounts/lock", account))
 }
 
 // Copy gives a file's sealed copy and what the index knows of the file.

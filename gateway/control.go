@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // The control socket: the operators' command asks the running daemon, since only the daemon may hold the unlock key and
@@ -59,6 +61,15 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /users/list", one(func(ctx context.Context, _ string, account string) ([]UserLine, error) {
 		return g.Users(ctx, account)
 	}))
+	mux.Handle("POST /accounts/boxes", one(func(ctx context.Context, _ string, account string) ([]indexer.Box, error) {
+		return g.Boxes(ctx, account)
+	}))
+	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q AccountKeys) (AccountStatus, error) {
+		return g.UnlockAccount(ctx, q, who)
+	}))
+	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {
+		return g.LockAccount(ctx, account, who)
+	}))
 	mux.Handle("POST /unlock", one(func(context.Context, string, unlocking) (string, error) { return "", errUnlockedAlready }))
 	mux.HandleFunc("POST /copy", g.serveCopy)
 	mux.HandleFunc("POST /send", g.serveSend)
@@ -98,6 +109,9 @@ func ending[T any](err error) answer[T] {
 	var no *No
 	if errors.As(err, &no) {
 		return answer[T]{No: no}
+	}
+	if errors.Is(err, indexer.ErrLocked) { // while it was being asked
+		return answer[T]{No: &No{Text: "the account's database was locked meanwhile", Hint: "sealgate status"}}
 	}
 	return answer[T]{Fault: err.Error()}
 }

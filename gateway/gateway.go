@@ -50,6 +50,7 @@ type Gateway struct {
 	door      atomic.Pointer[transport.SFTP] // while Run runs
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
+	sessions  sessions // of protected accounts
 	closing   atomic.Bool
 	reloading sync.Mutex
 	reloaded  chan struct{}
@@ -81,6 +82,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
+	g.sessions.init()
 	g.cfg.Store(cfg)
 	g.loaded.Store(&g.started)
 	defer func() {
@@ -190,6 +192,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.follow(inside, func() { ready(addr) }) })
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error { return g.watchExpected(inside) })
+	group.Go(func() error { return g.watchSessions(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)

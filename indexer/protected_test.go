@@ -245,7 +245,7 @@ func TestProtectedLocked(t *testing.T) {
 		t.Errorf("waiting: %+v, %v", w, err)
 	}
 	wrong := s.keys(t, x)
-	wrong[indexBox] = newKey(t)
+	wrong[IndexBox] = newKey(t)
 	if _, err := x.Unlock(t.Context(), wrong); !errors.Is(err, ErrKey) || !x.Locked() {
 		t.Errorf("a wrong key: %v", err)
 	}

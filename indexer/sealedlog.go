@@ -191,9 +191,13 @@ func (l *sealedLog) take(ctx context.Context, r *record) error {
 }
 
 func (l *sealedLog) know(ctx context.Context, row *fileRow, seq int64, hash []byte) error {
-	_, err := l.d.w.ExecContext(ctx, `INSERT INTO files (id, reversed, received_at, door, size, verdict, codes, fate, duplicate_of, content, business, seq, hash)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.id, backwards(row.id), row.receivedAt, row.door, row.size, row.verdict, row.codes, row.fate,
-		row.duplicateOf, l.keyed(row.sha256), l.keyed(row.business), seq, hash)
+	var fetched []byte // the poller compares by it what lies at a remote
+	if row.user == "" {
+		fetched = row.sha256
+	}
+	_, err := l.d.w.ExecContext(ctx, `INSERT INTO files (id, reversed, received_at, door, size, verdict, codes, fate, duplicate_of, content, business, sha256, seq, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.id, backwards(row.id), row.receivedAt, row.door, row.size, row.verdict, row.codes, row.fate,
+		row.duplicateOf, l.keyed(row.sha256), l.keyed(row.business), fetched, seq, hash)
 	return err
 }
 
@@ -356,7 +360,7 @@ func (x *Index) Waiting(ctx context.Context) (w Waiting, err error) {
 }
 
 // Brief lists what may be known of a protected account's deliveries while it is locked, the newest first: ID, time, door, size,
-// verdict, the reasons' codes, fate, duplicate and ledger row, and nothing else. Of the filter it knows Since, Door,
+// verdict, the reasons' codes, fate, duplicate and ledger row, of a fetched one the SHA-256, and nothing else. Of the filter it knows Since, Door,
 // Verdict and Limit.
 func (x *Index) Brief(ctx context.Context, q FileFilter) ([]*File, error) {
 	limit := q.Limit
@@ -387,7 +391,7 @@ func (x *Index) brief(ctx context.Context, where string, args ...any) (list []*F
 			err = fmt.Errorf("indexer: log: %w", d.plain(err))
 		}
 	}()
-	rows, err := d.r.QueryContext(ctx, `SELECT id, received_at, door, size, verdict, codes, fate, duplicate_of, seq, hash FROM files `+where, args...)
+	rows, err := d.r.QueryContext(ctx, `SELECT id, received_at, door, size, verdict, codes, fate, duplicate_of, sha256, seq, hash FROM files `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -396,10 +400,11 @@ func (x *Index) brief(ctx context.Context, where string, args ...any) (list []*F
 		var f File
 		var at int64
 		var codes string
-		var hash []byte
-		if err := rows.Scan(&f.ID, &at, &f.Door, &f.Size, &f.Verdict, &codes, &f.Fate, &f.DuplicateOf, &f.Ledger.Seq, &hash); err != nil {
+		var hash, sum []byte
+		if err := rows.Scan(&f.ID, &at, &f.Door, &f.Size, &f.Verdict, &codes, &f.Fate, &f.DuplicateOf, &sum, &f.Ledger.Seq, &hash); err != nil {
 			return nil, err
 		}
+		f.SHA256 = hex.EncodeToString(sum)
 		f.ReceivedAt, f.Ledger.Hash = time.UnixMicro(at).UTC(), hex.EncodeToString(hash)
 		for _, code := range strings.Fields(codes) {
 			f.Reasons = append(f.Reasons, Reason{Code: code})

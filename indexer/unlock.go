@@ -20,7 +20,8 @@ type Box struct {
 	Sealed []byte
 }
 
-const indexBox = "index"
+// IndexBox is the name of the box with the key of the index.
+const IndexBox = "index"
 
 // Boxes are what must be opened to unlock the index: its key's, and those of the segments that wait. The present segment is begun if
 // there is none, so that what comes until Unlock is in one whose box is given here.
@@ -32,7 +33,7 @@ func (x *Index) Boxes(ctx context.Context) ([]Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	boxes := []Box{{indexBox, sealed}}
+	boxes := []Box{{IndexBox, sealed}}
 	var present int64
 	err = x.alone(func() error {
 		err := x.logged(ctx, func(context.Context, *chain) error { return nil })
@@ -82,7 +83,7 @@ func (x *Index) Unlock(ctx context.Context, keys map[string]Key) (merged int, er
 }
 
 func (x *Index) unlock(ctx context.Context, keys map[string]Key) (merged int, err error) {
-	if err := x.d.unlock(ctx, keys[indexBox]); err != nil {
+	if err := x.d.unlock(ctx, keys[IndexBox]); err != nil {
 		return 0, err
 	}
 	m := &merge{x: x, keys: keys, ratchets: map[int64]*ratchet{}}

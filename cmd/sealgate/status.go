@@ -151,5 +151,13 @@ func (t *tool) accountStatus(a gateway.AccountStatus) string {
 	if a.Held > 0 {
 		parts = append(parts, fmt.Sprintf("%d held: sealgate files --account %s --verdict held", a.Held, a.ID))
 	}
+	switch {
+	case a.UnlockedUntil != "":
+		parts = append(parts, "unlocked until "+t.minute(a.UnlockedUntil))
+	case a.Protected && a.Waiting > 0:
+		parts = append(parts, fmt.Sprintf("locked, %d wait since %s: sealgate unlock %s --key KEY.pem", a.Waiting, t.minute(a.WaitingSince), a.ID))
+	case a.Protected:
+		parts = append(parts, "locked")
+	}
 	return a.ID + ": " + strings.Join(parts, "; ")
 }

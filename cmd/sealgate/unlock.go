@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,15 +15,34 @@ import (
 )
 
 func (t *tool) unlockCommand() *cobra.Command {
+	var o opening
+	var length time.Duration
 	c := &cobra.Command{
-		Use:   "unlock",
-		Short: "Bring a gateway that has started locked its unlock key; then its doors open.",
-		Example: examples("sealgate unlock", "sealgate unlock --unlock-key-file /media/usb/unlock.key",
+		Use:   "unlock [ACCOUNT --key KEY.pem]",
+		Short: "Open a protected account's database for a while; without ACCOUNT, bring a gateway that has started locked its unlock key.",
+		Example: examples("sealgate unlock acme --key acme.key --access-key-file acme.access --for 30m",
+			"sealgate unlock", "sealgate unlock --unlock-key-file /media/usb/unlock.key",
 			"age -d unlock.key.age | sealgate unlock --unlock-key-file -"),
-		Args: arguments(),
-		RunE: func(c *cobra.Command, _ []string) error { return t.unlockGateway(c.Context()) },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return arguments("ACCOUNT")(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return t.unlockAccount(c.Context(), args[0], &o, length)
+			}
+			if o.keyFile != "" {
+				return usage("", "sealgate unlock --key needs ACCOUNT")
+			}
+			return t.unlockGateway(c.Context())
+		},
 	}
-	c.Flags().StringVar(&t.unlockFile, "unlock-key-file", "", "unlock key `F`; - is stdin (default: ask on a terminal)")
+	withKeys(c, &o)
+	c.Flags().DurationVar(&length, "for", gateway.DefaultSession, "how long the account stays open, at most 1h: `10m`")
+	c.Flags().StringVar(&t.unlockFile, "unlock-key-file", "", "unlock key `F` of the gateway; - is stdin (default: ask on a terminal)")
+	c.ValidArgsFunction = t.completeAccount
 	return t.withConfig(c)
 }
 

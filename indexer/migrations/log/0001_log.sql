@@ -22,6 +22,7 @@ CREATE TABLE files (
     duplicate_of TEXT NOT NULL,
     content      BLOB,                        -- keyed hash of the content's SHA-256
     business     BLOB,                        -- keyed hash of the business key's
+    sha256       BLOB,                        -- of the content of a fetched file, which the poll ledger has in plain too
     seq          INTEGER NOT NULL,            -- its newest row of the ledger
     hash         BLOB NOT NULL
 ) STRICT;
