@@ -44,6 +44,7 @@ fuzz:
 
 bench: build
 	$(GO) run ./testdata/bench -sealgate bin/sealgate
+	$(GO) test ./indexer -run '^9387' -bench 'Encrypted|LockedIngest' -benchtime 1x
 
 moov:
 	cd testdata/moov && $(GO) vet . && $(GO) test -count=1 -v .
