@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime/cgo"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
