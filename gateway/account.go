@@ -45,9 +45,6 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
 		accounts[c.ID] = a
 	}
 	g.accounts.Store(&accounts)
-	for _, a := range accounts {
-		a.index.SealWith(a.sealSecret)
-	}
 	return nil
 }
 

@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"github.com/sealgate/sealgate/config"
-	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -141,13 +140,13 @@ func (c *Client) Users(ctx context.Context, account string) ([]UserLine, error) 
 	return first(ask[[]UserLine](ctx, c, "/users/list", account))
 }
 
-// Boxes are what must be opened to unlock a protected account.
-func (c *Client) Boxes(ctx context.Context, account string) ([]indexer.Box, error) {
-	return first(ask[[]indexer.Box](ctx, c, "/accounts/boxes", account))
+// SealedKey is the key of a protected account's database, sealed to the account.
+func (c *Client) SealedKey(ctx context.Context, account string) ([]byte, error) {
+	return first(ask[[]byte](ctx, c, "/accounts/key", account))
 }
 
-// UnlockAccount brings what was in the boxes. Waiting of its answer is how many deliveries were merged.
-func (c *Client) UnlockAccount(ctx context.Context, q AccountKeys) (AccountStatus, error) {
+// UnlockAccount brings that key. Waiting of its answer is how many deliveries were merged.
+func (c *Client) UnlockAccount(ctx context.Context, q AccountKey) (AccountStatus, error) {
 	return first(ask[AccountStatus](ctx, c, "/accounts/unlock", q))
 }
 

@@ -61,10 +61,10 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /users/list", one(func(ctx context.Context, _ string, account string) ([]UserLine, error) {
 		return g.Users(ctx, account)
 	}))
-	mux.Handle("POST /accounts/boxes", one(func(ctx context.Context, _ string, account string) ([]indexer.Box, error) {
-		return g.Boxes(ctx, account)
+	mux.Handle("POST /accounts/key", one(func(ctx context.Context, _ string, account string) ([]byte, error) {
+		return g.SealedKey(ctx, account)
 	}))
-	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q AccountKeys) (AccountStatus, error) {
+	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q AccountKey) (AccountStatus, error) {
 		return g.UnlockAccount(ctx, q, who)
 	}))
 	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {

@@ -21,31 +21,37 @@ func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 		if indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is protected already", a.ID), Hint: "sealgate status"}
 		}
+		if a.seal == nil {
+			return &No{Text: fmt.Sprintf("account %s has no certificate, which its database would be protected by", id)}
+		}
 		return indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)
 	})
 }
 
-// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its boxes.
-func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func([]indexer.Box) (map[string][]byte, error), log *slog.Logger) error {
+// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its sealed key.
+func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), log *slog.Logger) error {
 	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
-		index, err := indexer.OpenProtected(ctx, a.dir, logKey, a.sealSecret, log)
+		index, err := indexer.OpenProtected(ctx, a.dir, logKey, log)
 		if err != nil {
 			return err
 		}
-		boxes, err := index.Boxes(ctx)
+		sealed, err := index.SealedKey()
 		if err = errors.Join(err, index.Close()); err != nil {
 			return err
 		}
-		secrets, err := open(boxes)
+		opened, err := open(sealed)
 		if err != nil {
 			return err
 		}
-		keys := (&AccountKeys{Keys: secrets}).keys()
-		defer clear(keys)
-		return indexer.Unprotect(ctx, a.dir, key, logKey, keys, a.sealSecret, log)
+		own, err := databaseKey(opened)
+		defer clear(own[:])
+		if err != nil {
+			return err
+		}
+		return indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
 	})
 }
 
@@ -66,9 +72,6 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", id)}
 	if err := a.readCertificates(); err != nil {
 		return fmt.Errorf("gateway: %w", err)
-	}
-	if a.seal == nil {
-		return &No{Text: fmt.Sprintf("account %s has no certificate, which its database would be protected by", id)}
 	}
 	if err := indexer.Settle(a.dir); err != nil {
 		return fmt.Errorf("gateway: %w", err)

@@ -1,15 +1,18 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
 )
 
 // Protected accounts: their database opens only while somebody has brought the account's key. The private key itself never comes
@@ -46,10 +49,7 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	if !indexer.Protected(a.dir) {
 		return indexer.Open(ctx, path, key, g.log)
 	}
-	if a.seal == nil {
-		return nil, errors.New("its database is protected, which needs a certificate: name it in the configuration, or restore the account with sealgate unprotect")
-	}
-	return indexer.OpenProtected(ctx, a.dir, logKey, a.sealSecret, g.log)
+	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
 }
 
 // protection is what status says where the configuration and the disk differ.
@@ -120,13 +120,13 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 	return list, nil
 }
 
-// Boxes are what must be opened with the account's key to unlock it.
-func (g *Gateway) Boxes(ctx context.Context, id string) ([]indexer.Box, error) {
+// SealedKey is the key of an account's database, sealed to the account.
+func (g *Gateway) SealedKey(_ context.Context, id string) ([]byte, error) {
 	a, err := g.protected(id)
 	if err != nil {
 		return nil, err
 	}
-	return a.index.Boxes(ctx)
+	return a.index.SealedKey()
 }
 
 // protected gives an account that is protected.
@@ -141,29 +141,29 @@ func (g *Gateway) protected(id string) (*account, error) {
 	return list[0], nil
 }
 
-// AccountKeys brings what was in an account's boxes, by their names.
-type AccountKeys struct {
+// AccountKey brings the key of an account's database.
+type AccountKey struct {
 	Account string
 	For     time.Duration
-	Keys    map[string][]byte
+	Key     []byte // 32 bytes; zeroed by whoever takes it
 }
 
-// keys takes the keys out of the question, and zeroes it.
-func (q *AccountKeys) keys() map[string]indexer.Key {
-	keys := make(map[string]indexer.Key, len(q.Keys))
-	for name, secret := range q.Keys {
-		if len(secret) == len(indexer.Key{}) {
-			keys[name] = indexer.Key(secret)
-		}
-		clear(secret)
+// databaseKey takes a key that was brought, and zeroes where it stood.
+func databaseKey(brought []byte) (key indexer.Key, err error) {
+	defer clear(brought)
+	if len(brought) != len(key) {
+		return key, &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
 	}
-	return keys
+	return indexer.Key(brought), nil
 }
 
 // UnlockAccount opens a protected account's database for a while, and merges what waits. Unlocked again, its time begins anew.
-func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKeys, who string) (AccountStatus, error) {
-	keys := q.keys()
-	defer clear(keys)
+func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (AccountStatus, error) {
+	key, err := databaseKey(q.Key)
+	defer clear(key[:])
+	if err != nil {
+		return AccountStatus{}, err
+	}
 	a, err := g.protected(q.Account)
 	if err != nil {
 		return AccountStatus{}, err
@@ -171,7 +171,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKeys, who string) 
 	if q.For <= 0 || q.For > LongestSession {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
 	}
-	merged, err := a.index.Unlock(context.WithoutCancel(ctx), keys)
+	merged, err := a.index.Unlock(context.WithoutCancel(ctx), key)
 	if errors.Is(err, indexer.ErrKey) {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
 	}
@@ -182,6 +182,9 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKeys, who string) 
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
 	}
+	if err := a.reseal(ctx, who); err != nil {
+		g.log.Error("the database's key stays sealed to the old certificate", "account", a.ID, "err", err)
+	}
 	if err := a.sweepGivenUp(ctx, g); err != nil {
 		g.log.Warn("not swept", "account", a.ID, "err", err)
 	}
@@ -190,6 +193,23 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKeys, who string) 
 	line, err := g.accountStatus(ctx, a)
 	line.Waiting = merged
 	return line, err
+}
+
+// reseal seals the database's key to the account's present certificate, if it is sealed to another: from then on the new key opens it.
+func (a *account) reseal(ctx context.Context, who string) error {
+	sealed, err := a.index.SealedKey()
+	if err != nil || a.certificate == nil { // without one there is nobody else to seal it to
+		return err
+	}
+	to, err := vault.Describe(bytes.NewReader(sealed))
+	if err != nil || slices.ContainsFunc(to, a.certificate.Is) {
+		return err
+	}
+	if err := a.index.Reseal(a.sealSecret); err != nil {
+		return err
+	}
+	_, err = a.index.Note(ctx, "database-key", "", who, a.certificate.Fingerprint())
+	return err
 }
 
 // LockAccount closes a protected account's database before its time is up.

@@ -141,7 +141,7 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	defer clear(own[:])
 	err = d.copyUnder(ctx, filepath.Join(dir, protecting), own)
 	if err == nil {
-		err = newLog(ctx, d, dir, logKey)
+		err = newLog(ctx, d, dir, own, logKey)
 	}
 	if err = errors.Join(err, d.close()); err != nil {
 		return err
@@ -156,9 +156,14 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	return settle(dir)
 }
 
-// newLog makes the log of an index that is to be protected: the ledger's end, and what is known of each delivery.
-func newLog(ctx context.Context, d *database, dir string, key Key) error {
-	l, err := openSealedLog(ctx, dir, key, nil)
+// newLog makes the log of an index that is to be protected: the ledger's end, what is known of each delivery, and to whom segments are
+// sealed. own is the key that the index will have, key that of the log.
+func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
+	segments, err := segmentKeys(own)
+	if err != nil {
+		return err
+	}
+	l, err := openSealedLog(ctx, dir, key)
 	if err != nil {
 		return err
 	}
@@ -168,7 +173,7 @@ func newLog(ctx context.Context, d *database, dir string, key Key) error {
 		if err != nil {
 			return err
 		}
-		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:]); err != nil {
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], segments.PublicKey().Bytes()); err != nil {
 			return err
 		}
 		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
@@ -211,24 +216,24 @@ func writeKey(dir string, box []byte) error {
 	return syncFolder(dir)
 }
 
-// Unprotect brings an account's index back under key, with all that waits in its log. keys are what was in its boxes. Nobody may have
+// Unprotect brings an account's index back under key, with all that waits in its log. own is the key that it has. Nobody may have
 // the index open. Die before the sealed key's file is gone, and the account is as it was.
-func Unprotect(ctx context.Context, dir string, key, logKey Key, keys map[string]Key, seal Sealer, log *slog.Logger) error {
-	if err := unprotect(ctx, dir, key, logKey, keys, seal, log); err != nil {
+func Unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.Logger) error {
+	if err := unprotect(ctx, dir, key, logKey, own, log); err != nil {
 		return fmt.Errorf("indexer: unprotect: %w", err)
 	}
 	return nil
 }
 
-func unprotect(ctx context.Context, dir string, key, logKey Key, keys map[string]Key, seal Sealer, log *slog.Logger) error {
+func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.Logger) error {
 	if err := settle(dir); err != nil {
 		return err
 	}
-	x, err := OpenProtected(ctx, dir, logKey, seal, log)
+	x, err := OpenProtected(ctx, dir, logKey, log)
 	if err != nil {
 		return err
 	}
-	_, err = x.Unlock(ctx, keys)
+	_, err = x.Unlock(ctx, own)
 	if err == nil {
 		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), key) })
 	}

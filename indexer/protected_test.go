@@ -69,7 +69,7 @@ func (s *safe) open(t testing.TB) *Index {
 	if err := Settle(s.dir); err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenProtected(t.Context(), s.dir, s.key, s.sealer, slog.New(slog.DiscardHandler))
+	x, err := OpenProtected(t.Context(), s.dir, s.key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,27 +77,23 @@ func (s *safe) open(t testing.TB) *Index {
 	return x
 }
 
-// keys opens the boxes, as the operator's command does.
-func (s *safe) keys(t testing.TB, x *Index) map[string]Key {
+// own opens the index's key, as the operator's command does.
+func (s *safe) own(t testing.TB, x *Index) Key {
 	t.Helper()
-	boxes, err := x.Boxes(t.Context())
+	sealed, err := x.SealedKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := map[string]Key{}
-	for _, b := range boxes {
-		var secret bytes.Buffer
-		if err := vault.OpenSealed(&secret, bytes.NewReader(b.Sealed), int64(len(b.Sealed)), s.opener, nil); err != nil {
-			t.Fatal(err)
-		}
-		keys[b.Name] = Key(secret.Bytes())
+	var key bytes.Buffer
+	if err := vault.OpenSealed(&key, bytes.NewReader(sealed), int64(len(sealed)), s.opener, nil); err != nil {
+		t.Fatal(err)
 	}
-	return keys
+	return Key(key.Bytes())
 }
 
 func (s *safe) unlock(t testing.TB, x *Index) int {
 	t.Helper()
-	n, err := x.Unlock(t.Context(), s.keys(t, x))
+	n, err := x.Unlock(t.Context(), s.own(t, x))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,15 +240,8 @@ func TestProtectedLocked(t *testing.T) {
 	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 || w.Since.IsZero() {
 		t.Errorf("waiting: %+v, %v", w, err)
 	}
-	wrong := s.keys(t, x)
-	wrong[IndexBox] = newKey(t)
-	if _, err := x.Unlock(t.Context(), wrong); !errors.Is(err, ErrKey) || !x.Locked() {
+	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || !x.Locked() {
 		t.Errorf("a wrong key: %v", err)
-	}
-	missing := s.keys(t, x)
-	delete(missing, "1")
-	if _, err := x.Unlock(t.Context(), missing); err == nil || !x.Locked() {
-		t.Errorf("a key too few: %v", err)
 	}
 	s.unlock(t, x)
 	if got := find(t, x, f.ID); got.Name != "other.xml" {
@@ -343,7 +332,7 @@ func TestProtectedLogDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := x.Unlock(t.Context(), s.keys(t, x)); err == nil || !x.Locked() {
+			if _, err := x.Unlock(t.Context(), s.own(t, x)); err == nil || !x.Locked() {
 				t.Errorf("it was merged: %v", err)
 			}
 		})
@@ -425,9 +414,9 @@ func TestProtectBothWays(t *testing.T) {
 	if earlier.Content != files[7].ID || f.Ledger.Seq != 31 {
 		t.Errorf("earlier: %+v, row %d", earlier, f.Ledger.Seq)
 	}
-	keys := s.keys(t, x)
+	own := s.own(t, x)
 	x.Close()
-	if err := Unprotect(t.Context(), s.dir, s.key, s.key, keys, s.sealer, slog.New(slog.DiscardHandler)); err != nil {
+	if err := Unprotect(t.Context(), s.dir, s.key, s.key, own, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	x = openIndex(t, path, s.key)

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hpke"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -100,6 +101,36 @@ func onceCipher(secret []byte, label string) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// A segment's S_0 is sealed by HPKE (RFC 9180: X25519 and ML-KEM-768, HKDF-SHA-256, AES-256-GCM, info "sealgate segment") to a key pair
+// that follows from the index's own key, by HKDF-SHA-256(key, "sealgate segments"): only the public half is there while it is locked,
+// and whoever opens the one box of the index's key has all.
+const segmentInfo = "sealgate segment"
+
+func segmentKEM() hpke.KEM { return hpke.MLKEM768X25519() }
+
+func segmentKeys(index Key) (hpke.PrivateKey, error) {
+	seed, err := hkdf.Key(sha256.New, index[:], nil, "sealgate segments", 32)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	return segmentKEM().DeriveKeyPair(seed)
+}
+
+func sealSegment(public hpke.PublicKey, secret []byte) ([]byte, error) {
+	return hpke.Seal(public, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(segmentInfo), secret)
+}
+
+// openSegment gives S_0.
+func openSegment(private hpke.PrivateKey, box []byte) (secret Key, err error) {
+	plain, err := hpke.Open(private, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(segmentInfo), box)
+	defer clear(plain)
+	if err != nil || len(plain) != len(secret) {
+		return secret, ErrDamaged
+	}
+	return Key(plain), nil
 }
 
 // pieceCipher seals the pieces of one large file; their nonces count.

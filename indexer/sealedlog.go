@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/hpke"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -20,37 +21,34 @@ import (
 // What it holds in plain (under the unlock key's encryption) is what may be known of a locked account. The rest is in records, each
 // sealed by the ratchet: this process cannot read them again. unlock.go merges them into the index.
 
-// Sealer seals a secret of 32 bytes so that only the account's keys open it.
-type Sealer func(secret []byte) ([]byte, error)
-
 // sealedLog is log.db. All but d.r is used under the index's lock.
 type sealedLog struct {
 	d       *database
-	seal    Sealer
-	hashKey []byte   // of content and business
-	ratchet *ratchet // of the present segment; nil before its first record
-	last    int64    // number of the newest record written by us
+	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
+	hashKey []byte         // of content and business
+	ratchet *ratchet       // of the present segment; nil before its first record
+	last    int64          // number of the newest record written by us
 }
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
-func OpenProtected(ctx context.Context, dir string, key Key, seal Sealer, log *slog.Logger) (*Index, error) {
+func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (*Index, error) {
 	d, err := lockedDatabase(ctx, filepath.Join(dir, indexName), "account")
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
 	}
 	x := newIndexOf(d, log)
-	if x.sealed, err = openSealedLog(ctx, dir, key, seal); err != nil {
+	if x.sealed, err = openSealedLog(ctx, dir, key); err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", filepath.Join(dir, logName), errors.Join(err, d.close()))
 	}
 	return x, nil
 }
 
-func openSealedLog(ctx context.Context, dir string, key Key, seal Sealer) (*sealedLog, error) {
+func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error) {
 	hashKey, err := hkdf.Key(sha256.New, key[:], nil, "sealgate seen before", 32)
 	if err != nil {
 		return nil, err
 	}
-	l := &sealedLog{seal: seal, hashKey: hashKey}
+	l := &sealedLog{hashKey: hashKey}
 	if l.d, err = openDatabase(ctx, filepath.Join(dir, logName), key, "log"); err != nil {
 		return nil, err
 	}
@@ -59,27 +57,30 @@ func openSealedLog(ctx context.Context, dir string, key Key, seal Sealer) (*seal
 		_, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file NOT IN (SELECT file FROM records WHERE file <> '')`)
 		return err
 	})
+	if err == nil {
+		err = l.readPublic(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.d.close())
 	}
 	return l, nil
 }
 
+// readPublic reads to whom segments are sealed.
+func (l *sealedLog) readPublic(ctx context.Context) error {
+	var public []byte
+	if err := l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&public); err != nil || len(public) == 0 {
+		return err
+	}
+	key, err := segmentKEM().NewPublicKey(public)
+	l.public = key
+	return err
+}
+
 func (l *sealedLog) close() error {
 	l.endSegment()
 	clear(l.hashKey)
 	return l.d.close()
-}
-
-// SealWith changes to whom the log seals from its next segment on: a new configuration may have another certificate.
-func (x *Index) SealWith(seal Sealer) {
-	if x.sealed == nil {
-		return
-	}
-	x.lock <- struct{}{}
-	defer func() { <-x.lock }()
-	x.sealed.seal = seal
-	x.sealed.endSegment()
 }
 
 // logged runs f in one transaction of the log, which is what decides, and unless the index is locked in one of the index around it.
@@ -138,7 +139,7 @@ func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
 	}
 	secret := newSecret()
 	defer clear(secret[:])
-	box, err := l.seal(secret[:])
+	box, err := sealSegment(l.public, secret[:])
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}

@@ -3,6 +3,7 @@ package indexer
 import (
 	"bytes"
 	"context"
+	"crypto/hpke"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -14,57 +15,22 @@ import (
 // How a protected account's index is unlocked, and what waits in its log merged into it, exactly once: a record goes into the index in
 // one transaction with its number, so that whoever dies goes on where that stands.
 
-// Box is a secret of 32 bytes that is sealed to the account's certificate. Name tells which: the index's key, or a segment's.
-type Box struct {
-	Name   string
-	Sealed []byte
-}
+// Sealer seals a key of 32 bytes so that only the account's keys open it.
+type Sealer func(key []byte) ([]byte, error)
 
-// IndexBox is the name of the box with the key of the index.
-const IndexBox = "index"
-
-// Boxes are what must be opened to unlock the index: its key's, and those of the segments that wait. The present segment is begun if
-// there is none, so that what comes until Unlock is in one whose box is given here.
-func (x *Index) Boxes(ctx context.Context) ([]Box, error) {
-	if x.sealed == nil {
-		return nil, nil
-	}
+// SealedKey is the key of a protected account's index, as Protect or Reseal has sealed it.
+func (x *Index) SealedKey() ([]byte, error) {
 	sealed, err := os.ReadFile(filepath.Join(filepath.Dir(x.d.path), keyName))
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	boxes := []Box{{IndexBox, sealed}}
-	var present int64
-	err = x.alone(func() error {
-		err := x.logged(ctx, func(context.Context, *chain) error { return nil })
-		if err == nil {
-			present = x.sealed.ratchet.segment
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("indexer: log: %w", err)
-	}
-	rows, err := x.sealed.d.r.QueryContext(ctx, `SELECT s, box FROM segments WHERE s = ? OR s IN (SELECT s FROM records) ORDER BY s`, present)
-	if err != nil {
-		return nil, fmt.Errorf("indexer: log: %w", x.sealed.d.plain(err))
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s int64
-		var box []byte
-		if err := rows.Scan(&s, &box); err != nil {
-			return nil, fmt.Errorf("indexer: log: %w", x.sealed.d.plain(err))
-		}
-		boxes = append(boxes, Box{strconv.FormatInt(s, 10), box})
-	}
-	return boxes, x.sealed.d.plain(rows.Err())
+	return sealed, nil
 }
 
-// Unlock opens the index with what was in the boxes, by their names, merges what waits, and says how many deliveries that were. What
-// comes meanwhile waits for no one: it goes into the log, and is merged at the end. The caller zeroes the keys. ErrKey: they
-// are others. An index that is open stays open.
-func (x *Index) Unlock(ctx context.Context, keys map[string]Key) (merged int, err error) {
+// Unlock opens the index with its key, merges what waits, and says how many deliveries that were. What comes meanwhile waits for no
+// one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open.
+func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
+	defer clear(key[:])
 	if x.sealed == nil {
 		return 0, errors.New("indexer: the account is not protected")
 	}
@@ -73,20 +39,46 @@ func (x *Index) Unlock(ctx context.Context, keys map[string]Key) (merged int, er
 	if !x.d.locked.Load() {
 		return 0, nil
 	}
-	if merged, err = x.unlock(ctx, keys); err != nil {
+	if merged, err = x.unlock(ctx, key); err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", err)
 	}
-	if err := x.restate(ctx); err != nil {
+	if err = x.restate(ctx); err == nil {
+		_, err = x.Sweep(ctx)
+	}
+	if err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", errors.Join(err, x.lockNow()))
 	}
 	return merged, nil
 }
 
-func (x *Index) unlock(ctx context.Context, keys map[string]Key) (merged int, err error) {
-	if err := x.d.unlock(ctx, keys[IndexBox]); err != nil {
+// Reseal seals the open index's key anew. Die, and it is sealed as before.
+func (x *Index) Reseal(seal Sealer) error {
+	err := x.alone(func() error {
+		if x.d.locked.Load() {
+			return ErrLocked
+		}
+		box, err := seal(x.d.key.secret[:])
+		if err != nil {
+			return err
+		}
+		return writeKey(filepath.Dir(x.d.path), box)
+	})
+	if err != nil {
+		return fmt.Errorf("indexer: reseal: %w", err)
+	}
+	return nil
+}
+
+func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
+	defer clear(key[:])
+	segments, err := segmentKeys(key)
+	if err != nil {
 		return 0, err
 	}
-	m := &merge{x: x, keys: keys, ratchets: map[int64]*ratchet{}}
+	if err := x.d.unlock(ctx, key); err != nil {
+		return 0, err
+	}
+	m := &merge{x: x, segments: segments, ratchets: map[int64]*ratchet{}}
 	defer m.forget()
 	defer func() {
 		if err != nil {
@@ -98,11 +90,19 @@ func (x *Index) unlock(ctx context.Context, keys map[string]Key) (merged int, er
 		return m.deliveries, err
 	}
 	return m.deliveries, x.alone(func() error {
-		x.sealed.endSegment() // its secret is among the keys: what comes now is sealed by another
+		x.sealed.endSegment() // its secret was opened: what comes now is sealed by another
 		if err := m.all(ctx); err != nil {
 			return err
 		}
 		if err := m.tidy(ctx); err != nil {
+			return err
+		}
+		// Nothing is on its way into the outbox: content without its row is of one who died.
+		err := x.d.transact(ctx, false, func(ctx context.Context) error {
+			_, err := x.d.w.ExecContext(ctx, `DELETE FROM outbox_data WHERE id NOT IN (SELECT id FROM outbox)`)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		x.d.show()
@@ -148,7 +148,7 @@ func (d *database) readMerged(n *int64) error {
 // merge is one merging of the log into the index.
 type merge struct {
 	x          *Index
-	keys       map[string]Key
+	segments   hpke.PrivateKey
 	ratchets   map[int64]*ratchet
 	after      int64 // the last record that is in the index
 	deliveries int
@@ -228,9 +228,13 @@ func (m *merge) one(ctx context.Context, row *logRow) error {
 	x := m.x
 	r := m.ratchets[row.segment]
 	if r == nil {
-		secret, ok := m.keys[strconv.FormatInt(row.segment, 10)]
-		if !ok {
-			return fmt.Errorf("the key of segment %d was not brought; unlock once more", row.segment)
+		var box []byte
+		if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT box FROM segments WHERE s = ?`, row.segment).Scan(&box); err != nil {
+			return fmt.Errorf("segment %d: %w", row.segment, err)
+		}
+		secret, err := openSegment(m.segments, box)
+		if err != nil {
+			return fmt.Errorf("segment %d: %w", row.segment, err)
 		}
 		r = &ratchet{segment: row.segment, secret: secret}
 		m.ratchets[row.segment] = r

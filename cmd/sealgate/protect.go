@@ -19,8 +19,8 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// Protected accounts. The private key is read here, on the operator's side, and opens the boxes here; the gateway is brought what was
-// in them.
+// Protected accounts. The private key is read here, on the operator's side, and opens the database's key here; the gateway is brought
+// that one.
 
 // withKeys gives a command the flags by which an account's keys are brought.
 func withKeys(c *cobra.Command, o *opening) {
@@ -30,24 +30,13 @@ func withKeys(c *cobra.Command, o *opening) {
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
 }
 
-// secretsOf opens boxes.
-func secretsOf(boxes []indexer.Box, o *opening, key *vault.PrivateKey, access *vault.AccessKey) (map[string][]byte, error) {
-	secrets := make(map[string][]byte, len(boxes))
-	for _, b := range boxes {
-		secret := bytes.NewBuffer(make([]byte, 0, 64)) // never moved, so that it can be zeroed
-		if err := vault.OpenSealed(secret, bytes.NewReader(b.Sealed), int64(len(b.Sealed)), key, access); err != nil {
-			return nil, o.explain("the database's key", err)
-		}
-		secrets[b.Name] = secret.Bytes()
+// openKey opens a database's sealed key. The caller zeroes it.
+func openKey(sealed []byte, o *opening, key *vault.PrivateKey, access *vault.AccessKey) ([]byte, error) {
+	opened := bytes.NewBuffer(make([]byte, 0, 64)) // never moved, so that it can be zeroed
+	if err := vault.OpenSealed(opened, bytes.NewReader(sealed), int64(len(sealed)), key, access); err != nil {
+		return nil, o.explain("the database's key", err)
 	}
-	return secrets, nil
-}
-
-// forget zeroes secrets.
-func forget(secrets map[string][]byte) {
-	for _, s := range secrets {
-		clear(s)
-	}
+	return opened.Bytes(), nil
 }
 
 // unlockAccount opens a protected account's database in the running gateway.
@@ -66,7 +55,12 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 		return err
 	}
 	defer client.Close()
-	line, err := t.bringKeys(ctx, client, account, o, length)
+	key, err := t.accountKey(ctx, client, account, o)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: length, Key: key})
 	if err != nil {
 		return err
 	}
@@ -74,22 +68,17 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 	return nil
 }
 
-// bringKeys opens the account's boxes and brings the gateway what was in them.
-func (t *tool) bringKeys(ctx context.Context, client *gateway.Client, account string, o *opening, length time.Duration) (gateway.AccountStatus, error) {
-	boxes, err := client.Boxes(ctx, account)
+// accountKey asks for the key of an account's database, and opens it here.
+func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) ([]byte, error) {
+	sealed, err := client.SealedKey(ctx, account)
 	if err != nil {
-		return gateway.AccountStatus{}, err
+		return nil, err
 	}
 	key, access, err := t.readKeys(ctx, o)
 	if err != nil {
-		return gateway.AccountStatus{}, err
+		return nil, err
 	}
-	secrets, err := secretsOf(boxes, o, key, access)
-	if err != nil {
-		return gateway.AccountStatus{}, err
-	}
-	defer forget(secrets)
-	return client.UnlockAccount(ctx, gateway.AccountKeys{Account: account, For: length, Keys: secrets})
+	return openKey(sealed, o, key, access)
 }
 
 func (t *tool) lockCommand() *cobra.Command {
@@ -147,7 +136,7 @@ func (t *tool) unprotectCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				open := func(boxes []indexer.Box) (map[string][]byte, error) { return secretsOf(boxes, &o, key, access) }
+				open := func(sealed []byte) ([]byte, error) { return openKey(sealed, &o, key, access) }
 				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, t.newLog(cfg.Log, slog.LevelWarn))
 			})
 		},
@@ -253,24 +242,15 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	if o.keyFile == "" {
 		return key, usage("", "account %s is protected: sealgate dump needs --key KEY.pem", clean(account))
 	}
-	boxes, err := client.Boxes(ctx, account)
+	own, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return key, err
 	}
-	private, access, err := t.readKeys(ctx, o)
-	if err != nil {
-		return key, err
+	defer clear(own)
+	if len(own) != len(key) {
+		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(own))
 	}
-	secrets, err := secretsOf(boxes, o, private, access)
-	if err != nil {
-		return key, err
-	}
-	defer forget(secrets)
-	index := secrets[indexer.IndexBox]
-	if len(index) != len(key) {
-		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(index))
-	}
-	key = indexer.Key(index)
+	key = indexer.Key(own)
 	s, err := client.Status(ctx)
 	if err != nil {
 		return key, err
@@ -278,7 +258,7 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	if slices.ContainsFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.UnlockedUntil != "" }) {
 		return key, nil // nothing waits
 	}
-	if _, err = client.UnlockAccount(ctx, gateway.AccountKeys{Account: account, For: time.Minute, Keys: secrets}); err == nil {
+	if _, err = client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own}); err == nil {
 		_, err = client.LockAccount(ctx, account)
 	}
 	return key, err

@@ -19,6 +19,7 @@ func (g *gateway) killedAtEveryCall(t *testing.T, args []string, look func(what 
 	t.Helper()
 	need(t, "strace")
 	before := filepath.Join(g.dir, "before")
+	os.RemoveAll(before)
 	output(t, "cp", "-a", g.data, before)
 	kills := 0
 	for _, call := range fileCalls {
@@ -29,13 +30,15 @@ func (g *gateway) killedAtEveryCall(t *testing.T, args []string, look func(what 
 				"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when), g.bin}, args...)...)
 			cmd.Dir = g.dir
 			cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-			out, err := cmd.CombinedOutput()
+			out, _ := cmd.CombinedOutput()
 			if strings.Contains(string(out), "Operation not permitted") {
 				missing(t, "the right to strace: "+string(out))
 			}
 			look(fmt.Sprintf("%s killed at %s number %d", args[0], call, when))
-			if err == nil {
-				break
+			if code := cmd.ProcessState.ExitCode(); code == 0 {
+				break // it has no more such calls
+			} else if code > 0 { // -1: killed
+				t.Fatalf("%s: exit %d: %s", args[0], code, out)
 			}
 			kills++
 		}

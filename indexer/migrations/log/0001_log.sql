@@ -1,12 +1,13 @@
 -- What a protected account keeps outside of its index (sealedlog.go). Times are microseconds since 1970, UTC.
 
--- The ledger's newest row, whether it is in the index already or not.
+-- The ledger's newest row, whether it is in the index already or not, and to whom segments are sealed.
 CREATE TABLE head (
-    one  INTEGER PRIMARY KEY CHECK (one = 1),
-    seq  INTEGER NOT NULL,
-    hash BLOB NOT NULL
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    seq    INTEGER NOT NULL,
+    hash   BLOB NOT NULL,
+    public BLOB NOT NULL                      -- whose private half follows from the index's own key
 ) STRICT;
-INSERT INTO head VALUES (1, 0, zeroblob(32));
+INSERT INTO head VALUES (1, 0, zeroblob(32), x'');
 
 -- Each delivery, as far as it may be known while the index is locked: no names, no parties, no amounts.
 CREATE TABLE files (
@@ -31,7 +32,7 @@ CREATE INDEX files_content ON files (content, received_at) WHERE verdict <> 'rej
 CREATE INDEX files_business ON files (business, received_at) WHERE business IS NOT NULL AND verdict <> 'rejected';
 CREATE INDEX files_held ON files (received_at) WHERE verdict = 'held';
 
--- The first secrets of the ratchets, each sealed to the account's certificate.
+-- The first secrets of the ratchets, each sealed to that public half.
 CREATE TABLE segments (
     s   INTEGER PRIMARY KEY AUTOINCREMENT,
     box BLOB NOT NULL
