@@ -43,7 +43,7 @@ type Upload struct {
 	reserved  int64  // of the memory that all uploads share
 	verdict   indexer.Verdict
 	reasons   []indexer.Reason // why the verdict is not a plain accepted
-	storing   error            // payments could not be stored; of the goroutine that inspects
+	unstored  error            // why the payments of a small file could not be stored
 	sticky    error            // the first error; every later call gives it again
 	deciding  bool             // the transaction may have taken the file
 	ended     bool
@@ -193,13 +193,15 @@ func (u *Upload) receive(p []byte) error {
 // inspect looks at the next bytes of the file: here while it is small, from then on in its pass, whose goroutine it is.
 func (u *Upload) inspect(p []byte) ([]formats.Problem, error) {
 	u.inspector.Write(p)
-	return u.inspector.Problems(), u.storing
+	return u.inspector.Problems(), u.unstored
 }
 
 // found takes each payment as the inspector meets it.
 func (u *Upload) found(p *formats.Payment) {
-	if u.storing == nil {
-		u.storing = u.payments.Add(p)
+	if u.pass != nil {
+		u.pass.storing.add(p)
+	} else if u.unstored == nil {
+		u.unstored = u.payments.Add(p)
 	}
 }
 
@@ -216,7 +218,7 @@ func (u *Upload) outgrow() error {
 		}
 	}
 	var err error
-	if u.pass, err = newPass(u.account.seal, copy, u.inspect); err != nil {
+	if u.pass, err = newPass(u.account.seal, copy, u.payments, u.inspect); err != nil {
 		if copy != nil {
 			copy.remove() // what is left of it is swept at the next start
 		}
@@ -292,8 +294,8 @@ func (u *Upload) conclude() (formats.Facts, error) {
 	if err := u.weigh(problems); err != nil {
 		return formats.Facts{}, err
 	}
-	if u.storing != nil {
-		return formats.Facts{}, u.fail("store payments", u.storing)
+	if err := u.stored(); err != nil {
+		return formats.Facts{}, u.fail("store payments", err)
 	}
 	return facts, nil
 }

@@ -32,22 +32,39 @@ type early struct {
 	buf []byte
 }
 
-// Copies of 32 KiB, which is what OpenSSH and most others send, are kept for the next one. Much smaller and larger writes
-// get memory of their own. What is held counts as the memory that it takes, not as the bytes in it: a client that writes
-// every second byte of a window shall not take 32 KiB for each.
+// Copies of 255 KiB, which is what OpenSSH sends here, and of 32 KiB, which is what most others send, are kept for the next
+// one. Other writes get memory of their own. What is held counts as the memory that it takes, not as the bytes in it: a client
+// that writes every second byte of a window shall not take 32 KiB for each.
 const (
-	earlyPooled = 32 << 10
+	earlySmall  = 32 << 10
+	earlyLarge  = 256 << 10
 	earlyCost   = 64 // besides the bytes
 	mostWaiting = 4096
 )
 
-var earlyWrites = sync.Pool{New: func() any { return &early{buf: make([]byte, 0, earlyPooled)} }}
+var smallWrites, largeWrites = earlyPool(earlySmall), earlyPool(earlyLarge)
+
+func earlyPool(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { return &early{buf: make([]byte, 0, size)} }}
+}
+
+// earlyPoolOf is where writes of a size come from; nil if from nowhere.
+func earlyPoolOf(size int) *sync.Pool {
+	switch {
+	case size > earlySmall/2 && size <= earlySmall:
+		return smallWrites
+	case size > earlyLarge/2 && size <= earlyLarge:
+		return largeWrites
+	}
+	return nil
+}
 
 func newEarly(p []byte, off int64) *early {
-	if len(p) < earlyPooled/2 || len(p) > earlyPooled {
+	pool := earlyPoolOf(len(p))
+	if pool == nil {
 		return &early{off, slices.Clone(p)}
 	}
-	w := earlyWrites.Get().(*early)
+	w := pool.Get().(*early)
 	w.off, w.buf = off, append(w.buf[:0], p...)
 	return w
 }
@@ -56,8 +73,8 @@ func newEarly(p []byte, off int64) *early {
 func (w *early) cost() int64 { return int64(cap(w.buf)) + earlyCost }
 
 func (w *early) release() {
-	if cap(w.buf) == earlyPooled {
-		earlyWrites.Put(w)
+	if pool := earlyPoolOf(len(w.buf)); pool != nil {
+		pool.Put(w)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -19,8 +20,8 @@ const (
 )
 
 // passMemory is what one running pass may hold: the chunks, which all stages share, two slabs of the sealed copy, the
-// sealer's pieces, the end-to-end ids that the inspector remembers.
-const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20
+// sealer's pieces, the end-to-end ids that the inspector remembers, the payments on their way to the index.
+const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20 + storingMemory
 
 // pass inspects, hashes and seals a large upload while it arrives, each in a goroutine of its own; the sealed copy has a
 // writer of its own, too. Bounded queues hold the client back when a stage is slower than the line.
@@ -31,6 +32,7 @@ type pass struct {
 	under    sync.WaitGroup // chunks that some stage has not done
 	look     func([]byte) ([]formats.Problem, error)
 	problems atomic.Pointer[[]formats.Problem]
+	storing  *storing // of the payments that look finds
 	sum      hash.Hash
 	sealer   *vault.Sealer // nil where nothing is kept
 	copy     *sealedCopy
@@ -50,8 +52,8 @@ type chunk struct {
 var chunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, 0, chunkSize)} }}
 
 // newPass starts a pass. copy is nil where none is kept (after_indexing: delete). look inspects bytes in order, in a
-// goroutine of the pass, and tells the problems that the content has shown so far.
-func newPass(seal *vault.Seal, copy *sealedCopy, look func([]byte) ([]formats.Problem, error)) (*pass, error) {
+// goroutine of the pass, and tells the problems that the content has shown so far; the payments that it finds go to storing.
+func newPass(seal *vault.Seal, copy *sealedCopy, payments *indexer.Payments, look func([]byte) ([]formats.Problem, error)) (*pass, error) {
 	p := &pass{current: chunks.Get().(*chunk), sum: sha256.New(), copy: copy, look: look}
 	if copy != nil {
 		sealer, err := seal.New(copy)
@@ -63,6 +65,7 @@ func newPass(seal *vault.Seal, copy *sealedCopy, look func([]byte) ([]formats.Pr
 	}
 	p.stage(p.hash)
 	p.stage(p.inspect)
+	p.storing = newStoring(payments, p.failed)
 	return p, nil
 }
 
@@ -190,6 +193,17 @@ func (p *pass) flush() {
 	}
 }
 
+// stored waits until all payments that were found are stored. It may be called while the inspection rests.
+func (p *pass) stored() error {
+	if !p.ended {
+		p.storing.rest()
+	}
+	if fault := p.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
 // rest waits until all stages have done what was written so far.
 func (p *pass) rest() {
 	if !p.ended {
@@ -207,6 +221,7 @@ func (p *pass) end() error {
 			close(queue)
 		}
 		p.running.Wait()
+		p.storing.end()
 		chunks.Put(p.current)
 		p.current = nil
 	}

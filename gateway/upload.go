@@ -42,6 +42,14 @@ func (u *Upload) catchUp() {
 	}
 }
 
+// stored waits until all payments that were found are stored.
+func (u *Upload) stored() error {
+	if u.pass != nil {
+		return u.pass.stored()
+	}
+	return u.unstored
+}
+
 // Declare notes the size that the client announced. It promises bytes; it never cuts any.
 func (u *Upload) Declare(size int64) {
 	u.mu.Lock()

@@ -179,8 +179,8 @@ func (s *SFTP) serveSFTP(ctx context.Context, c *connection, view *view, channel
 	handlers := sftp.Handlers{FileGet: session, FilePut: session, FileCmd: session, FileList: session}
 	idle := func() bool { return session.handles.Load() == 0 }
 	rested := func() { s.rested.Add(1) }
-	err := serveStretches(channel, idle, rested, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
-		return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
+	err := serveStretches(channel, s.config().SFTP.Limits.Handles, idle, rested, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+		return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator(), sftp.WithRSMaxTxPacket(largestData))
 	})
 	status := uint32(0)
 	if !errors.Is(err, io.EOF) {

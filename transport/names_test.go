@@ -290,7 +290,7 @@ func TestRule15NothingElseIsOffered(t *testing.T) {
 	c := h.dial(t)
 	for extension, want := range map[string]bool{
 		"posix-rename@openssh.com": true, "statvfs@openssh.com": false, "hardlink@openssh.com": false,
-		"fsync@openssh.com": false, "limits@openssh.com": false, "copy-data": false,
+		"fsync@openssh.com": false, "limits@openssh.com": true, "copy-data": false,
 	} {
 		if _, got := c.HasExtension(extension); got != want {
 			t.Errorf("%s is offered: %v, want %v", extension, got, want)

@@ -31,8 +31,9 @@ const (
 const gathered = 128
 
 // readAhead is how many bytes are taken from the channel at once: after every Read of a busy channel the ssh library sends
-// a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload.
-const readAhead = 256 << 10
+// a message that makes room for more, which at two Reads a packet was a twentieth of the time of a large upload. What is
+// longer, as OpenSSH's writes of 255 KiB are, goes past this buffer.
+const readAhead = 64 << 10
 
 // mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each.
 // It would read 50 of them ahead of its eight workers; what it does not read waits in the channel's own window.
@@ -40,11 +41,12 @@ const mostUnanswered = 16
 
 // serveStretches runs protocol servers on a channel, one after the other, each for as long as the client is not quiet.
 // rested is called when one is given up. It returns when the channel ends; io.EOF is a clean end.
-func serveStretches(channel io.ReadWriteCloser, idle func() bool, rested func(), newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
+// handles is how many of them a session may have open, for clients that ask.
+func serveStretches(channel io.ReadWriteCloser, handles int, idle func() bool, rested func(), newServer func(io.ReadWriteCloser) *sftp.RequestServer) error {
 	head, err := readHead(channel)
 	var in *bufio.Reader
 	for err == nil {
-		s := newStretch(channel, in, head, idle, rested)
+		s := newStretch(channel, in, head, handles, idle, rested)
 		server := newServer(s)
 		done := make(chan error, 1)
 		go func() { done <- server.Serve() }() // pump waits for it
@@ -67,6 +69,7 @@ func readHead(r io.Reader) (h head, err error) {
 // gone by then.
 type stretch struct {
 	channel io.ReadWriteCloser
+	handles int            // that may be open
 	idle    func() bool    // no handles are open
 	rested  func()         // the server is given up
 	want    chan io.Reader // where the pump shall read a head
@@ -82,9 +85,10 @@ type stretch struct {
 	timer    *time.Timer
 
 	// Of the goroutine that writes:
-	outLeft  int    // bytes of the answer still to come
-	out      []byte // answers gathered
-	gathered int    // how many
+	outLeft int    // bytes of the answer still to come
+	out     []byte // answers gathered
+
+	sending sync.Mutex // answers go out whole
 
 	room   chan struct{} // one for each packet that is read and whose answer has not gone out
 	closed chan struct{}
@@ -101,12 +105,12 @@ type headOrEnd struct {
 	err  error
 }
 
-func newStretch(channel io.ReadWriteCloser, in *bufio.Reader, first head, idle func() bool, rested func()) *stretch {
+func newStretch(channel io.ReadWriteCloser, in *bufio.Reader, first head, handles int, idle func() bool, rested func()) *stretch {
 	if in == nil {
 		in = bufio.NewReaderSize(channel, readAhead)
 	}
 	s := &stretch{
-		channel: channel, idle: idle, rested: rested, want: make(chan io.Reader), got: make(chan headOrEnd),
+		channel: channel, handles: handles, idle: idle, rested: rested, want: make(chan io.Reader), got: make(chan headOrEnd),
 		in: in, head: first, headLeft: len(first), timer: time.NewTimer(quietAfter),
 		room: make(chan struct{}, mostUnanswered), closed: make(chan struct{}),
 	}
@@ -143,6 +147,19 @@ func (s *stretch) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	for s.headLeft == len(s.head) {
+		answered, err := s.limits()
+		if err == nil && answered {
+			<-s.room
+			err = s.next()
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !answered {
+			break
+		}
+	}
 	if s.headLeft > 0 {
 		n := copy(p, s.head[len(s.head)-s.headLeft:])
 		if s.headLeft -= n; s.headLeft == 0 {
@@ -160,6 +177,28 @@ func (s *stretch) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// limits answers the packet that begins if it asks for the limits, which the protocol library does not know.
+func (s *stretch) limits() (answered bool, err error) {
+	if int(binary.BigEndian.Uint32(s.head[:])) != len(limitsAsked) {
+		return false, nil
+	}
+	packet, err := s.in.Peek(len(limitsAsked))
+	if err != nil || !isLimitsRequest(packet) {
+		return false, err
+	}
+	answer := limitsAnswer(packet, s.handles)
+	s.in.Discard(len(packet)) // it is there
+	return true, s.send(answer)
+}
+
+// send writes whole answers.
+func (s *stretch) send(answers []byte) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	_, err := s.channel.Write(answers)
+	return err
 }
 
 // next waits for room, and then for the head of the next packet.
@@ -226,23 +265,29 @@ func (s *stretch) Write(p []byte) (int, error) {
 	if s.outLeft -= len(p); s.outLeft > 0 {
 		return len(p), nil
 	}
-	s.gathered++
 	ended := s.ended.Add(1)
+	if ended == 1 {
+		s.out = offerLimits(s.out)
+	}
+	defer s.answered()
 	if begun, other := s.begun.Load(), s.other.Load(); ended < begun && other < ended && len(s.out) < gathered {
 		return len(p), nil
 	}
-	_, err := s.channel.Write(s.out)
+	err := s.send(s.out)
 	if s.out = s.out[:0]; cap(s.out) > 4*gathered {
 		s.out = nil
 	}
 	s.given.Store(ended)
-	for ; s.gathered > 0; s.gathered-- {
-		select {
-		case <-s.room:
-		default: // an answer that nobody asked for
-		}
-	}
 	return len(p), err
+}
+
+// answered makes room for another packet. That of an answer that is gathered is free at once, or there would be half as
+// many under way; the last one's is free when it is out, and with it all.
+func (s *stretch) answered() {
+	select {
+	case <-s.room:
+	default: // an answer that nobody asked for
+	}
 }
 
 // Close closes the channel. The library calls it when a worker gives up, whose packets will never be answered.

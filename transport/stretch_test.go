@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -51,7 +52,7 @@ func serveTest(t *testing.T, handlers sftp.Handlers) (client *sftp.Client, l *li
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveStretches(l, func() bool { return true }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+		serveStretches(l, 64, func() bool { return true }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
 			return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
 		})
 	}()
@@ -152,7 +153,7 @@ func rawTest(t *testing.T, handlers sftp.Handlers, idle bool, answers func(net.C
 	rested, ended := make(chan struct{}, 10), make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveStretches(answers(far), func() bool { return idle }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+		serveStretches(answers(far), 64, func() bool { return idle }, func() { rested <- struct{}{} }, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
 			return sftp.NewRequestServer(rwc, handlers, sftp.WithRSAllocator())
 		})
 	}()
@@ -185,16 +186,25 @@ func (r raw) send(packets ...[]byte) {
 	go r.Write(bytes.Join(packets, nil))
 }
 
-// answer reads one answer and compares its kind and id.
-func (r raw) answer(kind, id byte) {
+// packet reads one answer.
+func (r raw) packet() []byte {
 	r.t.Helper()
 	var h head
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		r.t.Fatal(err)
 	}
 	body := make([]byte, h[3])
-	if _, err := io.ReadFull(r, body); err != nil || h[0]|h[1]|h[2] != 0 || body[0] != kind || body[4] != id {
+	if _, err := io.ReadFull(r, body); err != nil || h[0]|h[1]|h[2] != 0 {
 		r.t.Fatalf("%v, %v, %v", h, body, err)
+	}
+	return body
+}
+
+// answer reads one answer and compares its kind and id.
+func (r raw) answer(kind, id byte) {
+	r.t.Helper()
+	if body := r.packet(); body[0] != kind || body[4] != id {
+		r.t.Fatalf("%v", body)
 	}
 }
 
@@ -212,6 +222,77 @@ func TestRestInTheMiddleOfAHead(t *testing.T) {
 	<-rested
 	client.send(stat(11))
 	client.answer(105, 11)
+}
+
+// askLimits is a request of OpenSSH's client.
+func askLimits(id byte) []byte {
+	return append([]byte{0, 0, 0, 27, 200, 0, 0, 0, id, 0, 0, 0, 18}, "limits@openssh.com"...)
+}
+
+// TestLimitsAreTold: they are offered with the version, and told at once, whatever is under way and after a rest too.
+func TestLimitsAreTold(t *testing.T) {
+	handlers, let := sftp.InMemHandler(), make(chan struct{})
+	handlers.FilePut = held{let}
+	client, rested := rawTest(t, handlers, true, asItIs)
+	client.send(hello)
+	offer := client.packet()
+	if want := "\x00\x00\x00\x12limits@openssh.com\x00\x00\x00\x011"; !bytes.HasSuffix(offer, []byte(want)) || offer[0] != 2 {
+		t.Errorf("the version is %q", offer)
+	}
+	told := func(id byte) {
+		t.Helper()
+		got := client.packet()
+		want := []byte{201, 0, 0, 0, id}
+		for _, n := range []uint64{256 << 10, 255 << 10, 255 << 10, 64} {
+			want = binary.BigEndian.AppendUint64(want, n)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("the limits are %v, want %v", got, want)
+		}
+	}
+	client.send(askLimits(1), askLimits(2))
+	told(1)
+	told(2)
+	client.send(openFile(3, 'b'))
+	client.answer(102, 3)
+	client.send(writeFile(4, '1'), askLimits(5))
+	told(5) // the write waits
+	close(let)
+	client.answer(101, 4)
+	client.send(closeFile(6, '1'))
+	client.answer(101, 6)
+	<-rested
+	client.send(askLimits(7), stat(8))
+	told(7)
+	client.answer(105, 8)
+	other := askLimits(9)
+	other[len(other)-1] = 'n' // another extension of the same length is not answered by us
+	client.send(other)
+	client.answer(101, 9)
+}
+
+// TestLimitsCutShort: a request whose end never comes is an end like any other.
+func TestLimitsCutShort(t *testing.T) {
+	for cut := 1; cut < len(askLimits(1)); cut++ {
+		near, far := net.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- serveStretches(far, 64, func() bool { return true }, func() {}, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+				return sftp.NewRequestServer(rwc, sftp.InMemHandler(), sftp.WithRSAllocator())
+			})
+		}()
+		client := raw{near, t}
+		client.send(hello)
+		client.answer(2, 3)
+		if _, err := near.Write(askLimits(1)[:cut]); err != nil {
+			t.Fatal(err)
+		}
+		near.Close()
+		if err := <-ended; err == nil {
+			t.Errorf("cut after %d bytes: no error", cut)
+		}
+		far.Close()
+	}
 }
 
 // held holds the writes to the second file back until it is let go.
@@ -308,7 +389,7 @@ func TestHalfClosedClientHearsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() {
-			serveStretches(far, func() bool { return false }, func() {}, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
+			serveStretches(far, 64, func() bool { return false }, func() {}, func(rwc io.ReadWriteCloser) *sftp.RequestServer {
 				return sftp.NewRequestServer(rwc, sftp.InMemHandler(), sftp.WithRSAllocator())
 			})
 			far.Close()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -53,6 +54,7 @@ func (t *tool) serve(ctx context.Context) error {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
+	defer runtime.KeepAlive(make([]byte, ballast))
 	g, err := t.openGateway(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -70,6 +72,11 @@ func (t *tool) serve(ctx context.Context) error {
 	log.Info("stopped")
 	return nil
 }
+
+// ballast is memory that is never touched, and so takes none of the machine's. It lets the collector come half as often to
+// a gateway with a small heap, whatever that of many streams is: the ssh library leaves a gibibyte of garbage for each one
+// received, and collecting it was a tenth of the processor time of an upload.
+const ballast = 12 << 20
 
 // openGateway opens the databases with the unlock key, or waits for the one who brings it.
 func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway.Gateway, error) {
