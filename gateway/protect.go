@@ -241,22 +241,7 @@ func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error
 // watchSessions locks each account when its time is up, and all of them when the gateway stops (Close).
 func (g *Gateway) watchSessions(ctx context.Context) error {
 	for {
-		id, until := g.sessions.next()
-		wait := time.Hour
-		if id != "" {
-			wait = until.Sub(g.now())
-		}
-		if a := g.account(id); wait <= 0 {
-			if a == nil { // it has left the configuration, and its index stays
-				if err := g.sessions.end(id).Lock(); err != nil {
-					g.log.Error("not locked", "account", id, "err", err)
-				}
-			} else if err := g.lockAccount(ctx, a, ""); err != nil {
-				g.log.Error("not locked as it should be", "account", id, "err", err)
-			}
-			continue
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(g.endSessions(ctx))
 		select {
 		case <-timer.C:
 		case <-g.sessions.changed:
@@ -265,6 +250,28 @@ func (g *Gateway) watchSessions(ctx context.Context) error {
 			return nil
 		}
 		timer.Stop()
+	}
+}
+
+// endSessions locks each account whose time is up, and says when to look again.
+func (g *Gateway) endSessions(ctx context.Context) time.Duration {
+	for {
+		id, until := g.sessions.next()
+		if id == "" {
+			return LongestSession
+		}
+		if left := until.Sub(g.now()); left > 0 {
+			return left
+		}
+		var err error
+		if a := g.account(id); a != nil {
+			err = g.lockAccount(context.WithoutCancel(ctx), a, "")
+		} else { // it has left the configuration, and its index stays
+			err = g.sessions.end(id).Lock()
+		}
+		if err != nil {
+			g.log.Error("not locked as it should be", "account", id, "err", err)
+		}
 	}
 }
 
