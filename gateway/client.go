@@ -110,6 +110,11 @@ func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLi
 	return ask[ProblemLine](ctx, c, "/verify", account)
 }
 
+// RenewNames makes the lists of names anew. An empty account means all.
+func (c *Client) RenewNames(ctx context.Context, account string) iter.Seq2[NamesLine, error] {
+	return ask[NamesLine](ctx, c, "/names", account)
+}
+
 // Show tells all of one file.
 func (c *Client) Show(ctx context.Context, id string) (Detail, error) {
 	return first(ask[Detail](ctx, c, "/show", id))

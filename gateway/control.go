@@ -47,6 +47,9 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
 		return g.Verify(ctx, account)
 	}))
+	mux.Handle("POST /names", many(func(ctx context.Context, who string, account string) iter.Seq2[NamesLine, error] {
+		return g.RenewNames(ctx, account, who)
+	}))
 	mux.Handle("POST /show", one(func(ctx context.Context, _ string, id string) (Detail, error) { return g.Show(ctx, id) }))
 	mux.Handle("POST /decide", one(func(ctx context.Context, who string, d Decision) (FileLine, error) {
 		return g.Decide(ctx, d, who)

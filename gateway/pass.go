@@ -20,8 +20,8 @@ const (
 )
 
 // passMemory is what one running pass may hold: the chunks, which all stages share, two slabs of the sealed copy, the
-// sealer's pieces, the end-to-end ids that the inspector remembers, the payments on their way to the index.
-const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20 + storingMemory
+// sealer's pieces, the end-to-end ids that the inspector remembers, the payments on their way to the index and their names.
+const passMemory = (queueLength+3)*chunkSize + 2*copySlab + 1<<20 + 4<<20 + storingMemory + indexer.NamesMemory
 
 // pass inspects, hashes and seals a large upload while it arrives, each in a goroutine of its own; the sealed copy has a
 // writer of its own, too. Bounded queues hold the client back when a stage is slower than the line.

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -78,6 +79,33 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 		report("orphan", path+" has lost its row: restore the index from a backup, or move the copy away")
 	}
 	return err
+}
+
+// NamesLine tells of how many files RenewNames made an account's list of names.
+type NamesLine struct {
+	Account string `json:"account"`
+	Files   int    `json:"files"`
+}
+
+// RenewNames makes the lists by which payments are found by name anew, from the payments, of one account or of all. Each is
+// noted in the account's ledger.
+func (g *Gateway) RenewNames(ctx context.Context, account, who string) iter.Seq2[NamesLine, error] {
+	return func(yield func(NamesLine, error) bool) {
+		accounts, err := g.asked(account)
+		if err != nil {
+			yield(NamesLine{}, err)
+			return
+		}
+		for _, a := range accounts {
+			files, err := a.index.RenewNames(ctx)
+			if err == nil {
+				_, err = a.index.Note(ctx, "names-renewed", "", who, strconv.Itoa(files))
+			}
+			if !yield(NamesLine{a.ID, files}, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (a *account) verifyCopy(ctx context.Context, id, path string, size int64, witness []byte) error {

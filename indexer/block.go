@@ -96,6 +96,7 @@ type builder struct {
 	cols         [columns]column
 	amounts      []byte
 	keys         [askable][]uint64
+	names        segment // of this block and the ones before
 	folded       []byte
 	count, text  int
 	first        int64
@@ -137,11 +138,15 @@ func (b *builder) add(p *formats.Payment) {
 	if b.cols[colCurrency].add(p.Currency) {
 		b.currency(p.Currency)
 	}
-	b.cols[colPayerName].add(p.PayerName)
+	if b.cols[colPayerName].add(p.PayerName) {
+		b.names.add(p.PayerName)
+	}
 	if b.cols[colPayerAccount].add(p.PayerAccount) {
 		b.key(askAccount, p.PayerAccount)
 	}
-	b.cols[colPayeeName].add(p.PayeeName)
+	if b.cols[colPayeeName].add(p.PayeeName) {
+		b.names.add(p.PayeeName)
+	}
 	if b.cols[colPayeeAccount].add(p.PayeeAccount) {
 		b.key(askAccount, p.PayeeAccount)
 	}
@@ -230,6 +235,7 @@ func (b *builder) close() {
 		}
 	}
 	b.summary = b.appendSummary(b.summary[:0])
+	b.names.blocks++
 }
 
 // inline tells whether the closed block is small enough to lie in its summary's row.

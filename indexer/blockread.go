@@ -50,63 +50,93 @@ func (r *reader) bytes() []byte { return r.take(r.number()) }
 
 // columnReader gives a column's values one after the other.
 type columnReader struct {
-	same        bool
-	value       []byte
-	lens, texts reader
+	same        bool   // every payment has the value
+	again       bool   // the value is the one before
+	value       []byte // with room behind it
+	n           int    // length of the value
+	lens, texts []byte
+	at, text    int // where the next one's are in them
 }
 
 func (c *columnReader) open(r *reader) {
-	c.value = c.value[:0]
+	c.n, c.at, c.text = 0, 0, 0
 	switch r.byte() {
 	case 0:
 		c.same = true
-		c.value = append(c.value, r.bytes()...)
+		v := r.bytes()
+		c.put(0, v)
 	case 1:
 		c.same = false
-		c.lens, c.texts = reader{b: r.bytes()}, reader{b: r.bytes()}
+		c.lens, c.texts = r.bytes(), r.bytes()
 	default:
 		r.bad = true
 	}
 }
 
+// put makes the value its own first bytes and some more.
+func (c *columnReader) put(shared int, own []byte) {
+	n := shared + len(own)
+	if n > len(c.value) {
+		c.value = append(c.value[:shared], make([]byte, max(64, n))...)
+	}
+	copy(c.value[shared:], own)
+	c.n = n
+}
+
+func (c *columnReader) length() (uint64, bool) {
+	if c.at < len(c.lens) && c.lens[c.at] < 0x80 { // nearly all are
+		c.at++
+		return uint64(c.lens[c.at-1]), true
+	}
+	v, n := binary.Uvarint(c.lens[c.at:])
+	c.at += max(n, 0)
+	return v, n > 0
+}
+
+// next is the next payment's value, valid until the one after it.
 func (c *columnReader) next() ([]byte, bool) {
 	if c.same {
-		return c.value, true
+		c.again = true
+		return c.value[:c.n], true
 	}
-	shared, own := c.lens.number(), c.lens.number()
-	if c.lens.bad || shared > uint64(len(c.value)) {
+	shared, ok := c.length()
+	own, ok2 := c.length()
+	if !ok || !ok2 || shared > uint64(c.n) || own > uint64(len(c.texts)-c.text) {
 		return nil, false
 	}
-	c.value = append(c.value[:shared], c.texts.take(own)...)
-	return c.value, !c.texts.bad
+	if c.again = own == 0 && shared == uint64(c.n); !c.again {
+		c.put(int(shared), c.texts[c.text:c.text+int(own)])
+		c.text += int(own)
+	}
+	return c.value[:c.n], true
 }
 
 // blockReader opens blocks, one at a time; its buffers are used again.
 type blockReader struct {
-	plain        []byte
+	plain        []byte // the opened block
 	cols         [columns]columnReader
 	amounts      reader
 	count, first uint64
+	marks, hits  [blockPayments]bool
 }
 
-// open makes a stored block ready to be read from its first payment on.
-func (r *blockReader) open(stored []byte) error {
-	if len(stored) == 0 {
-		return errBlock
+// open makes a stored block ready to be read, with all of its payments marked.
+func (r *blockReader) open(stored []byte) (err error) {
+	if r.plain, err = expand(r.plain, stored); err != nil {
+		return err
 	}
-	in := reader{b: stored[1:]}
-	if stored[0] == storedS2 {
-		n, err := s2.DecodedLen(stored[1:])
-		if err != nil || n > blockMax {
-			return fmt.Errorf("%w: %w", errBlock, err)
-		}
-		r.plain = slices.Grow(r.plain[:0], n)[:n]
-		if in.b, err = s2.Decode(r.plain, stored[1:]); err != nil {
-			return fmt.Errorf("%w: %w", errBlock, err)
-		}
-	} else if stored[0] != storedPlain {
-		return errBlock
+	if err := r.rewind(); err != nil {
+		return err
 	}
+	for i := range r.marks {
+		r.marks[i] = true
+	}
+	return nil
+}
+
+// rewind begins with the opened block's first payment again.
+func (r *blockReader) rewind() error {
+	in := reader{b: r.plain}
 	if in.byte() != blockVersion {
 		return errBlock
 	}
@@ -121,23 +151,52 @@ func (r *blockReader) open(stored []byte) error {
 	return nil
 }
 
-// anyOf tells whether some payment of the opened block has a value in this column that is wanted. The column is read to
-// its end, so the block must be opened anew for each.
-func (r *blockReader) anyOf(col int, wanted func(v []byte) bool) (bool, error) {
-	c := &r.cols[col]
-	for range r.count {
-		v, ok := c.next()
-		if !ok {
-			return false, errBlock
-		}
-		if wanted(v) {
-			return true, nil
-		}
-		if c.same {
-			break
+// expand puts what compress was given into dst.
+func expand(dst, stored []byte) ([]byte, error) {
+	if len(stored) == 0 || stored[0] != storedPlain && stored[0] != storedS2 {
+		return nil, errBlock
+	}
+	if stored[0] == storedPlain {
+		return append(dst[:0], stored[1:]...), nil
+	}
+	n, err := s2.DecodedLen(stored[1:])
+	if err != nil || n > blockMax {
+		return nil, fmt.Errorf("%w: %w", errBlock, err)
+	}
+	if dst, err = s2.Decode(slices.Grow(dst[:0], n)[:n], stored[1:]); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBlock, err)
+	}
+	return dst, nil
+}
+
+// keep takes the mark from the payments that have no value that is wanted in any of these columns, and tells how many
+// payments there are up to the last marked one.
+func (r *blockReader) keep(wanted func(v []byte) bool, cols ...int) (end int, err error) {
+	if err := r.rewind(); err != nil {
+		return 0, err
+	}
+	hits := r.hits[:r.count]
+	clear(hits)
+	for _, col := range cols {
+		c := &r.cols[col]
+		hit := false
+		for i := range hits {
+			v, ok := c.next()
+			if !ok {
+				return 0, errBlock
+			}
+			if i == 0 || !c.again {
+				hit = wanted(v)
+			}
+			hits[i] = hits[i] || hit
 		}
 	}
-	return false, nil
+	for i, hit := range hits {
+		if r.marks[i] = r.marks[i] && hit; r.marks[i] {
+			end = i + 1
+		}
+	}
+	return end, nil
 }
 
 // each calls f with every payment of a stored block until f says false. The payment is valid during the call only.
@@ -145,9 +204,18 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 	if err := r.open(stored); err != nil {
 		return err
 	}
+	return r.marked(int(r.count), f)
+}
+
+// marked calls f with the marked ones among the opened block's first payments, until f says false. The payment is valid
+// during the call only.
+func (r *blockReader) marked(end int, f func(*formats.Payment) bool) error {
+	if err := r.rewind(); err != nil {
+		return err
+	}
 	var v [columns][]byte
 	var p formats.Payment
-	for n := range r.count {
+	for n := range end {
 		for i := range r.cols {
 			ok := false
 			if v[i], ok = r.cols[i].next(); !ok {
@@ -158,8 +226,11 @@ func (r *blockReader) each(stored []byte, f func(*formats.Payment) bool) error {
 		if !ok {
 			return errBlock
 		}
+		if !r.marks[n] {
+			continue
+		}
 		p = formats.Payment{
-			Index: int64(r.first + n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
+			Index: int64(r.first) + int64(n), EndToEndID: v[colEndToEnd], Amount: a, Currency: v[colCurrency],
 			PayerName: v[colPayerName], PayerAccount: v[colPayerAccount], PayeeName: v[colPayeeName],
 			PayeeAccount: v[colPayeeAccount], ExecutionDate: v[colDate], Reference: v[colReference],
 		}

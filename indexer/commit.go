@@ -67,7 +67,11 @@ func (x *Index) Commit(ctx context.Context, d *Delivery) error {
 			return fmt.Errorf("indexer: file %s: %w", f.ID, err)
 		}
 	}
-	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error { return x.commit(ctx, c, d, row) })
+	asked, sealed := *f, d.Copy
+	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
+		*f, d.Copy = asked, sealed // Judge may have changed them: join may come twice
+		return x.commit(ctx, c, d, row)
+	})
 	if err != nil {
 		return fmt.Errorf("indexer: file %s: %w", f.ID, err)
 	}
@@ -92,7 +96,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 		f.CopySize, f.CopyPath = int64(len(d.Copy)), ""
 	}
 	p := d.Payments
-	if p != nil && f.Verdict != Rejected {
+	if row.blocks, row.blocksSum = 0, nil; p != nil && f.Verdict != Rejected {
 		row.blocks, row.blocksSum = p.sums()
 	}
 	if err := row.putOutcome(f); err != nil {
@@ -113,7 +117,7 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 // store writes a delivery to where the account's writes go: into the index, or sealed into the log before it.
 func (x *Index) store(ctx context.Context, r *record, p *Payments) error {
 	if x.sealed == nil {
-		return x.put(ctx, r, func() error { return p.last(ctx) })
+		return x.put(ctx, r, func() error { return p.last(ctx, r.row.verdict == string(Accepted)) })
 	}
 	if r.row.blocks > 0 {
 		p.fold(r)
@@ -271,6 +275,11 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 			row.copyPath, row.witness, row.blocks, row.blocksSum, row.n)
 		if err != nil {
 			return err
+		}
+		if r.Verdict == Accepted {
+			if err := x.keepNames(ctx, row.id); err != nil {
+				return err
+			}
 		}
 		if f, err = x.seal(ctx, c, row, kind, r.Who, r.Why); err != nil {
 			return err

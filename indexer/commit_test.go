@@ -166,7 +166,7 @@ func TestCommitRejected(t *testing.T) {
 		t.Fatal("no block was written ahead")
 	}
 	commit(t, x, d)
-	for _, table := range []string{"blocks", "block_data", "copies", "uploads"} {
+	for _, table := range []string{"blocks", "block_data", "copies", "uploads", "segments", "segment_pieces", "names", "name_texts", "name_hashes"} {
 		if n := count(t, x, "SELECT count(*) FROM "+table); n != 0 {
 			t.Errorf("%d rows stay in %s", n, table)
 		}

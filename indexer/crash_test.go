@@ -72,6 +72,24 @@ func TestCrashWriter(t *testing.T) {
 			}
 		})
 	}
+	wg.Go(func() {
+		for i := 0; ; i++ { // held files, with names that go or come to stay; the list is made anew in between
+			f := newFile(t, fmt.Sprint("held ", i, newID(epoch)), epoch)
+			p := x.NewPayments(f.ID)
+			addPayments(t, p, 1, 1500, func(q *formats.Payment) { q.PayeeName = fmt.Append(nil, "Payee ", i, " ", q.Index%9) })
+			f.Facts.Payments, f.Facts.Totals[0].Amount, f.Verdict = 1500, formats.AmountFromMinor(150_000, 2), Held
+			commit(t, x, &Delivery{File: f, Payments: p})
+			verdict := []Verdict{Accepted, Rejected}[i%2]
+			if _, err := x.Decide(t.Context(), f.ID, Ruling{Verdict: verdict}); err != nil {
+				t.Error(err)
+			}
+			if i%8 == 7 {
+				if _, err := x.RenewNames(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
 	wg.Wait()
 }
 
@@ -120,8 +138,17 @@ func TestCrash(t *testing.T) {
 				t.Errorf("kill %d: file %s has %s payments, want %s", kill, id, got, payments)
 			}
 		}
-		if n := count(t, x, `SELECT count(*) FROM blocks b WHERE NOT EXISTS (SELECT 1 FROM files WHERE id = b.file)`); n != 0 {
+		if n := count(t, x, `SELECT count(*) FROM blocks b WHERE NOT EXISTS (SELECT 1 FROM files WHERE id = b.file AND taken = 1)`); n != 0 {
 			t.Errorf("kill %d: %d blocks without a file after %d uploads were swept", kill, n, swept)
+		}
+		// Names and segments are of files that are there, and those that stay are no file's.
+		if n := count(t, x, `SELECT count(*) FROM names n WHERE file <> '' AND NOT EXISTS (SELECT 1 FROM files WHERE id = n.file AND verdict = 'held')`) +
+			count(t, x, `SELECT count(*) FROM names WHERE (kept IS NULL) = (file = '')`) +
+			count(t, x, `SELECT count(*) FROM segments s WHERE NOT EXISTS (SELECT 1 FROM files WHERE id = s.file AND taken = 1)`) +
+			count(t, x, `SELECT count(*) FROM segment_pieces WHERE p / 32 NOT IN (SELECT s FROM segments)`) +
+			count(t, x, `SELECT count(*) FROM name_texts WHERE n NOT IN (SELECT n FROM names)`) +
+			count(t, x, `SELECT count(*) FROM name_hashes WHERE n NOT IN (SELECT n FROM names)`); n != 0 {
+			t.Errorf("kill %d: %d rows of names are nobody's", kill, n)
 		}
 		// Large files have no receipts; each small one has both, however it ended.
 		if n := count(t, x, `SELECT count(*) FROM files f WHERE payments = 0 AND 2 <> (SELECT count(*) FROM sends WHERE file = f.id)`); n != 0 {

@@ -2,9 +2,10 @@
 // in one encrypted SQLite database per account, and the logins in another.
 //
 // Begin with Index.Commit (commit.go): what it writes in one transaction is the whole truth about a file. Then
-// payments.go (blocks of payments written while the file still arrives), find.go and findpayments.go (questions),
-// ledger.go and verify.go (proof). A protected account's index may be locked: sealedlog.go is where its writes go first,
-// unlock.go how they come into the index. Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
+// payments.go (blocks of payments written while the file still arrives), names.go and namelist.go (their names), find.go,
+// findpayments.go and findnames.go (questions), ledger.go and verify.go (proof). A protected account's index may be locked:
+// sealedlog.go is where its writes go first, unlock.go how they come into the index. Below them: database.go opens SQLite, page.go
+// and vfs.c encrypt its pages.
 package indexer
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // Key is the 256-bit key of one database.
@@ -23,6 +25,12 @@ type Index struct {
 	d      *database
 	sealed *sealedLog // of a protected account: all that enters the ledger goes there first; otherwise nil
 	log    *slog.Logger
+
+	list     atomic.Pointer[nameList]
+	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
+	renewals atomic.Int64 // beginnings and ends of what questions must not go by names in: odd meanwhile
+	known    sharedNames
+	upkeep   sync.Mutex // of whoever checks or makes anew what is large
 
 	lock chan struct{} // one token: whoever has put it in may write
 
@@ -39,23 +47,30 @@ type Index struct {
 
 // Open opens an account's index.db, makes it when it is new, and brings its tables up to date. The error is ErrKey when
 // the key is another one, ErrDamaged when the key fits and the file does not. Opening costs a millisecond and 0.25 MiB;
-// caches may grow to 4 MiB while much is written and asked.
+// caches may grow to 4 MiB while much is written and asked, and to 5 MiB more while files of many payments come.
 func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, error) {
 	d, err := openDatabase(ctx, path, key, "account")
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
-	return newIndexOf(d, log), nil
+	x := newIndexOf(d, log)
+	if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
+		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(err, d.close()))
+	}
+	return x, nil
 }
 
 func newIndexOf(d *database, log *slog.Logger) *Index {
-	return &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool)}
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool)}
+	x.list.Store(new(nameList)) // until it can be read
+	return x
 }
 
 // Close waits for a checkpoint under way, puts the log into the database and forgets the key. No other method may be
 // running. Dying instead of closing loses nothing.
 func (x *Index) Close() error {
 	x.running.Wait()
+	x.known.forget()
 	err := x.Lock()
 	if x.sealed != nil {
 		err = errors.Join(err, x.sealed.close())
@@ -77,14 +92,23 @@ type request struct {
 // join has f done in a durable transaction together with everybody else's who wait at this moment: whoever gets the
 // lock commits everything pending. There is no timer and no writer goroutine: one alone waits for nobody.
 //
+// One that meets damage in the list of names takes the whole transaction with it, and everybody comes again, without names.
 // f may read and write the index: ErrLocked where that is locked.
 func (x *Index) join(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
-	return x.ask(ctx, &request{do: f, done: make(chan struct{})})
+	return x.joinAs(ctx, false, f)
 }
 
 // joinAny is join for an f that does not need the index: it builds records, which a locked one keeps in its log.
 func (x *Index) joinAny(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
-	return x.ask(ctx, &request{do: f, any: true, done: make(chan struct{})})
+	return x.joinAs(ctx, true, f)
+}
+
+func (x *Index) joinAs(ctx context.Context, any bool, f func(ctx context.Context, c *chain) error) error {
+	err := x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
+	if errors.Is(err, errNames) {
+		err = x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
+	}
+	return err
 }
 
 func (x *Index) ask(ctx context.Context, r *request) error {

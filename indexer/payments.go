@@ -18,19 +18,24 @@ const groupBlocks = 4
 // transactions without a flush of their own: not durable, and invisible, until Index.Commit puts the file's row there.
 // Not for concurrent use; many uploads may each have their own.
 type Payments struct {
-	x      *Index
-	file   string
-	b      *builder // nil until the first payment
-	queue  []stored // blocks that wait for their transaction
-	spare  []stored // their buffers, to be used again
-	next   int64    // number of the next block
-	count  int64
-	sum    hash.Hash // of all blocks' stored bytes
-	began  bool      // some blocks are in the database
-	key    []byte    // of a protected account: the pieces are sealed under it
-	pieces int64
-	ended  bool
-	err    error
+	x     *Index
+	file  string
+	b     *builder // nil until the first payment
+	queue []stored // blocks that wait for their transaction
+	spare []stored // their buffers, to be used again
+	next  int64    // number of the next block
+	count int64
+	sum   hash.Hash // of all blocks' stored bytes
+	large bool      // some block does not lie in its summary's row: then the names are worth segments
+	named bool      // there are segments
+	list  *nameList // of which the segments are
+	// nameless: the list was damaged, or is another one since then. No more segments are written.
+	nameless bool
+	began    bool   // some blocks are in the database
+	key      []byte // of a protected account: the pieces are sealed under it
+	pieces   int64
+	ended    bool
+	err      error
 }
 
 // stored is a finished block that waits to be written.
@@ -58,12 +63,7 @@ func (p *Payments) Add(q *formats.Payment) error {
 		return errEnded
 	}
 	if p.b == nil {
-		p.b, _ = p.x.builders.Get().(*builder)
-		if p.b == nil {
-			p.b = new(builder)
-		}
-		p.b.reset()
-		p.sum = sha256.New()
+		p.begin()
 	}
 	if p.b.full() || p.b.count > 0 && q.Index != p.b.first+int64(p.b.count) {
 		if p.err = p.fill(); p.err != nil {
@@ -75,10 +75,29 @@ func (p *Payments) Add(q *formats.Payment) error {
 	return nil
 }
 
+// begin takes the buffers that a file's payments need.
+func (p *Payments) begin() {
+	p.b, _ = p.x.builders.Get().(*builder)
+	if p.b == nil {
+		p.b = new(builder)
+	}
+	p.b.reset()
+	p.list = p.x.list.Load()
+	p.b.names.key = p.list.key
+	p.b.names.reset(0)
+	p.sum = sha256.New()
+}
+
 // fill closes the block and writes the queue when it is long enough.
 func (p *Payments) fill() error {
 	p.enqueue()
-	if len(p.queue) < groupBlocks {
+	full := p.b.names.full()
+	if full {
+		if err := p.settle(); err != nil {
+			return err
+		}
+	}
+	if len(p.queue) < groupBlocks && !full {
 		return nil
 	}
 	return p.flush()
@@ -87,6 +106,7 @@ func (p *Payments) fill() error {
 func (p *Payments) enqueue() {
 	b := p.b
 	b.close()
+	p.large = p.large || !b.inline()
 	p.sum.Write(b.small)
 	var s stored
 	if n := len(p.spare); n > 0 {
@@ -100,13 +120,16 @@ func (p *Payments) enqueue() {
 	p.queue = append(p.queue, s)
 	p.next++
 	b.reset()
+	if p.x.sealed != nil {
+		b.names.reset(0) // a protected account's names are found in the blocks, or in what RenewNames makes of them
+	}
 }
 
 // flush writes the queue in a transaction that is not flushed to the disk: die, and Sweep removes what got there.
 func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
-	err := x.alone(func() error {
+	write := func() error {
 		if x.sealed != nil {
 			return p.piece()
 		}
@@ -118,7 +141,11 @@ func (p *Payments) flush() error {
 			}
 			return p.insert(ctx)
 		})
-	})
+	}
+	err := x.alone(write)
+	if errors.Is(err, errNames) {
+		err = x.alone(write)
+	}
 	if err != nil {
 		return fmt.Errorf("indexer: payments of file %s: %w", p.file, err)
 	}
@@ -136,11 +163,16 @@ func (p *Payments) flush() error {
 // inlineBlock is the largest block, in bytes, that lies in its summary's row, with one filter: that of a small file.
 const inlineBlock = 1024
 
-// insert writes the queued blocks in the transaction under way.
+// insert writes the queued blocks, and the segment that ends with them, in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
 		if err := p.x.insertBlock(ctx, p.file, &p.queue[i]); err != nil {
 			return err
+		}
+	}
+	if p.b != nil && p.b.names.settled {
+		if err := p.insertNames(ctx); err != nil {
+			return p.x.damagedNames(err)
 		}
 	}
 	return nil
@@ -193,8 +225,12 @@ func (p *Payments) finish(fileID string) error {
 	case p.file != fileID:
 		return fmt.Errorf("payments of file %s", p.file)
 	}
-	if p.b != nil && p.b.count > 0 {
-		p.enqueue()
+	if p.b == nil || p.b.count == 0 {
+		return nil
+	}
+	p.enqueue()
+	if p.x.sealed == nil && (p.large || p.named || p.b.names.full()) {
+		return p.settle()
 	}
 	return nil
 }
@@ -207,14 +243,17 @@ func (p *Payments) sums() (int64, []byte) {
 	return p.next, p.sum.Sum(nil)
 }
 
-// last writes what is still queued, in the commit's own transaction.
-func (p *Payments) last(ctx context.Context) error {
+// last writes what is still queued, in the commit's own transaction. The names of an accepted file come to stay.
+func (p *Payments) last(ctx context.Context, accepted bool) error {
 	if p.began {
 		if _, err := p.x.d.w.ExecContext(ctx, `DELETE FROM uploads WHERE file = ?`, p.file); err != nil {
 			return err
 		}
 	}
-	return p.insert(ctx)
+	if err := p.insert(ctx); err != nil || !accepted || !p.named {
+		return err
+	}
+	return p.x.keepNames(ctx, p.file)
 }
 
 // committed ends the payments after a commit; a rejected file's blocks go.
@@ -281,14 +320,18 @@ func (x *Index) drop(file string) error {
 	return nil
 }
 
-// dropSome removes the last blocks of a file, and with the last of all its row in uploads. The caller holds the lock.
+// dropSome removes the last blocks of a file with their names, and with the last of all its row in uploads. The caller
+// holds the lock. Names that are damaged stay, and are found no more: nothing else says which file brought them.
 func (x *Index) dropSome(file string) (more bool, err error) {
+	var lowest int64
+	err = x.d.w.QueryRowContext(x.d.base, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
+	if err != nil {
+		return false, x.d.plain(err)
+	}
+	if err := x.dropNames(file, lowest); err != nil && !damaged(x.damagedNames(err)) {
+		return false, err
+	}
 	err = x.d.write(x.d.base, false, func(ctx context.Context) error {
-		var lowest int64
-		err := x.d.w.QueryRowContext(ctx, `SELECT coalesce(max(no), -1) - ? FROM blocks WHERE file = ?`, dropBlocks, file).Scan(&lowest)
-		if err != nil {
-			return err
-		}
 		for _, query := range []string{
 			`DELETE FROM block_data WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,
 			`DELETE FROM filter_ids WHERE b IN (SELECT b FROM blocks WHERE file = ? AND no > ?)`,

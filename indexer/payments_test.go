@@ -238,7 +238,9 @@ func TestPaymentsDiscardAndSweep(t *testing.T) {
 	}
 	empty := func(when string) {
 		t.Helper()
-		if n := count(t, x, `SELECT (SELECT count(*) FROM blocks) + (SELECT count(*) FROM block_data) + (SELECT count(*) FROM uploads)`); n != 0 {
+		if n := count(t, x, `SELECT (SELECT count(*) FROM blocks) + (SELECT count(*) FROM block_data) + (SELECT count(*) FROM uploads) +
+			(SELECT count(*) FROM names) + (SELECT count(*) FROM name_texts) + (SELECT count(*) FROM name_hashes) +
+			(SELECT count(*) FROM segments) + (SELECT count(*) FROM segment_pieces)`); n != 0 {
 			t.Errorf("%s: %d rows stay", when, n)
 		}
 	}

@@ -105,6 +105,9 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 		if err != nil {
 			return err
 		}
+		if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
+			return err
+		}
 		x.d.show()
 		return nil
 	})
@@ -134,6 +137,7 @@ func (x *Index) lockNow() error {
 		}
 		return errors.Join(err, x.d.lock())
 	})
+	x.known.forget()
 	if err != nil {
 		return fmt.Errorf("indexer: lock: %w", err)
 	}

@@ -17,12 +17,16 @@ import (
 //	"ledger"       the hash chain, up to the first row that does not follow (the head in customers' receipts proves more)
 //	"file ID"      the file's row is not the one that the ledger has a digest of, or its copy is gone
 //	"payments ID"  its payments are not those that were committed, or do not make up its count and totals
+//	"names"        the list of names, by which payments are found, is damaged
+//	"names ID"     a name of the file's payments is not in that list, or not in the file's segments
 //	"database"     SQLite's own check, and pages that do not open
 //	"log"          of a protected account: the same, and whether it ends where the ledger does
 //
 // Of a locked index only the log is checked, and the error is ErrLocked.
 // The sealed copies' contents are the caller's to check (Copies). The error is about not being able to check.
 func (x *Index) Verify(ctx context.Context, report func(what, problem string)) error {
+	x.upkeep.Lock()
+	defer x.upkeep.Unlock()
 	for _, step := range []func(context.Context, func(string, string)) error{x.verifyLog, x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
 		err := x.d.plain(step(ctx, report))
 		if errors.Is(err, ErrDamaged) {
@@ -99,6 +103,10 @@ const sqlVerifyFiles = `SELECT ` + fileColumns + `, coalesce(d.data, ''), (SELEC
 const sqlVerifyBlock = `SELECT coalesce(b.data, d.data) FROM blocks b LEFT JOIN block_data d ON d.b = b.b WHERE b.file = ? AND b.no = ?`
 
 func (x *Index) verifyFiles(ctx context.Context, report func(what, problem string)) error {
+	names, err := x.checkNames(ctx, report)
+	if err != nil {
+		return err
+	}
 	for after := int64(0); ; {
 		rows, err := x.verifyPage(ctx, after, report)
 		if err != nil {
@@ -106,7 +114,7 @@ func (x *Index) verifyFiles(ctx context.Context, report func(what, problem strin
 		}
 		for i := range rows {
 			if after = rows[i].n; rows[i].blocks > 0 {
-				if err := x.verifyPayments(ctx, &rows[i], report); err != nil {
+				if err := x.verifyPayments(ctx, &rows[i], names, report); err != nil {
 					return err
 				}
 			}
@@ -153,14 +161,18 @@ func (x *Index) verifyPage(ctx context.Context, after int64, report func(what, p
 	return files, rows.Err()
 }
 
-// verifyPayments reads all blocks of a file and holds them against its row.
-func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(what, problem string)) error {
+// verifyPayments reads all blocks of a file and holds them against its row, and their names against the list.
+func (x *Index) verifyPayments(ctx context.Context, row *fileRow, names *nameCheck, report func(what, problem string)) error {
 	f, err := row.file()
 	if err != nil {
 		report("file "+row.id, err.Error())
 		return nil
 	}
 	what := "payments " + row.id
+	if err := names.begin(ctx, row); err != nil {
+		return err
+	}
+	defer func() { names.end(row, report) }()
 	all, count := sha256.New(), int64(0)
 	sums := paymentSums{map[string]formats.Amount{}, map[string]formats.Amount{}}
 	var r blockReader
@@ -179,9 +191,13 @@ func (x *Index) verifyPayments(ctx context.Context, row *fileRow, report func(wh
 			return nil
 		}
 		all.Write(data)
+		if err := names.at(ctx, no); err != nil {
+			return err
+		}
 		var bad error
 		err = r.each(data, func(p *formats.Payment) bool {
 			count++
+			names.see(p)
 			bad = sums.add(p)
 			return bad == nil
 		})

@@ -188,23 +188,27 @@ func (f *ftps) Read(ctx context.Context, name string, offset int64, take func([]
 	})
 }
 
-// pour gives take what comes from the server. taken is take's own error.
+// pour gives take what comes from the server, some records of TLS at a time. taken is take's own error.
 func pour(from io.Reader, take func([]byte) error) (total int64, taken, err error) {
 	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
+	for err == nil {
+		n := 0
+		for n < len(buffer) && err == nil {
+			var more int
+			more, err = from.Read(buffer[n:])
+			n += more
+		}
 		total += int64(n)
 		if n > 0 {
 			if taken := take(buffer[:n]); taken != nil {
 				return total, taken, nil
 			}
 		}
-		if err == io.EOF {
-			return total, nil, nil
-		} else if err != nil {
-			return total, nil, err
-		}
 	}
+	if err == io.EOF {
+		err = nil
+	}
+	return total, nil, err
 }
 
 // resume finds out, after a transfer that did not end well, whether the next answer will be that to the next command: some

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -14,26 +15,45 @@ import (
 // each slash in a name, which no server can send in a name that is one, so that List sees what the server said. It has no
 // bound for a listing's names. And a status OK in the place of what was asked for is to it a success without a result: a
 // piece of no bytes, a listing that has ended, a nil that it then uses.
+//
+// It also carries the reads of a download, of which the library knows nothing: see ahead.
 type nameScreen struct {
-	from    io.Reader
+	from    *bufio.Reader
 	to      io.WriteCloser
 	cut     func(why error) // ends the session
 	listing atomic.Bool
 	named   atomic.Int64 // names in this listing
-	packet  []byte       // what of a screened packet is still to be read
-	pass    int          // what of another packet is still to come
-	send    int          // what of a request is still to be written
+	header  [13]byte
+	packet  []byte // what of a screened packet is still to be read
+	pass    int    // what of another packet is still to come
+	send    int    // what of a request is still to be written
 
-	mu    sync.Mutex
-	wants map[uint32]bool // requests under way that no OK can answer, by their ids
+	came chan *part    // reads that were answered
+	lost chan struct{} // closed when nothing comes any more
+	lose sync.Once
+
+	mu     sync.Mutex
+	wants  map[uint32]bool  // requests under way that no OK can answer, by their ids
+	reads  map[uint32]*part // reads of our own under way, by theirs
+	handle string           // the last that the server gave: the library keeps a file's to itself
 }
+
+func newNameScreen(channel io.ReadWriteCloser, cut func(error)) *nameScreen {
+	return &nameScreen{
+		from: bufio.NewReaderSize(channel, screenAhead), to: channel, cut: cut, wants: make(map[uint32]bool),
+		reads: make(map[uint32]*part), came: make(chan *part, mostAhead), lost: make(chan struct{}),
+	}
+}
+
+// screenAhead is how many bytes are taken from the channel at once: see readAhead. Longer pieces go straight to their place.
+const screenAhead = 32 << 10
 
 // Types of packets. OK answers only those requests that want nothing back.
 const (
 	requestOpen, requestRead, requestLstat, requestFstat = 3, 5, 7, 8
 	requestOpendir, requestReaddir, requestRealpath      = 11, 12, 16
 	requestStat, requestReadlink                         = 17, 19
-	packetStatus, packetName                             = 101, 104
+	packetStatus, packetHandle, packetData, packetName   = 101, 102, 103, 104
 	longestPacket                                        = 256 << 10 // as in the library
 )
 
@@ -56,15 +76,19 @@ func (s *nameScreen) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the way to the server.
-func (s *nameScreen) Close() error { return s.to.Close() }
+// Close closes the way to the server. The library calls it when it takes nothing any more.
+func (s *nameScreen) Close() error {
+	s.lose.Do(func() { close(s.lost) })
+	return s.to.Close()
+}
 
 func (s *nameScreen) Read(p []byte) (int, error) {
 	if len(s.packet) == 0 && s.pass == 0 {
 		if err := s.next(); err != nil {
-			if err == errPacket || err == errTooMany {
+			if errors.Is(err, errPacket) || err == errTooMany {
 				s.cut(err)
 			}
+			s.lose.Do(func() { close(s.lost) })
 			return 0, err
 		}
 	}
@@ -81,9 +105,19 @@ func (s *nameScreen) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads the beginning of a packet, and all of it if it is to be screened.
+// next reads the beginning of the library's next packet, and all of it if it is to be screened.
 func (s *nameScreen) next() error {
-	header := make([]byte, 13)
+	for len(s.packet) == 0 {
+		if err := s.begin(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin reads the beginning of a packet; what answers a read of ours it reads to its end.
+func (s *nameScreen) begin() error {
+	header := s.header[:]
 	if _, err := io.ReadFull(s.from, header[:5]); err != nil {
 		return err
 	}
@@ -95,10 +129,13 @@ func (s *nameScreen) next() error {
 	if _, err := io.ReadFull(s.from, s.packet[5:]); err != nil {
 		return err
 	}
+	if id := binary.BigEndian.Uint32(header[5:]); len(s.packet) >= 9 && id >= firstRead {
+		return s.answered(id, header[4])
+	}
 	if len(s.packet) == 13 && !s.wanted(header) {
 		return errPacket
 	}
-	if header[4] != packetName || !s.listing.Load() {
+	if header[4] != packetHandle && (header[4] != packetName || !s.listing.Load()) {
 		return nil
 	}
 	rest := s.pass
@@ -106,10 +143,55 @@ func (s *nameScreen) next() error {
 	if _, err := io.ReadFull(s.from, s.packet[len(s.packet)-rest:]); err != nil {
 		return err
 	}
+	if header[4] == packetHandle {
+		handle, _, _ := packetString(s.packet[min(9, len(s.packet)):]) // the library does not go on with one that is none
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.handle = string(handle)
+		return nil
+	}
 	if len(s.packet) >= 13 && s.named.Add(int64(binary.BigEndian.Uint32(header[9:]))) > mostListed {
 		return errTooMany
 	}
 	return screenNames(s.packet[5:])
+}
+
+// opened gives the handle of the file that was opened last.
+func (s *nameScreen) opened() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handle
+}
+
+// answered reads the rest of an answer to a read of ours.
+func (s *nameScreen) answered(id uint32, kind byte) error {
+	s.mu.Lock()
+	p := s.reads[id]
+	delete(s.reads, id)
+	s.mu.Unlock()
+	if p == nil {
+		return errPacket
+	}
+	if len(s.packet) < 13 {
+		return errShort
+	}
+	word := binary.BigEndian.Uint32(s.packet[9:])
+	switch {
+	case kind == packetData && int64(word) <= int64(s.pass):
+		n, err := io.ReadFull(s.from, p.bytes[p.n:p.n+min(len(p.bytes)-p.n, int(word))])
+		p.n, s.pass = p.n+n, s.pass-n
+		if err != nil {
+			return err
+		}
+	case kind == packetStatus && word != 0:
+		p.status = word
+	default:
+		return errPacket
+	}
+	_, err := s.from.Discard(s.pass) // more than was asked for, the words of a status
+	s.packet, s.pass = nil, 0
+	s.came <- p
+	return err
 }
 
 // wanted tells whether a packet, of which the first 13 bytes have come, can answer the request with its id.

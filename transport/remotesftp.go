@@ -28,6 +28,14 @@ type sftpRemote struct {
 	client *sftp.Client
 	screen *nameScreen
 	base   string // the URL's folder
+	// last is what the last operation, if that was Stat, has heard of a path; known the same for the operation under way, if it is
+	// on that path.
+	last, known *statted
+}
+
+type statted struct {
+	RemoteFile
+	whole string
 }
 
 // dialSFTP connects and logs in.
@@ -163,7 +171,7 @@ func (s *sftpRemote) enter(ctx context.Context, r *config.Remote) error {
 		if err != nil || !ok {
 			return cmp.Or(err, errors.New("the server does not serve sftp to this user"))
 		}
-		s.screen = &nameScreen{from: channel, to: channel, cut: s.leash.cut, wants: make(map[uint32]bool)}
+		s.screen = newNameScreen(channel, s.leash.cut)
 		// Concurrent reads would lose bytes when a server answers with fewer than were asked for.
 		s.client, err = sftp.NewClientPipe(s.screen, s.screen, sftp.UseConcurrentReads(false), sftp.UseConcurrentWrites(false))
 		return err
@@ -194,6 +202,10 @@ func (s *sftpRemote) on(ctx context.Context, step, name string, op func(whole st
 		whole, err := joined(s.base, name)
 		if err != nil {
 			return err
+		}
+		s.known, s.last = s.last, nil
+		if s.known != nil && s.known.whole != whole {
+			s.known = nil
 		}
 		s.wire.begin(replyLimit)
 		defer s.wire.rest()
@@ -243,7 +255,9 @@ func remoteFile(info os.FileInfo) RemoteFile {
 
 func (s *sftpRemote) Stat(ctx context.Context, name string) (f RemoteFile, err error) {
 	err = s.on(ctx, stepFetch, name, func(whole string) error {
-		f, err = s.lstat(whole)
+		if f, err = s.lstat(whole); err == nil {
+			s.last = &statted{f, whole}
+		}
 		return err
 	})
 	return f, err
@@ -262,12 +276,15 @@ func (s *sftpRemote) lstat(whole string) (RemoteFile, error) {
 
 func (s *sftpRemote) Remove(ctx context.Context, name string) error {
 	return s.on(ctx, stepRemove, name, func(whole string) error {
-		f, err := s.lstat(whole)
-		if err == nil && f.Folder { // the library would remove an empty one
-			err = errors.New("it is a folder")
+		if s.known == nil {
+			f, err := s.lstat(whole)
+			if err != nil {
+				return err
+			}
+			s.known = &statted{f, whole}
 		}
-		if err != nil {
-			return err
+		if s.known.Folder { // the library would remove an empty one
+			return errors.New("it is a folder")
 		}
 		return gone(s.client.Remove(whole))
 	})

@@ -30,6 +30,7 @@ func TestRemoteLyingSFTP(t *testing.T) {
 		{"huge", stepFetch, ""},
 		{"wrong id", stepFetch, ""},
 		{"short", stepFetch, "short"},
+		{"twice", stepFetch, errPacket.Error()},
 		{"nothing", stepFetch, "more than an answer"},
 	} {
 		t.Run(c.lie, func(t *testing.T) {
@@ -61,13 +62,43 @@ func openSSHLiar(t *testing.T, lie string) (*sshLiar, Remote) {
 
 // TestRemoteShortReads: a server that answers with fewer bytes than were asked for loses none.
 func TestRemoteShortReads(t *testing.T) {
-	for _, lie := range []string{"", "short reads", "more than asked"} {
+	for _, lie := range []string{"", "short reads", "more than asked", "limits", "limits, but short", "limits, but refuses"} {
 		l, r := openSSHLiar(t, lie)
 		for _, offset := range []int64{0, 1, 32768, 300_000, 300_001} {
 			if got := fetched(t, r, "pain.xml", offset); !bytes.Equal(got, l.content[offset:]) {
 				t.Errorf("%q from %d: %d bytes", lie, offset, len(got))
 			}
 		}
+	}
+}
+
+// TestRemoteAnotherSize: what a file's size was only says how to ask; the server says where it ends.
+func TestRemoteAnotherSize(t *testing.T) {
+	for _, size := range []int{0, 1, 32 << 10, 299_999, 300_002, 900_000} {
+		l, r := openSSHLiar(t, "")
+		if f, err := r.Stat(t.Context(), "pain.xml"); err != nil || f.Size != 300_001 {
+			t.Fatalf("%+v, %v", f, err)
+		}
+		l.set(func() { l.content = noise(size) })
+		if got := fetched(t, r, "pain.xml", 0); !bytes.Equal(got, l.content) {
+			t.Errorf("%d bytes of %d", len(got), size)
+		}
+	}
+}
+
+// TestRemoteRemovesNoFolder: whether or not it was asked just before what it is.
+func TestRemoteRemovesNoFolder(t *testing.T) {
+	const rmdir = 15
+	for _, asked := range []bool{false, true} {
+		l, r := openSSHLiar(t, "")
+		l.set(func() { l.status = map[byte]uint32{rmdir: 0} }) // or else it would fail there
+		if asked {
+			f, err := r.Stat(t.Context(), "/out")
+			if fine(t, err); !f.Folder {
+				t.Fatalf("%+v", f)
+			}
+		}
+		failed(t, r.Remove(t.Context(), "/out"), stepRemove, "it is a folder")
 	}
 }
 

@@ -191,6 +191,9 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 		switch packet[0] {
 		case 1: // INIT
 			reply = lengths(byte(2), uint32(3))
+			if strings.HasPrefix(l.lie, "limits") {
+				reply = append(reply, lengths("limits@openssh.com", "1")...)
+			}
 		case 3: // OPEN
 			reply = lengths(byte(102), id, "h")
 		case 4: // CLOSE
@@ -202,8 +205,13 @@ func (l *sshLiar) packets(channel ssh.Channel, conn net.Conn) {
 			if reply = l.read(int(offset), int(n), id); reply == nil {
 				return
 			}
+			if l.lie == "limits, but refuses" && n > 32<<10 {
+				reply = status(4)
+			}
 			if offset > 100_000 {
 				switch l.lie {
+				case "twice":
+					channel.Write(append(lengths(uint32(len(reply))), reply...))
 				case "silent mid-file":
 					<-l.hold
 					return
@@ -283,7 +291,7 @@ func (l *sshLiar) read(offset, n int, id []byte) []byte {
 	}
 	piece := l.content[offset:min(offset+n, len(l.content))]
 	switch l.lie {
-	case "short reads":
+	case "short reads", "limits, but short":
 		piece = piece[:min(len(piece), 20_000)]
 	case "nothing":
 		piece = nil
