@@ -47,7 +47,7 @@ func (x *Index) Brief(ctx context.Context, q FileFilter) ([]*File, error) {
 	if !q.Since.IsZero() {
 		since = q.Since.UnixMicro()
 	}
-	return x.brief(ctx, `WHERE received_at >= ? AND (?2 = '' OR door = ?2) AND (?3 = '' OR verdict = ?3) ORDER BY received_at DESC, n DESC LIMIT ?4`,
+	return x.brief(ctx, sqlBrief+`WHERE received_at >= ? AND (?2 = '' OR door = ?2) AND (?3 = '' OR verdict = ?3) ORDER BY received_at DESC, n DESC LIMIT ?4`,
 		since, q.Door, string(q.Verdict), limit)
 }
 
@@ -57,17 +57,19 @@ func (x *Index) BriefOf(ctx context.Context, ending string) ([]*File, error) {
 		return nil, ErrShortEnding
 	}
 	from := backwards(ending)
-	return x.brief(ctx, `WHERE reversed >= ?1 AND reversed < ?1 || 'a' LIMIT 20`, from)
+	return x.brief(ctx, sqlBrief+`WHERE reversed >= ?1 AND reversed < ?1 || 'a' LIMIT 20`, from)
 }
 
-func (x *Index) brief(ctx context.Context, where string, args ...any) (list []*File, err error) {
+const sqlBrief = `SELECT id, received_at, door, size, verdict, codes, fate, duplicate_of, sha256, seq, hash FROM files `
+
+func (x *Index) brief(ctx context.Context, query string, args ...any) (list []*File, err error) {
 	d := x.sealed.d
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("indexer: log: %w", d.plain(err))
 		}
 	}()
-	rows, err := d.r.QueryContext(ctx, `SELECT id, received_at, door, size, verdict, codes, fate, duplicate_of, sha256, seq, hash FROM files `+where, args...)
+	rows, err := d.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

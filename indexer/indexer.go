@@ -166,17 +166,17 @@ func (x *Index) lead(ctx context.Context) {
 		}
 		for _, r := range group {
 			// One that fails must not take the others with it.
-			if err := x.each(ctx, `SAVEPOINT one`); err != nil {
+			if err := x.everywhere(ctx, `SAVEPOINT one`); err != nil {
 				return err
 			}
 			before := *c
 			if r.err = x.try(ctx, r, c); r.err != nil {
 				*c = before
-				if err := x.each(ctx, `ROLLBACK TO one`); err != nil {
+				if err := x.everywhere(ctx, `ROLLBACK TO one`); err != nil {
 					return errors.Join(r.err, err) // SQLite has rolled all back: the disk is full, or worse
 				}
 			}
-			if err := x.each(ctx, `RELEASE one`); err != nil {
+			if err := x.everywhere(ctx, `RELEASE one`); err != nil {
 				return err
 			}
 		}
@@ -199,8 +199,8 @@ func (x *Index) durably(ctx context.Context, f func(ctx context.Context, c *chai
 	})
 }
 
-// each runs a statement in each transaction under way.
-func (x *Index) each(ctx context.Context, query string) error {
+// everywhere runs a statement in each transaction under way.
+func (x *Index) everywhere(ctx context.Context, query string) error {
 	for _, d := range x.databases() {
 		if _, err := d.w.ExecContext(ctx, query); err != nil {
 			return err

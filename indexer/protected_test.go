@@ -194,6 +194,10 @@ func TestProtectedLikePlain(t *testing.T) {
 			t.Errorf("-plain +protected:\n%s", diff)
 		}
 	}
+	named := func() int { return len(payments(t, x, PaymentFilter{Name: "payee 7"})) }
+	if want := len(payments(t, plain, PaymentFilter{Name: "payee 7"})); named() != want || want == 0 {
+		t.Errorf("%d payments are found by a name, want %d", named(), want)
+	}
 	for _, query := range []string{`SELECT count(*) FROM sends`, `SELECT count(*) FROM blocks`, `SELECT count(*) FROM ledger`, `SELECT count(*) FROM copies`, `SELECT count(*) FROM uploads`} {
 		if a, b := count(t, plain, query), count(t, x, query); a != b {
 			t.Errorf("%s: %d, want %d", query, b, a)

@@ -156,6 +156,7 @@ type merge struct {
 	ratchets   map[int64]*ratchet
 	after      int64 // the last record that is in the index
 	deliveries int
+	pieces     int64
 }
 
 func (m *merge) forget() {
@@ -164,8 +165,11 @@ func (m *merge) forget() {
 	}
 }
 
-// mergeRecords is how many records one transaction merges.
-const mergeRecords = 100
+// One transaction merges so many records, and no more of them once it has merged so many pieces (some 10 MiB).
+const (
+	mergeRecords = 100
+	mergePieces  = 64
+)
 
 // logRow is a record as it lies in the log.
 type logRow struct {
@@ -186,12 +190,13 @@ func (m *merge) all(ctx context.Context) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		last := rows[len(rows)-1].n
+		last, most := m.after, m.pieces+mergePieces
 		err = m.x.d.transact(ctx, true, func(ctx context.Context) error {
-			for i := range rows {
+			for i := 0; i < len(rows) && m.pieces < most; i++ {
 				if err := m.one(ctx, &rows[i]); err != nil {
 					return fmt.Errorf("record %d of the log: %w", rows[i].n, err)
 				}
+				last = rows[i].n
 			}
 			_, err := m.x.d.w.ExecContext(ctx, `UPDATE merged SET n = ?`, last)
 			return err
@@ -255,7 +260,7 @@ func (m *merge) one(ctx context.Context, row *logRow) error {
 	w := x.d.w
 	switch rec.kind {
 	case recordFile:
-		m.deliveries++
+		m.deliveries, m.pieces = m.deliveries+1, m.pieces+rec.pieces
 		return x.put(ctx, rec, func() error { return x.unfold(ctx, rec) })
 	case recordNote:
 		return x.putLedger(ctx, &rec.ledger)
