@@ -16,7 +16,7 @@ import (
 )
 
 // Protected accounts: their database opens only while somebody has brought the account's key. The private key itself never comes
-// here: the operator's command asks for the sealed boxes, opens them on its side, and brings what was in them.
+// here: the operator's command asks for the database's key as it is sealed, opens it on its side, and brings it.
 
 // A session is 10 minutes unless it is asked for another length, and never longer than an hour.
 const (

@@ -126,6 +126,9 @@ func TestProtectedAccount(t *testing.T) {
 	if line := h.unlockFor(t, 20*time.Minute); line.Waiting != 3 || line.UnlockedUntil != utc(now.Add(20*time.Minute)) {
 		t.Errorf("unlocked: %+v", line)
 	}
+	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}, "uid:7"); err == nil {
+		t.Error("a wrong key has lengthened a session")
+	}
 	if list := h.files(t, "safe"); len(list) != 3 {
 		t.Errorf("%d files", len(list))
 	}

@@ -195,9 +195,14 @@ func TestProtectedLikePlain(t *testing.T) {
 		}
 	}
 	named := func() int { return len(payments(t, x, PaymentFilter{Name: "payee 7"})) }
-	if want := len(payments(t, plain, PaymentFilter{Name: "payee 7"})); named() != want || want == 0 {
+	want := len(payments(t, plain, PaymentFilter{Name: "payee 7"}))
+	if named() != want || want == 0 {
 		t.Errorf("%d payments are found by a name, want %d", named(), want)
 	}
+	if _, err := x.RenewNames(t.Context()); err != nil || named() != want {
+		t.Errorf("with a list of names %d are found, %v", named(), err)
+	}
+	sound(t, x)
 	for _, query := range []string{`SELECT count(*) FROM sends`, `SELECT count(*) FROM blocks`, `SELECT count(*) FROM ledger`, `SELECT count(*) FROM copies`, `SELECT count(*) FROM uploads`} {
 		if a, b := count(t, plain, query), count(t, x, query); a != b {
 			t.Errorf("%s: %d, want %d", query, b, a)
@@ -252,8 +257,8 @@ func TestProtectedLocked(t *testing.T) {
 		t.Errorf("it is called %s", got.Name)
 	}
 	sound(t, x)
-	if x.d.key.forgotten() {
-		t.Error("it is open, and has no key")
+	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || x.Locked() {
+		t.Errorf("a wrong key for an open one: %v", err)
 	}
 	if err := x.Lock(); err != nil || x.d.key.secret != (Key{}) || !x.d.key.forgotten() {
 		t.Errorf("its key is not zeroed: %v", err)

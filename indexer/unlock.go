@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hpke"
+	"crypto/subtle"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -28,7 +29,8 @@ func (x *Index) SealedKey() ([]byte, error) {
 }
 
 // Unlock opens the index with its key, merges what waits, and says how many deliveries that were. What comes meanwhile waits for no
-// one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open.
+// one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open, and
+// takes no other key either.
 func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	defer clear(key[:])
 	if x.sealed == nil {
@@ -37,7 +39,13 @@ func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	x.unlocking.Lock()
 	defer x.unlocking.Unlock()
 	if !x.d.locked.Load() {
-		return 0, nil
+		err := x.alone(func() error {
+			if subtle.ConstantTimeCompare(key[:], x.d.key.secret[:]) != 1 {
+				return fmt.Errorf("indexer: unlock: %w %s", ErrKey, x.d.path)
+			}
+			return nil
+		})
+		return 0, err
 	}
 	if merged, err = x.unlock(ctx, key); err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", err)
@@ -73,6 +81,9 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 	defer clear(key[:])
 	segments, err := segmentKeys(key)
 	if err != nil {
+		return 0, err
+	}
+	if _, err := os.Stat(x.d.path); err != nil { // none is made here: what is gone must not be hidden
 		return 0, err
 	}
 	if err := x.d.unlock(ctx, key); err != nil {

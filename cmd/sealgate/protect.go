@@ -229,7 +229,7 @@ func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err e
 	return nil
 }
 
-// databaseKey gives the key of an account's database: from the unlock key, or out of its box once what waits is merged.
+// databaseKey gives the key of an account's database: from the unlock key, or opened by the account's, once what waits is merged.
 func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *config.Config, account, dir string, o *opening) (key indexer.Key, err error) {
 	if !indexer.Protected(dir) {
 		unlock, err := t.unlockKey(ctx, cfg)
