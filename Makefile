@@ -45,6 +45,7 @@ fuzz:
 bench: build
 	$(GO) run ./testdata/bench -sealgate bin/sealgate
 	$(GO) test ./gateway -run '^$$' -bench Rotate -benchtime 10000x
+	$(GO) test ./indexer -run '^$$' -bench 'Encrypted|LockedIngest' -benchtime 1x
 
 moov:
 	cd testdata/moov && $(GO) vet . && $(GO) test -count=1 -v .

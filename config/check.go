@@ -83,6 +83,9 @@ func (l *loading) account(at string, a *Account) {
 				l.note(l.places[at+".policy."+reason], "hold needs a certificate, since a held file is always sealed")
 			}
 		}
+		if a.Protected() {
+			l.note(l.places[at+".protect_database"], "needs a certificate, which it is protected by")
+		}
 		if len(a.AccessKeys) > 0 {
 			l.note(l.places[at+".access_keys"], "need a certificate beside them")
 		}

@@ -21,7 +21,8 @@ type Config struct {
 	// the first start, with mode 0700.
 	DataDir string `yaml:"data_dir" need:"./data"`
 	// UnlockKeyFile opens the databases: 32 random bytes as text, from outside, mode 0600, never inside data_dir.
-	// credential:NAME reads $CREDENTIALS_DIRECTORY/NAME (systemd).
+	// credential:NAME reads $CREDENTIALS_DIRECTORY/NAME (systemd). wait: the gateway starts locked, and opens no door before
+	// `sealgate unlock` has brought the key.
 	UnlockKeyFile string `yaml:"unlock_key_file" need:"credential:unlock.key"`
 	// DiskFloor: uploads are refused while less than this is free under data_dir.
 	DiskFloor int64 `yaml:"disk_floor" default:"1GiB"`
@@ -101,6 +102,9 @@ type Account struct {
 	// BGCSealKeyFile is a file with the key that this customer and Bankgirot share, as 32 hexadecimal digits, mode 0600. With
 	// it the seal (TK00 and TK99, HMAC) of LB, Löner and Autogiro files is verified; a wrong one, or none, is seal-mismatch.
 	BGCSealKeyFile string `yaml:"bgc_seal_key_file" eg:"./acme.sealkey"`
+	// ProtectDatabase: whether the account's database opens only with the certificate's key (and an access key, where there are some),
+	// brought by `sealgate unlock` for a while. `sealgate protect` and `unprotect` convert one that is there.
+	ProtectDatabase string `yaml:"protect_database" default:"false" one:"true false" eg:"true"`
 	// MaxFileSize: a longer file is refused as too-large, while it arrives.
 	MaxFileSize int64 `yaml:"max_file_size" default:"512MiB" min:"1KiB"`
 	// Duplicates says what counts as sent before.
@@ -189,6 +193,12 @@ func (c *Config) Account(id string) *Account {
 
 // ControlSocket is where the daemon listens for the operators' command.
 func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
+
+// UnlockLater is the unlock_key_file of a gateway that starts locked.
+const UnlockLater = "wait"
+
+// Protected tells whether the account's database is to be protected by its certificate.
+func (a *Account) Protected() bool { return a.ProtectDatabase == "true" }
 
 // PolicyFor says what is done with a file for a reason: accept, hold or reject. Where nothing is configured: hold
 // duplicates and what is unrecognised, reject the rest. An account without a certificate cannot hold and rejects.

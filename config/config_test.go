@@ -42,10 +42,10 @@ func TestDefaults(t *testing.T) {
 			Limits: Limits{Sessions: 1000, SessionsPerAccount: 200, SessionsPerAddress: 200, Handshakes: 200, Handles: 64,
 				Memory: 512 << 20, MemoryPerAccount: 128 << 20, MemoryPerAddress: 128 << 20}},
 		Accounts: []*Account{
-			{ID: "acme", Name: "acme", AfterIndexing: "delete", MaxFileSize: 512 << 20, Duplicates: month,
+			{ID: "acme", Name: "acme", AfterIndexing: "delete", ProtectDatabase: "false", MaxFileSize: 512 << 20, Duplicates: month,
 				Linger: 10 * time.Minute, PartialNames: partial, Passwords: passwords, Say: "refusals"},
 			{ID: "Beta", Name: "Beta", AfterIndexing: "seal", Certificate: filepath.Join(dir, "acme.crt"),
-				MaxFileSize: 512 << 20, Duplicates: month, Linger: 10 * time.Minute, PartialNames: partial, Passwords: passwords, Say: "refusals",
+				ProtectDatabase: "false", MaxFileSize: 512 << 20, Duplicates: month, Linger: 10 * time.Minute, PartialNames: partial, Passwords: passwords, Say: "refusals",
 				Policy: Policy{"empty": "accept", "duplicate-content": "reject"}},
 		}}
 	if d := cmp.Diff(want, c); d != "" {

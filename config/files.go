@@ -30,7 +30,7 @@ func (l *loading) dataDir(dir *string) {
 // unlockKey checks the secret that opens the databases. It comes from outside: inside data_dir it would be stolen
 // together with what it opens.
 func (l *loading) unlockKey(c *Config) {
-	if c.UnlockKeyFile == "" || l.examine.KeyElsewhere {
+	if c.UnlockKeyFile == "" || c.UnlockKeyFile == UnlockLater || l.examine.KeyElsewhere {
 		return
 	}
 	p, written := l.places["unlock_key_file"], c.UnlockKeyFile

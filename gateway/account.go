@@ -79,6 +79,9 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 		return a, nil
 	}
 	os.Remove(filepath.Join(a.dir, "sealed", probeName)) // of a probe that died half-way
+	if err := indexer.Settle(a.dir); err != nil {
+		return nil, err
+	}
 	if err := a.indexThere(); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if err := a.probe(); err != nil {
 		return nil, err
 	}
-	index, err := indexer.Open(ctx, filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+c.ID), g.log)
+	index, err := g.openIndex(ctx, a)
 	if err != nil {
 		return nil, err
 	}

@@ -180,6 +180,21 @@ func (c *Client) RemoveCertificate(ctx context.Context, r Removal) ([]CopyCount,
 	return first(ask[[]CopyCount](ctx, c, "/certificate/remove", r))
 }
 
+// SealedKey is the key of a protected account's database, sealed to the account.
+func (c *Client) SealedKey(ctx context.Context, account string) ([]byte, error) {
+	return first(ask[[]byte](ctx, c, "/accounts/key", account))
+}
+
+// UnlockAccount brings that key. Waiting of its answer is how many deliveries were merged.
+func (c *Client) UnlockAccount(ctx context.Context, q AccountKey) (AccountStatus, error) {
+	return first(ask[AccountStatus](ctx, c, "/accounts/unlock", q))
+}
+
+// LockAccount ends a session before its time.
+func (c *Client) LockAccount(ctx context.Context, account string) (AccountStatus, error) {
+	return first(ask[AccountStatus](ctx, c, "/accounts/lock", account))
+}
+
 // Copy gives a file's sealed copy and what the index knows of the file.
 func (c *Client) Copy(ctx context.Context, id string) (FileLine, io.ReadCloser, error) {
 	resp, err := c.post(ctx, "/copy", id)

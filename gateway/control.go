@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // The control socket: the operators' command asks the running daemon, since only the daemon may hold the unlock key and
@@ -86,6 +88,16 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /certificate/remove", one(func(ctx context.Context, who string, r Removal) ([]CopyCount, error) {
 		return g.RemoveCertificate(ctx, r, who)
 	}))
+	mux.Handle("POST /accounts/key", one(func(ctx context.Context, _ string, account string) ([]byte, error) {
+		return g.SealedKey(ctx, account)
+	}))
+	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q AccountKey) (AccountStatus, error) {
+		return g.UnlockAccount(ctx, q, who)
+	}))
+	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {
+		return g.LockAccount(ctx, account, who)
+	}))
+	mux.Handle("POST /unlock", one(func(context.Context, string, unlocking) (string, error) { return "", errUnlockedAlready }))
 	mux.HandleFunc("POST /copy", g.serveCopy)
 	mux.HandleFunc("POST /send", g.serveSend)
 	return mux
@@ -124,6 +136,9 @@ func ending[T any](err error) answer[T] {
 	var no *No
 	if errors.As(err, &no) {
 		return answer[T]{No: no}
+	}
+	if errors.Is(err, indexer.ErrLocked) { // while it was being asked
+		return answer[T]{No: &No{Text: "the account's database was locked meanwhile", Hint: "sealgate status"}}
 	}
 	return answer[T]{Fault: err.Error()}
 }
@@ -185,8 +200,13 @@ func shortPath(path string) (short string, closeDir func() error, err error) {
 
 // serveControl answers until the doors have ended: an operator may still ask while uploads run out.
 func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <-chan struct{}) error {
+	return serveDesk(ctx, l, g.desk(), doorsEnded)
+}
+
+// serveDesk answers until ended is closed.
+func serveDesk(ctx context.Context, l net.Listener, desk http.Handler, ended <-chan struct{}) error {
 	server := &http.Server{
-		Handler: g.desk(), ConnContext: withCaller, ReadHeaderTimeout: 10 * time.Second,
+		Handler: desk, ConnContext: withCaller, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	served := make(chan error, 1)
@@ -194,7 +214,7 @@ func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <
 	select {
 	case err := <-served:
 		return fmt.Errorf("control socket: %w", err)
-	case <-doorsEnded:
+	case <-ended:
 	}
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -23,7 +23,11 @@ func (g *Gateway) Outcome(ctx context.Context, account, id string) (transport.Ou
 	if a == nil {
 		return transport.Outcome{}, &No{Text: "no account " + account}
 	}
-	found, err := a.index.Find(ctx, id)
+	find := a.index.Find
+	if a.index.Protected() { // asked in its log, which knows every delivery whether it is locked or not
+		find = a.index.BriefOf
+	}
+	found, err := find(ctx, id)
 	if err != nil || len(found) == 0 {
 		return transport.Outcome{}, err
 	}

@@ -129,6 +129,7 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 			yield(FileLine{}, err)
 			return
 		}
+		accounts, locked := g.unlocked(ctx, accounts)
 		lists := make([]iter.Seq2[*indexer.File, error], len(accounts))
 		for i, a := range accounts {
 			lists[i] = a.index.Files(ctx, q.Filter)
@@ -142,6 +143,9 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(LineOf(f), nil) {
 				return
 			}
+		}
+		if locked != nil {
+			yield(FileLine{}, locked)
 		}
 	}
 }
@@ -161,6 +165,7 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 			yield(PaymentLine{}, err)
 			return
 		}
+		accounts, locked := g.unlocked(ctx, accounts)
 		n := 0
 		for _, a := range accounts {
 			for p, err := range a.index.FindPayments(ctx, q.Filter) {
@@ -172,6 +177,9 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 					return
 				}
 			}
+		}
+		if locked != nil {
+			yield(PaymentLine{}, locked)
 		}
 	}
 }
@@ -262,9 +270,9 @@ func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File,
 	var owner *account
 	var found []*indexer.File
 	for _, a := range accounts {
-		list, err := a.index.Find(ctx, id)
+		list, err := g.findIn(ctx, a, id)
 		if err != nil {
-			return nil, nil, &No{Text: err.Error()}
+			return nil, nil, err
 		}
 		if len(list) > 0 {
 			owner, found = a, append(found, list...)
@@ -275,9 +283,9 @@ func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File,
 
 // one is find within one account.
 func (g *Gateway) one(ctx context.Context, a *account, id string) (*indexer.File, error) {
-	list, err := a.index.Find(ctx, id)
+	list, err := g.findIn(ctx, a, id)
 	if err != nil {
-		return nil, &No{Text: err.Error()}
+		return nil, err
 	}
 	_, f, err := pick(id, a, list)
 	return f, err

@@ -137,6 +137,13 @@ func (g *Gateway) expectations() []*expected {
 
 // newest is when the last file came by the rule's door that has this verdict, since then; zero if none has.
 func (g *Gateway) newest(ctx context.Context, x *expected, verdict indexer.Verdict, since time.Time) (time.Time, error) {
+	if x.account.index.Protected() { // its log knows, whether it is locked or not
+		list, err := x.account.index.Brief(ctx, indexer.FileFilter{Since: since, Door: x.door(), Verdict: verdict, Limit: 1})
+		if err != nil || len(list) == 0 {
+			return time.Time{}, err
+		}
+		return list[0].ReceivedAt, nil
+	}
 	for f, err := range x.account.index.Files(ctx, indexer.FileFilter{Since: since, Door: x.door(), Verdict: verdict, Limit: 1}) {
 		if err != nil {
 			return time.Time{}, err

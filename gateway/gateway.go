@@ -59,6 +59,7 @@ type Gateway struct {
 	door      atomic.Pointer[transport.SFTP] // while Run runs
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
+	sessions  sessions // of protected accounts
 	closing   atomic.Bool
 	reloading sync.Mutex
 	reloaded  chan struct{}
@@ -73,55 +74,90 @@ type Gateway struct {
 
 // Open opens everything that lies in data_dir and sweeps what a crash left behind. It serves nobody yet.
 func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) (*Gateway, error) {
-	g := &Gateway{log: log, unlock: unlock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+	lock, err := takeLock(cfg)
+	if err != nil {
+		return nil, err
+	}
+	g, err := openLocked(ctx, cfg, unlock, log, lock)
+	if err != nil {
+		lock.Close()
+	}
+	return g, err
+}
+
+// openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails.
+func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File) (_ *Gateway, err error) {
+	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
+	g.sessions.init()
 	g.cfg.Store(cfg)
 	g.loaded.Store(&g.started)
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
-	if err := g.takeLock(); err != nil {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("gateway: %w", err)
+			g.closeDatabases()
+		}
+	}()
+	if err := g.openRegistry(ctx, cfg); err != nil {
 		return nil, err
 	}
-	var err error
-	if g.registry, err = indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), unlock.Database("gateway"), log); err != nil {
-		g.Close()
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
 	if err := g.openAccounts(ctx, cfg); err != nil {
-		g.Close()
-		return nil, fmt.Errorf("gateway: %w", err)
+		return nil, err
 	}
 	for _, a := range *g.accounts.Load() {
 		if err := a.sweep(ctx, log); err != nil {
-			g.Close()
-			return nil, fmt.Errorf("gateway: account %s: %w", a.ID, err)
+			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
 	}
 	return g, nil
 }
 
+// openRegistry opens gateway.db, and proves the unlock key by it.
+func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err error) {
+	if err := settleUnlockKey(ctx, cfg.DataDir, g.unlock, g.log); err != nil {
+		return err
+	}
+	if g.registry, err = indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), g.unlock.Database("gateway"), g.log); err != nil {
+		return err
+	}
+	if id, err := readUnlockID(cfg.DataDir); err != nil {
+		return err
+	} else if id.Key == "" {
+		if err := (unlockID{Key: g.unlock.ID()}).write(cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	return useLasting(ctx, g.registry, g.unlock)
+}
+
 // takeLock makes sure that one process at a time works on a data directory. The kernel lets go of it however we die.
-func (g *Gateway) takeLock() error {
-	file, err := os.OpenFile(filepath.Join(g.cfg.Load().DataDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+func takeLock(cfg *config.Config) (*os.File, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(cfg.DataDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return ErrRunning
+			return nil, ErrRunning
 		}
-		return fmt.Errorf("gateway: lock %s: %w", file.Name(), err)
+		return nil, fmt.Errorf("gateway: lock %s: %w", file.Name(), err)
 	}
-	g.lock = file
-	return nil
+	return file, nil
 }
 
 // Close closes the databases and lets go of the data directory. Doors must have ended before.
 func (g *Gateway) Close() error {
+	return errors.Join(g.closeDatabases(), g.lock.Close())
+}
+
+// closeDatabases closes what is open and forgets the unlock key.
+func (g *Gateway) closeDatabases() error {
 	var faults []error
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
@@ -129,7 +165,7 @@ func (g *Gateway) Close() error {
 	if g.registry != nil {
 		faults = append(faults, g.registry.Close())
 	}
-	faults = append(faults, g.lock.Close())
+	g.unlock.Forget()
 	return errors.Join(faults...)
 }
 
@@ -166,6 +202,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error { return g.watchExpected(inside) })
 	group.Go(func() error { return g.watchCertificates(inside) })
+	group.Go(func() error { return g.watchSessions(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)

@@ -70,6 +70,9 @@ func (g *Gateway) Send(ctx context.Context, account, name string, content io.Rea
 	} else if err != nil {
 		return OutboxLine{}, err
 	}
+	if locked := g.locked(ctx, a); locked != nil {
+		return OutboxLine{}, locked
+	}
 	sum := sha256.New()
 	in := &measured{r: io.LimitReader(content, a.MaxFileSize+1), sum: sum}
 	f := &indexer.OutboxFile{ID: g.newID(), Name: name, MadeAt: g.now(), Who: who}
@@ -128,7 +131,7 @@ func (g *Gateway) Outbox(ctx context.Context, account string) ([]transport.Outbo
 	}
 	files, err := a.index.Outbox(ctx)
 	if err != nil {
-		return nil, err
+		return nil, withdrawn(err)
 	}
 	list := make([]transport.OutboxEntry, len(files))
 	for i, f := range files {
@@ -152,6 +155,9 @@ func withdrawn(err error) error {
 	if errors.Is(err, indexer.ErrNotFound) {
 		return transport.ErrWithdrawn
 	}
+	if errors.Is(err, indexer.ErrLocked) {
+		return transport.ErrLocked
+	}
 	return err
 }
 
@@ -161,16 +167,21 @@ func (g *Gateway) Fetched(ctx context.Context, guest transport.Guest, id string)
 	if a == nil {
 		return errNoSuchFile
 	}
-	return a.index.RemoveOutbox(ctx, id, guest.User)
+	return withdrawn(a.index.RemoveOutbox(ctx, id, guest.User))
 }
 
-// NextSend is when something is due to be delivered to a remote next; the zero time if nothing waits.
+// NextSend is when something is due to be delivered to a remote next; the zero time if nothing waits, or if the account is locked:
+// what is delivered lies in its database.
 func (g *Gateway) NextSend(ctx context.Context, account, remote string) (time.Time, error) {
 	a := g.account(account)
 	if a == nil {
 		return time.Time{}, nil
 	}
-	return a.index.NextSend(ctx, remote)
+	next, err := a.index.NextSend(ctx, remote)
+	if errors.Is(err, indexer.ErrLocked) {
+		return time.Time{}, nil
+	}
+	return next, err
 }
 
 // Sends gives what is to be delivered to a remote and due by a time.
@@ -180,6 +191,9 @@ func (g *Gateway) Sends(ctx context.Context, account, remote string, by time.Tim
 		return nil, nil
 	}
 	due, err := a.index.Sends(ctx, remote, by, limit)
+	if errors.Is(err, indexer.ErrLocked) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,13 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // QueueLine is what waits to be delivered to a remote: a part of a line of `remotes --json`.
@@ -34,6 +36,9 @@ func (g *Gateway) queued(ctx context.Context, lines []RemoteLine) ([]RemoteLine,
 	}
 	for _, a := range accounts {
 		queues, err := a.index.Queues(ctx)
+		if errors.Is(err, indexer.ErrLocked) {
+			continue // what waits there is not known
+		}
 		if err != nil {
 			return nil, err
 		}

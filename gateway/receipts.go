@@ -106,6 +106,9 @@ func (g *Gateway) Receipts(ctx context.Context, account string, limit int) ([]tr
 	if a == nil {
 		return nil, nil
 	}
+	if a.index.Locked() {
+		return a.lockedReceipts(ctx, limit)
+	}
 	var list []transport.ReceiptEntry
 	for f, err := range a.index.Files(ctx, indexer.FileFilter{Limit: limit}) {
 		if err != nil {
@@ -128,6 +131,9 @@ func (g *Gateway) Receipt(ctx context.Context, account, name string) ([]byte, ti
 	if a == nil || len(id) != len(shortID(strings.Repeat("0", ulid.EncodedSize))) {
 		return nil, time.Time{}, errNoSuchFile
 	}
+	if a.index.Locked() {
+		return a.lockedReceipt(ctx, id)
+	}
 	files, err := a.index.Find(ctx, id)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -141,10 +147,10 @@ func (g *Gateway) Receipt(ctx context.Context, account, name string) ([]byte, ti
 	return nil, time.Time{}, errNoSuchFile
 }
 
-// Shown lists the files taken since a time, for the inbox view after a restart.
+// Shown lists the files taken since a time, for the inbox view after a restart. A locked account's names are not known.
 func (g *Gateway) Shown(ctx context.Context, account string, since time.Time) ([]transport.Ghost, error) {
 	a := g.account(account)
-	if a == nil {
+	if a == nil || a.index.Locked() {
 		return nil, nil
 	}
 	var ghosts []transport.Ghost

@@ -46,6 +46,7 @@ func (g *Gateway) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLin
 	return func(yield func(ReportLine, error) bool) {
 		groups := map[reportKey]*reportSums{}
 		accounts, err := g.asked(q.Account)
+		accounts, locked := g.unlocked(ctx, accounts)
 		for i := 0; i < len(accounts) && err == nil; i++ {
 			for f, fault := range accounts[i].index.Files(ctx, q.Filter) {
 				if err = fault; err == nil {
@@ -64,6 +65,9 @@ func (g *Gateway) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLin
 			if !yield(groups[key].line(key), nil) {
 				return
 			}
+		}
+		if locked != nil {
+			yield(ReportLine{}, locked)
 		}
 	}
 }

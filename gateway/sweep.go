@@ -24,6 +24,9 @@ func (a *account) sweep(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if a.index.Locked() {
+		return a.sweepLocked(ctx, incoming, log)
+	}
 	orphans, err := a.orphans(ctx, nil)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemL
 		}
 		for _, a := range accounts {
 			var lines []ProblemLine
+			if locked := g.locked(ctx, a); locked != nil {
+				lines = append(lines, ProblemLine{a.ID, "locked", locked.Text + "; of its files and ledger nothing was checked but the log: " + locked.Hint})
+			}
 			err := g.verifyAccount(ctx, a, func(what, problem string) {
 				lines = append(lines, ProblemLine{a.ID, what, problem})
 			})
@@ -52,7 +55,9 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemL
 }
 
 func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
-	if err := a.index.Verify(ctx, report); err != nil {
+	if err := a.index.Verify(ctx, report); errors.Is(err, indexer.ErrLocked) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	for c, err := range a.index.Copies(ctx) {
@@ -168,6 +173,7 @@ func (a *account) copyOf(ctx context.Context, f *indexer.File) (io.ReadCloser, e
 
 // Status is the answer to "is all well?".
 type Status struct {
+	Locked         bool            `json:"locked,omitempty"`    // it waits for its unlock key: no door is open
 	Listening      string          `json:"listening,omitempty"` // empty when no gateway runs
 	StartedAt      string          `json:"started_at,omitempty"`
 	ConfigLoadedAt string          `json:"config_loaded_at,omitempty"`
@@ -196,6 +202,12 @@ type AccountStatus struct {
 	LastFile    string `json:"last_file,omitempty"`
 	Held        int    `json:"held"`
 	Certificate string `json:"certificate,omitempty"` // kind and last day
+	// Of a protected account:
+	Protected     bool   `json:"protected,omitempty"`
+	UnlockedUntil string `json:"unlocked_until,omitempty"` // empty: it is locked
+	Waiting       int    `json:"waiting,omitempty"`        // deliveries that wait for the next unlocking
+	WaitingBytes  int64  `json:"waiting_bytes,omitempty"`
+	WaitingSince  string `json:"waiting_since,omitempty"`
 }
 
 // Status tells whether all is well.
@@ -249,6 +261,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 			return Status{}, err
 		}
 		s.Accounts = append(s.Accounts, line)
+		if problem := a.protection(); problem != "" {
+			s.Problems = append(s.Problems, problem)
+		}
 		if err := a.index.Broken(); err != nil {
 			s.Problems = append(s.Problems, "account "+a.ID+": "+err.Error())
 		}
@@ -286,6 +301,9 @@ func (g *Gateway) accountStatus(ctx context.Context, a *account) (AccountStatus,
 	line.Users = len(users)
 	if a.certificate != nil {
 		line.Certificate = a.certificate.Kind() + ", until " + a.certificate.NotAfter().Format(time.DateOnly)
+	}
+	if a.index.Protected() {
+		return line, g.protectedStatus(ctx, a, &line)
 	}
 	for f, err := range a.index.Files(ctx, indexer.FileFilter{Limit: 1}) {
 		if err != nil {

@@ -68,7 +68,7 @@ func (x *Index) Commit(ctx context.Context, d *Delivery) error {
 		}
 	}
 	asked, sealed := *f, d.Copy
-	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
 		*f, d.Copy = asked, sealed // Judge may have changed them: join may come twice
 		return x.commit(ctx, c, d, row)
 	})
@@ -102,7 +102,35 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 	if err := row.putOutcome(f); err != nil {
 		return err
 	}
-	w := x.d.w
+	sum := row.digest()
+	r := &record{
+		kind: recordFile, row: *row, copy: d.Copy, receipt: d.Receipt, receipts: d.Receipts,
+		ledger: c.next(row.verdict, row.id, who(f), strings.Join(strings.Fields(row.codes), ","), sum[:]),
+	}
+	if err := x.store(ctx, r, p); err != nil {
+		return err
+	}
+	f.Ledger = c.row()
+	return nil
+}
+
+// store writes a delivery to where the account's writes go: into the index, or sealed into the log before it.
+func (x *Index) store(ctx context.Context, r *record, p *Payments) error {
+	if x.sealed == nil {
+		return x.put(ctx, r, func() error { return p.last(ctx, r.row.verdict == string(Accepted)) })
+	}
+	if r.row.blocks > 0 {
+		p.fold(r)
+	}
+	if err := x.sealed.take(ctx, r); err != nil || x.d.locked.Load() {
+		return err
+	}
+	return x.put(ctx, r, func() error { return x.unfold(ctx, r) })
+}
+
+// put writes a delivery into the index, in the transaction under way; payments writes what is left of its payments.
+func (x *Index) put(ctx context.Context, rec *record, payments func() error) error {
+	row, w := &rec.row, x.d.w
 	r, err := w.ExecContext(ctx, sqlAddFile, row.id, backwards(row.id), row.account, row.name, row.door, row.user, row.receivedAt,
 		row.size, row.sha256, row.business, row.format, row.messageID, row.payments, row.first, row.last, row.verdict,
 		row.codes, row.reasons, row.sentence, row.fate, row.certificate, row.duplicateOf, row.copySize, row.copyPath,
@@ -118,22 +146,20 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 			return err
 		}
 	}
-	if len(d.Copy) > 0 {
-		if _, err := w.ExecContext(ctx, `INSERT INTO copies (n, data) VALUES (?, ?)`, row.n, d.Copy); err != nil {
+	if len(rec.copy) > 0 {
+		if _, err := w.ExecContext(ctx, `INSERT INTO copies (n, data) VALUES (?, ?)`, row.n, rec.copy); err != nil {
 			return err
 		}
 	}
 	if row.blocks > 0 {
-		if err := p.last(ctx, f.Verdict == Accepted); err != nil {
+		if err := payments(); err != nil {
 			return err
 		}
 	}
-	sum := row.digest()
-	if err := x.enter(ctx, c, row.verdict, row.id, who(f), strings.Join(strings.Fields(row.codes), ","), sum[:]); err != nil {
+	if err := x.putLedger(ctx, &rec.ledger); err != nil {
 		return err
 	}
-	f.Ledger = c.row()
-	return x.queue(ctx, f, d.Receipt, d.Receipts)
+	return x.queue(ctx, row.id, rec.receipt, rec.receipts)
 }
 
 // judge looks for earlier files and lets the caller decide.
@@ -144,6 +170,14 @@ func (x *Index) judge(ctx context.Context, d *Delivery, row *fileRow) error {
 	var e Earlier
 	if d.Window > 0 {
 		since := row.receivedAt - d.Window.Microseconds()
+		if x.sealed != nil {
+			var err error
+			if e, err = x.sealed.earlier(ctx, row, since); err != nil {
+				return err
+			}
+			d.Judge(e)
+			return nil
+		}
 		look := func(query string, sum []byte, id *string) error {
 			if sum == nil {
 				return nil
@@ -250,7 +284,7 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 		if f, err = x.seal(ctx, c, row, kind, r.Who, r.Why); err != nil {
 			return err
 		}
-		return x.queue(ctx, f, r.Receipt, r.Receipts)
+		return x.queue(ctx, f.ID, r.Receipt, r.Receipts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("indexer: file %s: %w", id, err)
@@ -270,12 +304,21 @@ func (x *Index) seal(ctx context.Context, c *chain, row *fileRow, kind, who, det
 		return nil, err
 	}
 	row.ledgerSeq, row.ledgerHash = c.seq, c.hash[:]
+	if x.sealed != nil {
+		if err := x.sealed.revise(ctx, row); err != nil {
+			return nil, err
+		}
+	}
 	return row.file()
 }
 
 // Rename records that a client gave the file another name. The content stays what it is. ErrNotFound.
 func (x *Index) Rename(ctx context.Context, id, name, who string) error {
-	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
+		if x.d.locked.Load() {
+			return x.sealed.rename(ctx, c, id, name, who)
+		}
+		c.needsIndex = true
 		row, err := x.rowOf(ctx, id)
 		if err != nil {
 			return err

@@ -7,13 +7,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/cgo"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,66 +37,103 @@ const (
 	keyPages    = 64        // pages looked at before a key is said to be wrong
 )
 
-// database is one encrypted SQLite file: one connection that writes, a few that read.
+// database is one encrypted SQLite file: one connection that writes, a few that read. A locked one has no key, and gives
+// ErrLocked to whoever asks.
 type database struct {
 	path    string
+	folder  string // of migrations
 	key     *pageKey
 	handle  cgo.Handle
 	writers *sql.DB
-	w       *sql.Conn
+	w       *sql.Conn // nil while it is locked
 	r       *sql.DB
 	base    context.Context // carries values only: what is begun here is never broken off half-way
 	lax     bool            // w is at synchronous=NORMAL just now
 	broken  atomic.Bool     // a flush has failed: nothing is written any more
+	locked  atomic.Bool     // nobody may read or write
+
+	emptying chan struct{} // one token: a checkpoint is running
+	emptied  atomic.Int64  // the log's end at the last one
 }
 
 // openDatabase opens the file at path, makes it when it is not there, and brings its tables up to date from the
-// numbered files in migrations/folder. An error tells a wrong key (ErrKey) from damage (ErrDamaged).
-func openDatabase(ctx context.Context, path string, key Key, folder string) (_ *database, err error) {
+// numbered files in migrations/folder; "" leaves them as they are. An error tells a wrong key (ErrKey) from damage (ErrDamaged).
+func openDatabase(ctx context.Context, path string, key Key, folder string) (*database, error) {
+	d, err := lockedDatabase(ctx, path, folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.unlock(ctx, key); err != nil {
+		d.close()
+		return nil, err
+	}
+	d.show()
+	return d, nil
+}
+
+// lockedDatabase is a database whose key is still to come.
+func lockedDatabase(ctx context.Context, path, folder string) (_ *database, err error) {
 	if err := registerVFS(); err != nil {
 		return nil, err
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	d := &database{path: path, base: context.WithoutCancel(ctx)}
-	if d.key, err = newPageKey(key); err != nil {
-		return nil, err
-	}
+	d := &database{path: path, folder: folder, base: context.WithoutCancel(ctx), key: blankKey(), emptying: make(chan struct{}, 1)}
 	d.handle = cgo.NewHandle(d.key)
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	if err := d.tryKey(); err != nil {
-		return nil, err
-	}
-	d.writers = sql.OpenDB(&connector{d: d, cache: writerCache, hook: d.setUpWriter})
-	d.writers.SetMaxOpenConns(1)
-	if d.w, err = d.writers.Conn(ctx); err != nil {
-		return nil, d.plain(err)
-	}
-	if err := d.migrate(ctx, folder); err != nil {
-		return nil, d.plain(err)
-	}
-	d.r = sql.OpenDB(&connector{d: d, cache: readerCache, hook: setUpReader})
+	d.locked.Store(true)
+	d.r = sql.OpenDB(&connector{d: d, cache: readerCache, hook: setUpReader, reads: true})
 	d.r.SetMaxOpenConns(readers)
-	d.r.SetMaxIdleConns(1)
 	d.r.SetConnMaxIdleTime(readerIdle)
 	return d, nil
 }
 
-// close closes the connections (the last one empties the log into the database) and forgets the key. The
-// second call does nothing.
+// unlock opens the database with its key, for w alone; others see it after show. After an error it is locked as before.
+func (d *database) unlock(ctx context.Context, key Key) (err error) {
+	if err := d.key.learn(key); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(d.plain(err), d.lock())
+		}
+	}()
+	if err := d.tryKey(); err != nil {
+		return err
+	}
+	d.writers = sql.OpenDB(&connector{d: d, cache: writerCache, hook: d.setUpWriter})
+	d.writers.SetMaxOpenConns(1)
+	d.lax = false
+	if d.w, err = d.writers.Conn(ctx); err != nil {
+		return err
+	}
+	return d.migrate(ctx, d.folder)
+}
+
+// show lets everybody read and write.
+func (d *database) show() {
+	d.emptied.Store(0)
+	d.r.SetMaxIdleConns(1)
+	d.locked.Store(false)
+}
+
+// close locks the database for good. The second call does nothing.
 func (d *database) close() error {
 	if d.handle == 0 {
 		return nil
 	}
+	err := errors.Join(d.lock(), d.r.Close())
+	d.handle.Delete()
+	d.handle = 0
+	return err
+}
+
+// lock closes the connections (the last one empties the log into the database) and forgets the key. Whoever reads at this moment is
+// told so at the next page. Whoever calls it keeps others from writing.
+func (d *database) lock() error {
+	d.locked.Store(true)
+	d.r.SetMaxIdleConns(0)
 	var errs []error
-	if d.r != nil {
-		errs = append(errs, d.r.Close())
-	}
 	// The last connection's end copies the log into the database. After a failed flush nobody knows what the log holds, so
 	// the writer is left to the process's end, and the next start reads what the disk really has.
 	if d.w != nil && !d.broken.Load() {
@@ -107,71 +142,10 @@ func (d *database) close() error {
 	if d.writers != nil && !d.broken.Load() {
 		errs = append(errs, d.writers.Close())
 	}
-	d.handle.Delete()
-	d.handle = 0
+	d.w, d.writers = nil, nil
+	err := d.plain(errors.Join(errs...))
 	d.key.forget()
-	return d.plain(errors.Join(errs...))
-}
-
-// tryKey looks whether the key opens the file, before SQLite sees it. A file that is not there is made, empty, so
-// that it and all that SQLite puts beside it are for its owner only.
-func (d *database) tryKey() error {
-	f, err := os.OpenFile(d.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var page, out [pageSize]byte
-	for no := uint64(1); no <= keyPages; no++ {
-		n, err := io.ReadFull(f, page[:])
-		if no == 1 && n == pageSize && !d.key.open(mainFile, no, page[:], out[:]) && d.logOpens() {
-			return nil // torn by a power cut in a checkpoint: the log still has the page, and SQLite takes it from there
-		}
-		switch {
-		case no == 1 && n == 0 && err == io.EOF:
-			// SQLite would throw the log of an empty database away. It writes the database's first page before any log.
-			if fi, err := os.Stat(d.path + "-wal"); err == nil && fi.Size() > 0 {
-				return fmt.Errorf("%s is empty, its log is not: %w", d.path, ErrDamaged)
-			}
-			return syncFolder(filepath.Dir(d.path))
-		case no == 1 && strings.HasPrefix(string(page[:n]), "SQLite format 3\x00"):
-			return fmt.Errorf("%s is a plain SQLite database, not an encrypted one: %w", d.path, ErrKey)
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			if no == 1 {
-				return fmt.Errorf("%s: cut to %d bytes: %w", d.path, n, ErrDamaged)
-			}
-			return fmt.Errorf("%w %s", ErrKey, d.path)
-		case err != nil:
-			return err
-		}
-		if d.key.open(mainFile, no, page[:], out[:]) {
-			if no > 1 {
-				return fmt.Errorf("%s: page 1 does not open, page %d does: %w", d.path, no, ErrDamaged)
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("%w %s", ErrKey, d.path)
-}
-
-// logOpens says whether the key opens a page of the database's log.
-func (d *database) logOpens() bool {
-	f, err := os.Open(d.path + "-wal")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var page, out [pageSize]byte
-	for no := uint64(1); no <= keyPages; no++ {
-		at := walHeader + int64(no-1)*(frameHeader+pageSize) + frameHeader
-		if _, err := f.ReadAt(page[:], at); err != nil {
-			return false
-		}
-		if d.key.open(logFile, no, page[:], out[:]) {
-			return true
-		}
-	}
-	return false
+	return err
 }
 
 func syncFolder(path string) error {
@@ -188,16 +162,25 @@ type connector struct {
 	d     *database
 	cache string
 	hook  func(*sqlite3.SQLiteConn) error
+	reads bool // refused while the database is locked
 }
 
 // Connect opens one connection. Every pragma is set here, so that no connection is without it.
 func (c *connector) Connect(context.Context) (driver.Conn, error) {
+	if c.reads && c.d.locked.Load() {
+		return nil, ErrLocked
+	}
 	q := url.Values{
 		"vfs": {"sealgate"}, "sealgate": {strconv.FormatUint(uint64(c.d.handle), 10)}, "mode": {"rw"},
 		"_txlock": {"immediate"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"}, "_cache_size": {c.cache},
 		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)}, "_stmt_cache_size": {"64"},
 	}
-	return c.Driver().Open("file:" + (&url.URL{Path: c.d.path}).EscapedPath() + "?" + q.Encode())
+	return c.Driver().Open(address(c.d.path, q.Encode()))
+}
+
+// address names a file for SQLite.
+func address(path, parameters string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + parameters
 }
 
 // Driver is the SQLite driver with this connector's hook.
@@ -228,6 +211,9 @@ func setUpReader(conn *sqlite3.SQLiteConn) error {
 // migrate runs the files of migrations/folder that this database has not seen: each is a transaction that also sets
 // user_version to its number. Die between two, and the next start goes on with the second.
 func (d *database) migrate(ctx context.Context, folder string) error {
+	if folder == "" {
+		return nil
+	}
 	names, err := migrations.ReadDir("migrations/" + folder)
 	if err != nil {
 		return err
@@ -270,6 +256,14 @@ func (d *database) migrate(ctx context.Context, folder string) error {
 // that was written before it); otherwise it may be lost in a power cut, but never in part, and is durable with the next
 // durable one. The context's end does not break it off: others' files may be in the same transaction.
 func (d *database) write(ctx context.Context, durable bool, f func(ctx context.Context) error) (err error) {
+	if d.locked.Load() {
+		return ErrLocked
+	}
+	return d.transact(ctx, durable, f)
+}
+
+// transact is write for the one who unlocks the database and has it alone.
+func (d *database) transact(ctx context.Context, durable bool, f func(ctx context.Context) error) (err error) {
 	ctx = context.WithoutCancel(ctx)
 	if d.broken.Load() {
 		return fmt.Errorf("%s: %w", d.path, ErrBroken)
@@ -337,6 +331,9 @@ func (d *database) plain(err error) error {
 	var e sqlite3.Error
 	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) {
 		return err
+	}
+	if d.key.forgotten() {
+		return ErrLocked
 	}
 	page := e.ExtendedCode == sqlite3.ErrIoErr.Extend(32) || e.ExtendedCode == sqlite3.ErrNoExtended(sqlite3.ErrIoErr) && d.key.failed.Load()
 	if e.Code == sqlite3.ErrFull || quota(&e) {

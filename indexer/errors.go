@@ -23,5 +23,8 @@ var (
 	// ErrShortEnding: fewer than four characters of an id were given, or some that no id has.
 	ErrShortEnding = errors.New("give at least 4 characters of the id's ending")
 
+	// ErrLocked: the account is protected, and nobody has brought its key. What comes for it waits in its log.
+	ErrLocked = errors.New("the account's database is locked")
+
 	errKeyGone = errors.New("the database was closed")
 )

@@ -3,7 +3,9 @@
 //
 // Begin with Index.Commit (commit.go): what it writes in one transaction is the whole truth about a file. Then
 // payments.go (blocks of payments written while the file still arrives), names.go and namelist.go (their names), find.go,
-// findpayments.go and findnames.go (questions), ledger.go and verify.go (proof). Below them: database.go opens SQLite, page.go and vfs.c encrypt its pages.
+// findpayments.go and findnames.go (questions), ledger.go and verify.go (proof). A protected account's index may be locked:
+// sealedlog.go is where its writes go first, unlock.go how they come into the index. Below them: database.go opens SQLite, page.go
+// and vfs.c encrypt its pages.
 package indexer
 
 import (
@@ -20,8 +22,9 @@ type Key = [32]byte
 
 // Index is one account's database. Its methods may be called from many goroutines at once.
 type Index struct {
-	d   *database
-	log *slog.Logger
+	d      *database
+	sealed *sealedLog // of a protected account: all that enters the ledger goes there first; otherwise nil
+	log    *slog.Logger
 
 	list     atomic.Pointer[nameList]
 	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
@@ -38,9 +41,8 @@ type Index struct {
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
 
-	emptying chan struct{} // one token: a checkpoint is running
-	emptied  atomic.Int64  // the log's end at the last one
-	running  sync.WaitGroup
+	running   sync.WaitGroup // checkpoints
+	unlocking sync.Mutex
 }
 
 // Open opens an account's index.db, makes it when it is new, and brings its tables up to date. The error is ErrKey when
@@ -51,11 +53,17 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
-	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), emptying: make(chan struct{}, 1), live: make(map[string]bool)}
+	x := newIndexOf(d, log)
 	if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, errors.Join(err, d.close()))
 	}
 	return x, nil
+}
+
+func newIndexOf(d *database, log *slog.Logger) *Index {
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool)}
+	x.list.Store(new(nameList)) // until it can be read
+	return x
 }
 
 // Close waits for a checkpoint under way, puts the log into the database and forgets the key. No other method may be
@@ -63,7 +71,11 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 func (x *Index) Close() error {
 	x.running.Wait()
 	x.known.forget()
-	if err := x.d.close(); err != nil {
+	err := x.Lock()
+	if x.sealed != nil {
+		err = errors.Join(err, x.sealed.close())
+	}
+	if err = errors.Join(err, x.d.close()); err != nil {
 		return fmt.Errorf("indexer: close: %w", err)
 	}
 	return nil
@@ -72,6 +84,7 @@ func (x *Index) Close() error {
 // request is something to be done in the next transaction.
 type request struct {
 	do   func(ctx context.Context, c *chain) error
+	any  bool // the log of a locked index will do
 	err  error
 	done chan struct{} // closed when it is durable, or failed with err
 }
@@ -80,19 +93,28 @@ type request struct {
 // lock commits everything pending. There is no timer and no writer goroutine: one alone waits for nobody.
 //
 // One that meets damage in the list of names takes the whole transaction with it, and everybody comes again, without names.
+// f may read and write the index: ErrLocked where that is locked.
 func (x *Index) join(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
-	err := x.joinOnce(ctx, f)
+	return x.joinAs(ctx, false, f)
+}
+
+// joinAny is join for an f that does not need the index: it builds records, which a locked one keeps in its log.
+func (x *Index) joinAny(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	return x.joinAs(ctx, true, f)
+}
+
+func (x *Index) joinAs(ctx context.Context, any bool, f func(ctx context.Context, c *chain) error) error {
+	err := x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
 	if errors.Is(err, errNames) {
-		err = x.joinOnce(ctx, f)
+		err = x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
 	}
 	return err
 }
 
-func (x *Index) joinOnce(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+func (x *Index) ask(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{do: f, done: make(chan struct{})}
 	x.mu.Lock()
 	x.pending = append(x.pending, r)
 	x.mu.Unlock()
@@ -138,27 +160,23 @@ func (x *Index) lead(ctx context.Context) {
 			close(r.done)
 		}
 	}()
-	err = x.d.write(ctx, true, func(ctx context.Context) error {
-		c, err := x.readChain(ctx)
-		if err != nil {
-			return err
-		}
+	err = x.durably(ctx, func(ctx context.Context, c *chain) error {
 		if len(group) == 1 {
-			return group[0].try(ctx, c)
+			return x.try(ctx, group[0], c)
 		}
 		for _, r := range group {
 			// One that fails must not take the others with it.
-			if _, err := x.d.w.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+			if err := x.everywhere(ctx, `SAVEPOINT one`); err != nil {
 				return err
 			}
 			before := *c
-			if r.err = r.try(ctx, c); r.err != nil {
+			if r.err = x.try(ctx, r, c); r.err != nil {
 				*c = before
-				if _, err := x.d.w.ExecContext(ctx, `ROLLBACK TO one`); err != nil {
+				if err := x.everywhere(ctx, `ROLLBACK TO one`); err != nil {
 					return errors.Join(r.err, err) // SQLite has rolled all back: the disk is full, or worse
 				}
 			}
-			if _, err := x.d.w.ExecContext(ctx, `RELEASE one`); err != nil {
+			if err := x.everywhere(ctx, `RELEASE one`); err != nil {
 				return err
 			}
 		}
@@ -167,8 +185,46 @@ func (x *Index) lead(ctx context.Context) {
 	x.relieve()
 }
 
+// durably runs f in one durable transaction: of the index, or of its log and, unless that is locked, of the index behind it.
+func (x *Index) durably(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	if x.sealed != nil {
+		return x.logged(ctx, f)
+	}
+	return x.d.write(ctx, true, func(ctx context.Context) error {
+		c, err := x.readChain(ctx)
+		if err != nil {
+			return err
+		}
+		return f(ctx, c)
+	})
+}
+
+// everywhere runs a statement in each transaction under way.
+func (x *Index) everywhere(ctx context.Context, query string) error {
+	for _, d := range x.databases() {
+		if _, err := d.w.ExecContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// databases are those that are open. The caller holds the lock.
+func (x *Index) databases() (open []*database) {
+	if x.sealed != nil {
+		open = append(open, x.sealed.d)
+	}
+	if !x.d.locked.Load() {
+		open = append(open, x.d)
+	}
+	return open
+}
+
 // try runs a request; a panic in a caller's Judge must not leave the others waiting for ever.
-func (r *request) try(ctx context.Context, c *chain) (err error) {
+func (x *Index) try(ctx context.Context, r *request, c *chain) (err error) {
+	if c.needsIndex = !r.any; c.needsIndex && x.d.locked.Load() {
+		return ErrLocked
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic while committing: %v", p)
@@ -182,56 +238,73 @@ func (x *Index) Broken() error {
 	if x.d.broken.Load() {
 		return fmt.Errorf("indexer: %s: %w", x.d.path, ErrBroken)
 	}
+	if x.sealed != nil && x.sealed.d.broken.Load() {
+		return fmt.Errorf("indexer: %s: %w", x.sealed.d.path, ErrBroken)
+	}
 	return nil
 }
 
 // relieve starts emptying the log into the database when it has grown by logPages. Not in the caller's time: the caller
 // may be about to answer a customer. One goroutine at a time, and Close waits for it.
 func (x *Index) relieve() {
-	if x.d.broken.Load() { // what the log holds is not certain any more
+	x.empty(x.d)
+	if x.sealed != nil {
+		x.empty(x.sealed.d)
+	}
+}
+
+func (x *Index) empty(d *database) {
+	if d.broken.Load() || d.locked.Load() { // broken: what the log holds is not certain any more
 		return
 	}
-	end := x.d.key.logEnd.Load()
-	if last := x.emptied.Load(); end < last { // begun anew meanwhile
-		x.emptied.CompareAndSwap(last, 0)
+	end := d.key.logEnd.Load()
+	if last := d.emptied.Load(); end < last { // begun anew meanwhile
+		d.emptied.CompareAndSwap(last, 0)
 	}
-	if end-x.emptied.Load() < logPages {
+	if end-d.emptied.Load() < logPages {
 		return
 	}
 	select {
-	case x.emptying <- struct{}{}:
+	case d.emptying <- struct{}{}:
 	default:
 		return
 	}
 	x.running.Go(func() {
-		defer func() { <-x.emptying }()
+		defer func() { <-d.emptying }()
 		// Most of it beside the writers, then what they wrote meanwhile under the lock (little), so that the next
 		// writer finds the log done with and begins it anew: otherwise it would grow as long as somebody writes.
 		for range 3 {
-			before := x.d.key.logEnd.Load()
-			if err := checkpoint(x.d.base, x.d.r); err != nil {
-				x.d.doubt(err)
+			before := d.key.logEnd.Load()
+			if err := checkpoint(d.base, d.r); err != nil && !d.locked.Load() {
+				d.doubt(err)
 				x.log.Warn("checkpoint", "step", "beside writers", "err", err)
 			}
-			if x.d.key.logEnd.Load()-before < logPages/16 {
+			if d.key.logEnd.Load()-before < logPages/16 {
 				break
 			}
 		}
 		x.lock <- struct{}{}
 		defer func() { <-x.lock }()
-		if err := checkpoint(x.d.base, x.d.w); err != nil {
-			x.d.doubt(err)
+		if d.locked.Load() { // meanwhile, which has emptied it too
+			return
+		}
+		if err := checkpoint(d.base, d.w); err != nil {
+			d.doubt(err)
 			x.log.Warn("checkpoint", "step", "alone", "err", err)
 		}
-		x.emptied.Store(x.d.key.logEnd.Load())
+		d.emptied.Store(d.key.logEnd.Load())
 	})
 }
 
 // yield makes a fast upload wait while the log is four times too long. Commits never wait here.
 func (x *Index) yield() {
-	if x.d.key.logEnd.Load()-x.emptied.Load() < 4*logPages {
+	d := x.d
+	if x.sealed != nil {
+		d = x.sealed.d
+	}
+	if d.key.logEnd.Load()-d.emptied.Load() < 4*logPages {
 		return
 	}
-	x.emptying <- struct{}{}
-	<-x.emptying
+	d.emptying <- struct{}{}
+	<-d.emptying
 }

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -26,6 +27,9 @@ const (
 	kindRenamed   = "renamed"
 	kindRewrapped = "rewrapped" // its copy is sealed to another certificate, the content untouched
 
+	kindUndone   = "undone"   // the row that its detail names tells of something that was not done
+	kindRestated = "restated" // the file as it is after the row that its detail names
+
 	kindOutbox    = "outbox"    // put there for the customer
 	kindFetched   = "fetched"   // taken out of it by the customer
 	kindDelivered = "delivered" // to one of the customer's servers
@@ -48,6 +52,8 @@ type LedgerEntry struct {
 type chain struct {
 	seq  int64
 	hash [32]byte
+
+	needsIndex bool // the request under way does: it changes the index itself
 }
 
 func (c *chain) row() LedgerRow { return LedgerRow{c.seq, hex.EncodeToString(c.hash[:])} }
@@ -71,24 +77,40 @@ func (x *Index) readChain(ctx context.Context) (*chain, error) {
 	return &c, nil
 }
 
+// next makes the chain's next row, and moves its end to it.
+func (c *chain) next(kind, file, who, detail string, record []byte) ledgerRow {
+	r := ledgerRow{seq: c.seq + 1, at: time.Now().UnixMicro(), kind: kind, file: file, who: who, detail: detail, record: record, prev: bytes.Clone(c.hash[:])}
+	c.seq, c.hash = r.seq, ledgerHash(r.seq, r.at, kind, file, who, detail, record, r.prev)
+	r.hash = bytes.Clone(c.hash[:])
+	return r
+}
+
 // enter appends a row and moves the chain's end to it.
 func (x *Index) enter(ctx context.Context, c *chain, kind, file, who, detail string, record []byte) error {
-	at := time.Now().UnixMicro()
-	hash := ledgerHash(c.seq+1, at, kind, file, who, detail, record, c.hash[:])
+	row := c.next(kind, file, who, detail, record)
+	if x.sealed != nil {
+		if err := x.sealed.enter(ctx, c, &row); err != nil || x.d.locked.Load() {
+			return err
+		}
+	}
+	return x.putLedger(ctx, &row)
+}
+
+// putLedger writes a row of the chain.
+func (x *Index) putLedger(ctx context.Context, r *ledgerRow) error {
 	_, err := x.d.w.ExecContext(ctx,
 		`INSERT INTO ledger (seq, at, kind, file, who, detail, record, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.seq+1, at, kind, file, who, detail, record, c.hash[:], hash[:])
+		r.seq, r.at, r.kind, r.file, r.who, r.detail, r.record, r.prev, r.hash)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	c.seq, c.hash = c.seq+1, hash
 	return nil
 }
 
 // Note appends a row of the caller's own to the ledger; fileID may be "". Durable when it returns.
 func (x *Index) Note(ctx context.Context, kind, fileID, who, detail string) (LedgerRow, error) {
 	var row LedgerRow
-	err := x.join(ctx, func(ctx context.Context, c *chain) error {
+	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
 		if err := x.enter(ctx, c, kind, fileID, who, detail, nil); err != nil {
 			return err
 		}

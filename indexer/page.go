@@ -53,21 +53,42 @@ type pageKey struct {
 	logEnd  atomic.Int64  // the frame of the log that was written last: how long the log is just now
 }
 
+// blankKey is the key of a locked database: it opens nothing before learn.
+func blankKey() *pageKey { return &pageKey{epochs: make(map[uint32]cipher.AEAD), gone: true} }
+
 // newPageKey prepares the ciphers of a database.
 func newPageKey(key Key) (*pageKey, error) {
-	k := &pageKey{secret: key, epochs: make(map[uint32]cipher.AEAD)}
-	sub, err := hkdf.Key(sha256.New, k.secret[:], nil, "sealgate log frame headers", 32)
+	k := blankKey()
+	return k, k.learn(key)
+}
+
+// learn takes the key, at first or after forget.
+func (k *pageKey) learn(key Key) error {
+	sub, err := hkdf.Key(sha256.New, key[:], nil, "sealgate log frame headers", 32)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if k.frames, err = aes.NewCipher(sub); err != nil {
-		return nil, err
+	defer clear(sub)
+	frames, err := aes.NewCipher(sub)
+	if err != nil {
+		return err
 	}
-	clear(sub)
+	k.mu.Lock()
+	k.secret, k.frames, k.gone = key, frames, false
+	k.mu.Unlock()
+	k.failed.Store(false)
+	k.logEnd.Store(0)
 	if !k.turn() {
-		return nil, errKeyGone
+		return errKeyGone
 	}
-	return k, nil
+	return nil
+}
+
+// forgotten says whether the key is not there, or not any more.
+func (k *pageKey) forgotten() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.gone
 }
 
 // forget zeroes the secret and drops the ciphers; no page can be sealed or opened afterwards. (The key schedules

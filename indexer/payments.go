@@ -31,7 +31,9 @@ type Payments struct {
 	list  *nameList // of which the segments are
 	// nameless: the list was damaged, or is another one since then. No more segments are written.
 	nameless bool
-	began    bool // some blocks are in the database
+	began    bool   // some blocks are in the database
+	key      []byte // of a protected account: the pieces are sealed under it
+	pieces   int64
 	ended    bool
 	err      error
 }
@@ -118,6 +120,9 @@ func (p *Payments) enqueue() {
 	p.queue = append(p.queue, s)
 	p.next++
 	b.reset()
+	if p.x.sealed != nil {
+		b.names.reset(0) // a protected account's names are found in the blocks, or in what RenewNames makes of them
+	}
 }
 
 // flush writes the queue in a transaction that is not flushed to the disk: die, and Sweep removes what got there.
@@ -125,6 +130,9 @@ func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
 	write := func() error {
+		if x.sealed != nil {
+			return p.piece()
+		}
 		return x.d.write(x.d.base, false, func(ctx context.Context) error {
 			if !p.began {
 				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
@@ -158,7 +166,7 @@ const inlineBlock = 1024
 // insert writes the queued blocks, and the segment that ends with them, in the transaction under way.
 func (p *Payments) insert(ctx context.Context) error {
 	for i := range p.queue {
-		if err := p.insertBlock(ctx, &p.queue[i]); err != nil {
+		if err := p.x.insertBlock(ctx, p.file, &p.queue[i]); err != nil {
 			return err
 		}
 	}
@@ -170,13 +178,13 @@ func (p *Payments) insert(ctx context.Context) error {
 	return nil
 }
 
-func (p *Payments) insertBlock(ctx context.Context, s *stored) error {
-	w := p.x.d.w
+func (x *Index) insertBlock(ctx context.Context, file string, s *stored) error {
+	w := x.d.w
 	if len(s.data) <= inlineBlock {
-		_, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, p.file, s.no, s.summary, s.filters[0], s.data)
+		_, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary, filter, data) VALUES (?, ?, ?, ?, ?)`, file, s.no, s.summary, s.filters[0], s.data)
 		return err
 	}
-	r, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary) VALUES (?, ?, ?)`, p.file, s.no, s.summary)
+	r, err := w.ExecContext(ctx, `INSERT INTO blocks (file, no, summary) VALUES (?, ?, ?)`, file, s.no, s.summary)
 	if err != nil {
 		return err
 	}
@@ -221,7 +229,7 @@ func (p *Payments) finish(fileID string) error {
 		return nil
 	}
 	p.enqueue()
-	if p.large || p.named || p.b.names.full() {
+	if p.x.sealed == nil && (p.large || p.named || p.b.names.full()) {
 		return p.settle()
 	}
 	return nil
@@ -273,6 +281,7 @@ func (p *Payments) end() {
 		delete(p.x.live, p.file)
 		p.x.mu.Unlock()
 	}
+	clear(p.key)
 	p.b, p.queue, p.spare = nil, nil, nil
 }
 
@@ -293,6 +302,11 @@ const dropBlocks = 128
 
 // drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
 func (x *Index) drop(file string) error {
+	if x.sealed != nil {
+		if err := x.alone(func() error { return x.sealed.dropPieces(file) }); err != nil || x.d.locked.Load() {
+			return err
+		}
+	}
 	for more := true; more; {
 		err := x.alone(func() (err error) {
 			more, err = x.dropSome(file)

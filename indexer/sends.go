@@ -37,10 +37,10 @@ type Send struct {
 }
 
 // queue puts a receipt of the file on its way to each remote, in the transaction under way.
-func (x *Index) queue(ctx context.Context, f *File, name string, remotes []string) error {
+func (x *Index) queue(ctx context.Context, id, name string, remotes []string) error {
 	for _, remote := range remotes {
 		_, err := x.d.w.ExecContext(ctx, `INSERT INTO sends (remote, kind, file, name, state, made_at) VALUES (?, 'receipt', ?, ?, 'waiting', ?)`,
-			remote, f.ID, name, time.Now().UnixMicro())
+			remote, id, name, time.Now().UnixMicro())
 		if err != nil {
 			return err
 		}

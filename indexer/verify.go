@@ -20,12 +20,14 @@ import (
 //	"names"        the list of names, by which payments are found, is damaged
 //	"names ID"     a name of the file's payments is not in that list, or not in the file's segments
 //	"database"     SQLite's own check, and pages that do not open
+//	"log"          of a protected account: the same, and whether it ends where the ledger does
 //
+// Of a locked index only the log is checked, and the error is ErrLocked.
 // The sealed copies' contents are the caller's to check (Copies). The error is about not being able to check.
 func (x *Index) Verify(ctx context.Context, report func(what, problem string)) error {
 	x.upkeep.Lock()
 	defer x.upkeep.Unlock()
-	for _, step := range []func(context.Context, func(string, string)) error{x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
+	for _, step := range []func(context.Context, func(string, string)) error{x.verifyLog, x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
 		err := x.d.plain(step(ctx, report))
 		if errors.Is(err, ErrDamaged) {
 			report("database", err.Error())

@@ -21,6 +21,9 @@ const (
 // ErrWithdrawn says that the customer has taken a file out of the outbox: it is not to be delivered any more.
 var ErrWithdrawn = errors.New("it is no longer in the outbox")
 
+// ErrLocked says that the account's database is locked, and with it what is in the outbox.
+var ErrLocked = errors.New("the account is locked")
+
 // deliver brings to the remote what is due: under a temporary name first, then by a rename, so that nobody there sees half
 // of it, and never over a file that is there.
 //

@@ -15,11 +15,19 @@ import (
 // outbox lists it.
 func (s *session) outbox() ([]OutboxEntry, error) {
 	list, err := s.door.house.Outbox(s.ctx, s.guest.Account)
+	if errors.Is(err, ErrLocked) {
+		return nil, s.saying(lockedOutbox())
+	}
 	if err != nil {
 		s.log.Error("outbox", "err", err)
 		return nil, failure("refused: the outbox cannot be listed now. Try again later.")
 	}
 	return list, nil
+}
+
+// lockedOutbox is the answer for an account that nobody has unlocked. An empty list would say that there is nothing.
+func lockedOutbox() error {
+	return failure("refused: the outbox is locked until your contact unlocks it. Nothing in it is lost; try again later.")
 }
 
 func (s *session) outboxList() ([]os.FileInfo, error) {
@@ -53,7 +61,11 @@ func (s *session) fetched(at place) error {
 	if err != nil {
 		return err
 	}
-	if err := s.door.house.Fetched(s.ctx, s.guest, e.ID); err != nil {
+	err = s.door.house.Fetched(s.ctx, s.guest, e.ID)
+	if errors.Is(err, ErrLocked) {
+		return lockedOutbox()
+	}
+	if err != nil {
 		s.log.Error("outbox", "file", e.ID, "err", err)
 		return failure("refused " + printable(at.rest) + ": it cannot be removed now. Try again later.")
 	}
@@ -74,6 +86,8 @@ func (r outboxReader) ReadAt(p []byte, off int64) (int, error) {
 	switch {
 	case err == nil || err == io.EOF:
 		return n, err
+	case errors.Is(err, ErrLocked):
+		return n, s.saying(lockedOutbox())
 	case errors.Is(err, ErrWithdrawn):
 		return n, s.saying(failure("refused " + printable(r.name) + ": it is no longer in the outbox. What came of it is not all."))
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -21,9 +22,11 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // version. A typing error slips through once in 16 million.
 func secretText(prefix string, secret *[32]byte) []byte {
 	sum := secretSum(prefix, secret)
-	out := []byte(prefix)
+	out := append(make([]byte, 0, 96), prefix...) // never moved, so that it can be zeroed
 	bits, acc := 0, uint(0)
-	for _, b := range append(secret[:len(secret):len(secret)], sum[:]...) {
+	raw := append(secret[:len(secret):len(secret)], sum[:]...)
+	defer clear(raw)
+	for _, b := range raw {
 		acc, bits = acc<<8|uint(b), bits+8
 		for ; bits >= 5; bits -= 5 {
 			if n := len(out) - len(prefix); n%5 == 0 {
@@ -36,7 +39,9 @@ func secretText(prefix string, secret *[32]byte) []byte {
 }
 
 func secretSum(prefix string, secret *[32]byte) (sum [3]byte) {
-	h := sha256.Sum256(append([]byte(prefix), secret[:]...))
+	raw := append([]byte(prefix), secret[:]...)
+	defer clear(raw)
+	h := sha256.Sum256(raw)
 	copy(sum[:], h[:])
 	return sum
 }
@@ -46,14 +51,16 @@ var errSecretText = errors.New("is mistyped or cut; compare it with the original
 // parseSecretText takes what secretText gives, in upper or lower case, with
 // O for 0, I or L for 1, and hyphens and blanks wherever they are.
 func parseSecretText(prefix string, text []byte) (*[32]byte, error) {
-	s := strings.ToUpper(strings.TrimSpace(string(text)))
-	s, ok := strings.CutPrefix(s, prefix)
+	upper := bytes.ToUpper(bytes.TrimSpace(text))
+	defer clear(upper)
+	s, ok := bytes.CutPrefix(upper, []byte(prefix))
 	if !ok {
 		return nil, fmt.Errorf("does not begin with %s-", prefix)
 	}
 	var raw [35]byte
+	defer clear(raw[:])
 	n, bits, acc := 0, 0, uint(0)
-	for _, c := range []byte(s) {
+	for _, c := range s {
 		var v int
 		switch {
 		case c == '-' || c == ' ' || c == '\n' || c == '\r' || c == '\t':
@@ -74,7 +81,8 @@ func parseSecretText(prefix string, text []byte) (*[32]byte, error) {
 			n, bits = n+1, bits-8
 		}
 	}
-	secret := (*[32]byte)(raw[:32])
+	secret := new([32]byte)
+	copy(secret[:], raw[:])
 	if sum := secretSum(prefix, secret); n != len(raw) || string(sum[:]) != string(raw[32:]) {
 		return nil, errSecretText
 	}

@@ -105,7 +105,11 @@ func (t *tool) unlockKey(ctx context.Context, cfg *config.Config) (*vault.Unlock
 		if err != nil {
 			return nil, err
 		}
+		defer clear(text)
 		return vault.ParseUnlockKey(text)
+	}
+	if t.unlockFile == "" && cfg.UnlockKeyFile == config.UnlockLater {
+		return nil, no("start it and unlock it: sealgate serve; or give the key here: --unlock-key-file F, - for stdin", "no gateway runs, and nobody has brought the unlock key")
 	}
 	path := cfg.UnlockKeyFile
 	if t.unlockFile != "" {

@@ -115,10 +115,11 @@ var (
 )
 
 // serve starts `sealgate serve` in the current folder, waits until it is ready and puts its port into $PORT; with -tty
-// its log goes to a terminal.
+// its log goes to a terminal; with -locked it is one that waits for its unlock key, and has no port yet.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	tty := len(args) > 0 && args[0] == "-tty"
-	if tty {
+	waits := len(args) > 0 && args[0] == "-locked"
+	if tty || waits {
 		args = args[1:]
 	}
 	bin := filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "sealgate")
@@ -139,6 +140,10 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 		d.cmd.Process.Kill()
 		<-d.exited
 	})
+	if waits {
+		logs(ts, false, []string{`msg="?locked`})
+		return
+	}
 	select {
 	case addr := <-d.ready:
 		ts.Setenv("PORT", addr[strings.LastIndex(addr, ":")+1:])

@@ -14,20 +14,28 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
 )
 
 func (t *tool) serveCommand() *cobra.Command {
+	var stdin bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway until SIGTERM or Ctrl-C.",
 		Example: examples("sealgate serve", "sealgate serve -c /etc/sealgate/sealgate.yaml",
-			"age -d unlock.key.age | sealgate serve --unlock-key-file -"),
+			"age -d unlock.key.age | sealgate serve --unlock-key-stdin"),
 		Args: arguments(),
-		RunE: func(c *cobra.Command, _ []string) error { return t.serve(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if stdin {
+				t.unlockFile = "-"
+			}
+			return t.serve(c.Context())
+		},
 	}
 	t.withConfig(c)
 	c.Flags().StringVar(&t.unlockFile, "unlock-key-file", "", "unlock key `F`; - is stdin (default: as configured)")
+	c.Flags().BoolVar(&stdin, "unlock-key-stdin", false, "read the unlock key from stdin, like --unlock-key-file -")
 	return c
 }
 
@@ -42,22 +50,18 @@ func (t *tool) serve(ctx context.Context) error {
 	}
 	var level slog.LevelVar
 	log := t.newLog(cfg.Log, &level)
-	unlock, err := t.unlockKey(ctx, cfg)
-	if err != nil {
-		return err
-	}
 	if client, err := gateway.Connect(ctx, cfg, stopped, log); err == nil {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
 	defer runtime.KeepAlive(make([]byte, ballast))
-	g, err := patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
+	g, err := t.openGateway(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	err = t.runGateway(ctx, g, log, &level, func(addr string) {
 		log.Info("ready", "version", versionText(), "config", cfg.File, "accounts", len(cfg.Accounts), "door", "sftp", "listen", addr)
-		notify("READY=1")
+		notify("READY=1\nSTATUS=running")
 	})
 	if closed := g.Close(); err == nil {
 		err = closed
@@ -73,6 +77,25 @@ func (t *tool) serve(ctx context.Context) error {
 // a gateway with a small heap, whatever that of many streams is: the ssh library leaves a gibibyte of garbage for each one
 // received, and collecting it was a tenth of the processor time of an upload.
 const ballast = 8 << 20
+
+// openGateway opens the databases with the unlock key, or waits for the one who brings it.
+func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway.Gateway, error) {
+	if cfg.UnlockKeyFile == config.UnlockLater && t.unlockFile == "" {
+		signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) // there is nothing yet that they could mean
+		return patiently(ctx, func() (*gateway.Gateway, error) {
+			return gateway.AwaitUnlock(ctx, cfg, log, func() {
+				log.Warn("locked: no door is open before the unlock key is brought", "version", versionText(), "config", cfg.File, "hint", "sealgate unlock")
+				notify("READY=1\nSTATUS=locked: sealgate unlock")
+			})
+		})
+	}
+	unlock, err := t.unlockKey(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock.Forget()
+	return patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
+}
 
 // runGateway runs the doors, and beside them what follows signals.
 func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {

@@ -104,7 +104,9 @@ func onlyAccount(s gateway.Status, id string) gateway.Status {
 }
 
 func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
-	if s.Listening == "" {
+	if s.Locked {
+		t.say("gateway  %s: no door is open, no database can be read: sealgate unlock\n", t.coloured("locked", red))
+	} else if s.Listening == "" {
 		t.say("gateway  %s: sealgate serve\n", t.coloured("not running", red))
 	} else {
 		since := s.StartedAt
@@ -130,7 +132,7 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 		t.say("queue    %s/%s: %d to be delivered, the oldest made %s\n", q.Account, clean(q.Remote), q.Waiting, t.minute(q.Oldest))
 	}
 	for _, p := range s.Problems {
-		if !strings.HasPrefix(p, "disk") { // told above
+		if !strings.HasPrefix(p, "disk") && !s.Locked { // told above
 			t.say("%s  %s\n", t.coloured("problem", red), clean(p))
 		}
 	}
@@ -148,6 +150,14 @@ func (t *tool) accountStatus(a gateway.AccountStatus) string {
 	}
 	if a.Held > 0 {
 		parts = append(parts, fmt.Sprintf("%d held: sealgate files --account %s --verdict held", a.Held, a.ID))
+	}
+	switch {
+	case a.UnlockedUntil != "":
+		parts = append(parts, "unlocked until "+t.minute(a.UnlockedUntil))
+	case a.Protected && a.Waiting > 0:
+		parts = append(parts, fmt.Sprintf("locked, %d wait since %s: sealgate unlock %s --key KEY.pem", a.Waiting, t.minute(a.WaitingSince), a.ID))
+	case a.Protected:
+		parts = append(parts, "locked")
 	}
 	return a.ID + ": " + strings.Join(parts, "; ")
 }

@@ -79,6 +79,8 @@ type gateway struct {
 	cmd        *exec.Cmd
 	exited     chan struct{}
 	host, port string
+	serveArgs  []string // of `sealgate serve`, beside -c
+	stdin      string   // of the daemon
 }
 
 const acme = `  - id: acme
@@ -178,9 +180,11 @@ func (g *gateway) start() {
 
 func (g *gateway) tryStart() error {
 	argv := append(slices.Clone(g.opt.wrap), g.bin, "serve", "-c", g.config)
+	argv = append(argv, g.serveArgs...)
 	g.cmd = exec.Command(argv[0], argv[1:]...)
 	g.cmd.Env = append(os.Environ(), g.opt.env...)
 	g.cmd.Dir = g.dir
+	g.cmd.Stdin = strings.NewReader(g.stdin)
 	from := g.log.len()
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	if err := g.cmd.Start(); err != nil {

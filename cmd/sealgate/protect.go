@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Protected accounts. The private key is read here, on the operator's side, and opens the database's key here; the gateway is brought
+// that one.
+
+// withKeys gives a command the flags by which an account's keys are brought.
+func withKeys(c *cobra.Command, o *opening) {
+	f := c.Flags()
+	f.StringVar(&o.keyFile, "key", "", "the certificate's private key, `KEY.pem`")
+	f.StringVar(&o.accessFile, "access-key-file", "", "an access key, `F`, if the account has them")
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
+}
+
+// openKey opens a database's sealed key. The caller zeroes it.
+func openKey(sealed []byte, o *opening, key *vault.PrivateKey, access *vault.AccessKey) ([]byte, error) {
+	opened := bytes.NewBuffer(make([]byte, 0, 64)) // never moved, so that it can be zeroed
+	if err := vault.OpenSealed(opened, bytes.NewReader(sealed), int64(len(sealed)), key, access); err != nil {
+		return nil, o.explain("the database's key", err)
+	}
+	return opened.Bytes(), nil
+}
+
+// unlockAccount opens a protected account's database in the running gateway.
+func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, length time.Duration) error {
+	if o.keyFile == "" {
+		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
+	}
+	if length <= 0 || length > gateway.LongestSession {
+		return usage("", "--for is at most %s", gateway.LongestSession)
+	}
+	if err := keepSecrets(); err != nil {
+		return err
+	}
+	client, err := t.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	key, err := t.accountKey(ctx, client, account, o)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: length, Key: key})
+	if err != nil {
+		return err
+	}
+	t.say("account %s is unlocked until %s; %d of what waited is merged\n", clean(account), t.minute(line.UnlockedUntil), line.Waiting)
+	return nil
+}
+
+// accountKey asks for the key of an account's database, and opens it here.
+func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) ([]byte, error) {
+	sealed, err := client.SealedKey(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	key, access, err := t.readKeys(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return openKey(sealed, o, key, access)
+}
+
+func (t *tool) lockCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "lock ACCOUNT",
+		Short:   "Close a protected account's database before its time is up.",
+		Example: examples("sealgate lock acme", "sealgate unlock acme --key acme.key --for 5m", "sealgate status --account acme"),
+		Args:    arguments("ACCOUNT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := t.daemon(c.Context())
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if _, err := client.LockAccount(c.Context(), args[0]); err != nil {
+				return err
+			}
+			t.say("account %s is locked\n", clean(args[0]))
+			return nil
+		},
+	}
+	c.ValidArgsFunction = t.completeAccount
+	return t.withConfig(c)
+}
+
+func (t *tool) protectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "protect ACCOUNT",
+		Short:   "Give an account's database a key of its own, sealed to its certificate, while no gateway runs.",
+		Example: examples("sealgate protect acme", "sealgate unlock acme --key acme.key", "sealgate unprotect acme --key acme.key"),
+		Args:    arguments("ACCOUNT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.convert(c.Context(), args[0], true, func(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey) error {
+				return gateway.Protect(ctx, cfg, unlock, args[0], t.newLog(cfg.Log, slog.LevelWarn))
+			})
+		},
+	}
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+func (t *tool) unprotectCommand() *cobra.Command {
+	var o opening
+	c := &cobra.Command{
+		Use:     "unprotect ACCOUNT --key KEY.pem",
+		Short:   "Bring a protected account's database back under the unlock key, while no gateway runs.",
+		Example: examples("sealgate unprotect acme --key acme.key --access-key-file acme.access", "sealgate protect acme", "sealgate status"),
+		Args:    arguments("ACCOUNT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.keyFile == "" {
+				return usage("", "sealgate unprotect needs --key KEY.pem")
+			}
+			return t.convert(c.Context(), args[0], false, func(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey) error {
+				key, access, err := t.readKeys(ctx, &o)
+				if err != nil {
+					return err
+				}
+				open := func(sealed []byte) ([]byte, error) { return openKey(sealed, &o, key, access) }
+				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, t.newLog(cfg.Log, slog.LevelWarn))
+			})
+		},
+	}
+	withKeys(c, &o)
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+// convert protects an account, or the other way round: only as the configuration says that it is to be.
+func (t *tool) convert(ctx context.Context, account string, protected bool, do func(context.Context, *config.Config, *vault.UnlockKey) error) error {
+	if err := keepSecrets(); err != nil {
+		return err
+	}
+	cfg, err := gateway.LoadConfig(t.config(), t.unlockFile != "")
+	if err != nil {
+		return t.configTrouble(err, "")
+	}
+	if a := cfg.Account(account); a != nil && a.Protected() != protected {
+		return no("", "write protect_database: %v at account %s in %s first", protected, clean(account), cfg.File)
+	}
+	if err := sameOwner(cfg.DataDir); err != nil {
+		return err
+	}
+	unlock, err := t.unlockKey(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer unlock.Forget()
+	_, err = patiently(ctx, func() (struct{}, error) { return struct{}{}, do(ctx, cfg, unlock) })
+	if errors.Is(err, gateway.ErrRunning) {
+		return no("stop it first; nobody may have the database open while it is converted", "%s", err)
+	}
+	if err != nil {
+		return err
+	}
+	word := "protected"
+	if !protected {
+		word = "no longer protected"
+	}
+	t.say("The database of account %s is %s.\n", clean(account), word)
+	return nil
+}
+
+func (t *tool) dumpCommand() *cobra.Command {
+	var o opening
+	c := &cobra.Command{
+		Use:   "dump ACCOUNT OUT.db",
+		Short: "Write an account's database to OUT.db as plain SQLite, which anybody can read.",
+		Example: examples("sealgate dump acme acme.db", "sealgate dump acme acme.db --key acme.key --access-key-file acme.access",
+			"sqlite3 acme.db 'SELECT id, verdict, payments FROM files'"),
+		Args: arguments("ACCOUNT", "OUT.db"),
+		RunE: func(c *cobra.Command, args []string) error { return t.dump(c.Context(), args[0], args[1], &o) },
+	}
+	withKeys(c, &o)
+	c.ValidArgsFunction = t.completeAccount
+	return t.withDesk(c)
+}
+
+// dump writes a plain copy of an account's database. This process opens the database itself; the gateway, running or not, is only asked
+// to merge what waits.
+func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err error) {
+	if err := keepSecrets(); err != nil {
+		return err
+	}
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if cfg.Account(account) == nil {
+		return no("", "no account %q in %s", clean(account), cfg.File)
+	}
+	if err := sameOwner(cfg.DataDir); err != nil {
+		return err
+	}
+	dir := filepath.Join(cfg.DataDir, "accounts", account)
+	key, err := t.databaseKey(ctx, client, cfg, account, dir, o)
+	if err != nil {
+		return err
+	}
+	defer clear(key[:])
+	if err := indexer.Dump(ctx, dir, key, out); err != nil {
+		if !errors.Is(err, os.ErrExist) {
+			os.Remove(out)
+		}
+		return no("", "%s", cause(err))
+	}
+	t.say("%s: a plain copy of the database of account %s; guard it, or remove it\n", clean(out), clean(account))
+	return nil
+}
+
+// databaseKey gives the key of an account's database: from the unlock key, or opened by the account's, once what waits is merged.
+func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *config.Config, account, dir string, o *opening) (key indexer.Key, err error) {
+	if !indexer.Protected(dir) {
+		unlock, err := t.unlockKey(ctx, cfg)
+		if err != nil {
+			return key, err
+		}
+		defer unlock.Forget()
+		return unlock.Database("account/" + account), nil
+	}
+	if o.keyFile == "" {
+		return key, usage("", "account %s is protected: sealgate dump needs --key KEY.pem", clean(account))
+	}
+	own, err := t.accountKey(ctx, client, account, o)
+	if err != nil {
+		return key, err
+	}
+	defer clear(own)
+	if len(own) != len(key) {
+		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(own))
+	}
+	key = indexer.Key(own)
+	s, err := client.Status(ctx)
+	if err != nil {
+		return key, err
+	}
+	if slices.ContainsFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.UnlockedUntil != "" }) {
+		return key, nil // nothing waits
+	}
+	if _, err = client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own}); err == nil {
+		_, err = client.LockAccount(ctx, account)
+	}
+	return key, err
+}

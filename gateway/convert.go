@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Conversions of an account's database, while no gateway runs.
+
+// Protect protects an account's database, while no gateway runs (ErrRunning).
+func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger) error {
+	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
+		if indexer.Protected(a.dir) {
+			return &No{Text: fmt.Sprintf("account %s is protected already", a.ID), Hint: "sealgate status"}
+		}
+		if a.seal == nil {
+			return &No{Text: fmt.Sprintf("account %s has no certificate, which its database would be protected by", id)}
+		}
+		return indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)
+	})
+}
+
+// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its sealed key.
+func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), log *slog.Logger) error {
+	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
+		if !indexer.Protected(a.dir) {
+			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
+		}
+		index, err := indexer.OpenProtected(ctx, a.dir, logKey, log)
+		if err != nil {
+			return err
+		}
+		sealed, err := index.SealedKey()
+		if err = errors.Join(err, index.Close()); err != nil {
+			return err
+		}
+		opened, err := open(sealed)
+		if err != nil {
+			return err
+		}
+		own, err := databaseKey(opened)
+		defer clear(own[:])
+		if err != nil {
+			return err
+		}
+		return indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
+	})
+}
+
+// convert does something to one account's databases that nobody has open. The unlock key is proven before.
+func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger, do func(a *account, key, logKey indexer.Key) error) error {
+	c := cfg.Account(id)
+	if c == nil {
+		return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File)}
+	}
+	lock, err := takeLock(cfg)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := settleUnlockKey(ctx, cfg.DataDir, unlock, log); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", id)}
+	if err := a.readCertificates(); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	if err := indexer.Settle(a.dir); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); err != nil {
+		return &No{Text: fmt.Sprintf("account %s has no database yet: %v", id, err), Hint: "it is made, and protected if the configuration says so, when the gateway starts"}
+	}
+	return do(a, unlock.Database("account/"+id), unlock.Database("log/"+id))
+}

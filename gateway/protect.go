@@ -1,0 +1,301 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Protected accounts: their database opens only while somebody has brought the account's key. The private key itself never comes
+// here: the operator's command asks for the database's key as it is sealed, opens it on its side, and brings it.
+
+// A session is 10 minutes unless it is asked for another length, and never longer than an hour.
+const (
+	DefaultSession = 10 * time.Minute
+	LongestSession = time.Hour
+)
+
+// sealSecret seals a key of the account's database, as its files are sealed.
+func (a *account) sealSecret(secret []byte) ([]byte, error) {
+	if a.seal == nil {
+		return nil, errors.New("the account's database is protected, and it has no certificate to seal to")
+	}
+	box, _, err := a.seal.SealBytes(secret)
+	return box, err
+}
+
+// openIndex opens an account's index, or, if that is protected, the log in front of it. A new account that is to be protected is so
+// from its beginning.
+func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
+	path, key, logKey := filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+a.ID), g.unlock.Database("log/"+a.ID)
+	if _, err := os.Stat(path); a.Protected() && errors.Is(err, fs.ErrNotExist) {
+		index, err := indexer.Open(ctx, path, key, g.log)
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(index.Close(), indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)); err != nil {
+			return nil, err
+		}
+	}
+	if !indexer.Protected(a.dir) {
+		return indexer.Open(ctx, path, key, g.log)
+	}
+	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+}
+
+// protection is what status says where the configuration and the disk differ.
+func (a *account) protection() string {
+	switch {
+	case a.Protected() && !a.index.Protected():
+		return fmt.Sprintf("account %s: protect_database is true, but its database is not protected yet; stop the gateway, then: sealgate protect %[1]s", a.ID)
+	case !a.Protected() && a.index.Protected():
+		return fmt.Sprintf("account %s: its database is protected, but protect_database is not true; stop the gateway, then: sealgate unprotect %[1]s --key KEY.pem", a.ID)
+	}
+	return ""
+}
+
+// locked is the answer to a question about a locked account: how much waits, and how to unlock it. nil if it is open.
+func (g *Gateway) locked(ctx context.Context, a *account) *No {
+	if !a.index.Locked() {
+		return nil
+	}
+	waits := "nothing waits"
+	if w, err := a.index.Waiting(ctx); err != nil {
+		waits = err.Error()
+	} else if w.Deliveries == 1 {
+		waits = "1 delivery waits, since " + utc(w.Since)
+	} else if w.Deliveries > 1 {
+		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), utc(w.Since))
+	}
+	access := ""
+	if len(a.AccessKeys) > 0 {
+		access = " --access-key-file F"
+	}
+	return &No{Text: fmt.Sprintf("account %s is locked; %s", a.ID, waits), Hint: "sealgate unlock " + a.ID + " --key KEY.pem" + access}
+}
+
+// unlocked gives those of the accounts that can be asked, and the answer for those that cannot.
+func (g *Gateway) unlocked(ctx context.Context, accounts []*account) (open []*account, locked error) {
+	var all *No
+	for _, a := range accounts {
+		no := g.locked(ctx, a)
+		switch {
+		case no == nil:
+			open = append(open, a)
+		case all == nil:
+			all = no
+		default:
+			all.Text += "\n" + no.Text
+		}
+	}
+	if all == nil {
+		return open, nil
+	}
+	return open, all
+}
+
+// findIn finds files in one account. Of a locked one it can tell that it has such a file, and no more.
+func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer.File, error) {
+	find := a.index.Find
+	if a.index.Locked() {
+		find = a.index.BriefOf
+	}
+	list, err := find(ctx, id)
+	if err != nil {
+		return nil, &No{Text: err.Error()}
+	}
+	if no := g.locked(ctx, a); no != nil && len(list) > 0 {
+		no.Text = fmt.Sprintf("%s is of account %s, which is locked", list[0].ID, a.ID)
+		return nil, no
+	}
+	return list, nil
+}
+
+// SealedKey is the key of an account's database, sealed to the account.
+func (g *Gateway) SealedKey(_ context.Context, id string) ([]byte, error) {
+	a, err := g.protected(id)
+	if err != nil {
+		return nil, err
+	}
+	return a.index.SealedKey()
+}
+
+// protected gives an account that is protected.
+func (g *Gateway) protected(id string) (*account, error) {
+	list, err := g.asked(id)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" || !list[0].index.Protected() {
+		return nil, &No{Text: fmt.Sprintf("account %s is not protected: its database is open while the gateway runs", plain(id))}
+	}
+	return list[0], nil
+}
+
+// AccountKey brings the key of an account's database.
+type AccountKey struct {
+	Account string
+	For     time.Duration
+	Key     []byte // 32 bytes; zeroed by whoever takes it
+}
+
+// databaseKey takes a key that was brought, and zeroes where it stood.
+func databaseKey(brought []byte) (key indexer.Key, err error) {
+	defer clear(brought)
+	if len(brought) != len(key) {
+		return key, &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
+	}
+	return indexer.Key(brought), nil
+}
+
+// UnlockAccount opens a protected account's database for a while, and merges what waits. Unlocked again, its time begins anew.
+func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (AccountStatus, error) {
+	key, err := databaseKey(q.Key)
+	defer clear(key[:])
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	a, err := g.protected(q.Account)
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	if q.For <= 0 || q.For > LongestSession {
+		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
+	}
+	merged, err := a.index.Unlock(context.WithoutCancel(ctx), key)
+	if errors.Is(err, indexer.ErrKey) {
+		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
+	}
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	g.sessions.begin(a.ID, a.index, g.now().Add(q.For))
+	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
+		return AccountStatus{}, err
+	}
+	if err := a.reseal(ctx, who); err != nil {
+		g.log.Error("the database's key stays sealed to the old certificate", "account", a.ID, "err", err)
+	}
+	if err := a.sweepGivenUp(ctx, g); err != nil {
+		g.log.Warn("not swept", "account", a.ID, "err", err)
+	}
+	g.log.Info("account unlocked", "account", a.ID, "user", who, "for", q.For, "merged", merged)
+	g.wake(a)
+	line, err := g.accountStatus(ctx, a)
+	line.Waiting = merged
+	return line, err
+}
+
+// reseal seals the database's key to the account's present certificate, if it is sealed to another: from then on the new key opens it.
+func (a *account) reseal(ctx context.Context, who string) error {
+	sealed, err := a.index.SealedKey()
+	if err != nil || a.certificate == nil { // without one there is nobody else to seal it to
+		return err
+	}
+	to, err := vault.Describe(bytes.NewReader(sealed))
+	if err != nil || slices.ContainsFunc(to, a.certificate.Is) {
+		return err
+	}
+	if err := a.index.Reseal(a.sealSecret); err != nil {
+		return err
+	}
+	_, err = a.index.Note(ctx, "database-key", "", who, a.certificate.Fingerprint())
+	return err
+}
+
+// LockAccount closes a protected account's database before its time is up.
+func (g *Gateway) LockAccount(ctx context.Context, id, who string) (AccountStatus, error) {
+	a, err := g.protected(id)
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	if err := g.lockAccount(ctx, a, who); err != nil {
+		return AccountStatus{}, err
+	}
+	return g.accountStatus(ctx, a)
+}
+
+// lockAccount notes the end of a session, and ends it.
+func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error {
+	g.sessions.end(a.ID)
+	if a.index.Locked() {
+		return nil
+	}
+	_, noted := a.index.Note(ctx, "locked", "", who, "")
+	if err := a.index.Lock(); err != nil { // its key is gone all the same
+		return errors.Join(noted, err)
+	}
+	g.log.Info("account locked", "account", a.ID, "user", who)
+	return noted
+}
+
+// watchSessions locks each account when its time is up, and all of them when the gateway stops (Close).
+func (g *Gateway) watchSessions(ctx context.Context) error {
+	for {
+		timer := time.NewTimer(g.endSessions(ctx))
+		select {
+		case <-timer.C:
+		case <-g.sessions.changed:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+// endSessions locks each account whose time is up, and says when to look again.
+func (g *Gateway) endSessions(ctx context.Context) time.Duration {
+	for {
+		id, until := g.sessions.next()
+		if id == "" {
+			return LongestSession
+		}
+		if left := until.Sub(g.now()); left > 0 {
+			return left
+		}
+		var err error
+		if a := g.account(id); a != nil {
+			err = g.lockAccount(context.WithoutCancel(ctx), a, "")
+		} else { // it has left the configuration, and its index stays
+			err = g.sessions.end(id).Lock()
+		}
+		if err != nil {
+			g.log.Error("not locked as it should be", "account", id, "err", err)
+		}
+	}
+}
+
+// protectedStatus fills in what is known of a protected account, locked or not.
+func (g *Gateway) protectedStatus(ctx context.Context, a *account, line *AccountStatus) error {
+	line.Protected = true
+	if until := g.sessions.until(a.ID); !until.IsZero() && !a.index.Locked() {
+		line.UnlockedUntil = utc(until)
+	}
+	w, err := a.index.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	if line.Waiting, line.WaitingBytes = w.Deliveries, w.Bytes; !w.Since.IsZero() {
+		line.WaitingSince = utc(w.Since)
+	}
+	newest, err := a.index.Brief(ctx, indexer.FileFilter{Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(newest) > 0 {
+		line.LastFile = utc(newest[0].ReceivedAt)
+	}
+	held, err := a.index.Brief(ctx, indexer.FileFilter{Verdict: indexer.Held})
+	line.Held = len(held)
+	return err
+}

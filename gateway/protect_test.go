@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// addAccount writes a further account into the configuration, and loads it.
+func (h *house) addAccount(t testing.TB, yaml string) {
+	t.Helper()
+	path := filepath.Join(h.dir, "sealgate.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, yaml+"\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const safeAccount = `  - {id: safe, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], protect_database: true, expect: {by: "16:00"}}`
+
+// keyOf opens the key of an account's database, as the operators' command does.
+func (h *house) keyOf(t testing.TB, account string) []byte {
+	t.Helper()
+	sealed, err := h.SealedKey(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := vault.ReadPrivateKey(filepath.Join(h.dir, "acme.key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := vault.ReadAccessKey(filepath.Join(h.dir, "acme.access"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opened bytes.Buffer
+	if err := vault.OpenSealed(&opened, bytes.NewReader(sealed), int64(len(sealed)), key, access); err != nil {
+		t.Fatal(err)
+	}
+	return opened.Bytes()
+}
+
+func (h *house) unlockFor(t testing.TB, length time.Duration) AccountStatus {
+	t.Helper()
+	line, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")}, "uid:7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// TestProtectedAccount: a new account is protected from its beginning; locked, it takes deliveries, makes logins and tells what may be
+// known; unlocked, it is open for as long as was asked for, and no longer.
+func TestProtectedAccount(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	now := time.Now()
+	h.now = func() time.Time { return now }
+	small, large := []byte("small and unrecognised"), bytes.Repeat([]byte("large and unrecognised\n"), 20_000)
+	for name, content := range map[string][]byte{"small.txt": small, "large.txt": large} {
+		if r, err := h.push(t, "safe", name, content); err != nil || r.Verdict != "held" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+	if r, err := h.push(t, "safe", "again.txt", small); err != nil || !strings.Contains(r.Sentence, "duplicate-content") {
+		t.Errorf("a duplicate: %+v, %v", r, err)
+	}
+	if _, err := h.AddUser(t.Context(), NewUser{Account: "safe", Login: "guarded"}, "uid:7"); err != nil {
+		t.Errorf("a login: %v", err)
+	}
+	var no *No
+	for _, err := range h.Files(t.Context(), FilesQuery{}) {
+		if !errors.As(err, &no) || !strings.Contains(no.Text, "account safe is locked; 3 deliveries wait") || no.Hint != "sealgate unlock safe --key KEY.pem --access-key-file F" {
+			t.Errorf("files: %v", err)
+		}
+	}
+	brief, err := h.account("safe").index.Brief(t.Context(), indexer.FileFilter{})
+	if err != nil || len(brief) != 3 {
+		t.Fatalf("known are %d files, %v", len(brief), err)
+	}
+	for what, err := range map[string]error{
+		"show": second(h.Show(t.Context(), brief[0].ID)), "decide": second(h.Gateway.Decide(t.Context(), Decision{ID: brief[0].ID}, "uid:7")),
+		"payments": second(first(h.Payments(t.Context(), PaymentsQuery{File: brief[0].ID}))), "send": second(h.Send(t.Context(), "safe", "x", bytes.NewReader(small), "uid:7")),
+	} {
+		if no = nil; !errors.As(err, &no) || !strings.Contains(no.Text, "locked") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := h.Outbox(t.Context(), "safe"); !errors.Is(err, transport.ErrLocked) {
+		t.Errorf("outbox: %v", err)
+	}
+	if outcome, err := h.Outcome(t.Context(), "safe", brief[0].ID); err != nil || outcome.Fate != transport.WasTaken {
+		t.Errorf("outcome: %+v, %v", outcome, err)
+	}
+	x := &expected{account: h.account("safe"), rule: &config.Expect{}}
+	if came, err := h.newest(t.Context(), x, indexer.Held, now.Add(-time.Hour)); err != nil || came.IsZero() {
+		t.Errorf("nothing has come: %v, %v", came, err)
+	}
+	h.reopen(t) // an upload's traces are swept, the copies stay
+	h.now = func() time.Time { return now }
+	if got := h.sealedFiles(t); len(got) != 2 || !strings.HasSuffix(got[0], "index.dek.p7m") { // the database's key, and the large copy
+		t.Errorf("sealed are %v", got)
+	}
+
+	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}, "uid:7"); err == nil {
+		t.Error("it was unlocked for more than an hour")
+	}
+	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}, "uid:7"); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
+		t.Errorf("a wrong key: %v", err)
+	}
+	if line := h.unlockFor(t, 20*time.Minute); line.Waiting != 3 || line.UnlockedUntil != utc(now.Add(20*time.Minute)) {
+		t.Errorf("unlocked: %+v", line)
+	}
+	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}, "uid:7"); err == nil {
+		t.Error("a wrong key has lengthened a session")
+	}
+	if list := h.files(t, "safe"); len(list) != 3 {
+		t.Errorf("%d files", len(list))
+	}
+	h.sound(t)
+	if _, err := h.Gateway.Decide(t.Context(), Decision{ID: brief[1].ID, Release: true, Reason: "yes"}, "uid:7"); err != nil {
+		t.Error(err)
+	}
+	if left := h.endSessions(t.Context()); left != 20*time.Minute || h.account("safe").index.Locked() {
+		t.Errorf("it is looked at again in %v", left)
+	}
+	now = now.Add(20 * time.Minute)
+	if h.endSessions(t.Context()); !h.account("safe").index.Locked() {
+		t.Error("its time is up, and it is not locked")
+	}
+	h.unlockFor(t, time.Minute)
+	history, err := h.account("safe").index.Head(t.Context())
+	if err != nil || history.Seq != 8 { // three deliveries, a login, unlocked, released, locked, unlocked
+		t.Errorf("the ledger's end: %+v, %v", history, err)
+	}
+	h.sound(t)
+
+	// It leaves the configuration while it is unlocked, and is locked all the same.
+	index := h.account("safe").index
+	path := filepath.Join(h.dir, "sealgate.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(safeAccount+"\n"), nil, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	if h.endSessions(t.Context()); !index.Locked() {
+		t.Error("its time is up, and it is not locked")
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// Which unlock key opens data_dir, and how it changes. unlock.id names the key that is wanted, so that a wrong one is told from a
+// damaged database. A change of the key begins at the moment when unlock.id names the new one: from then on that one is
+// wanted, and the old one lies in unlock.id, sealed under it, until every database is under the new one.
+
+const unlockIDName = "unlock.id"
+
+// lastingKey is the registry's name for the keys that outlast a change of the unlock key.
+const lastingKey = "unlock/lasting"
+
+// unlockID is the content of unlock.id, as JSON.
+type unlockID struct {
+	Key    string `json:"key"`              // vault.UnlockKey.ID of the key that is wanted
+	Before []byte `json:"before,omitempty"` // the key before it, hidden under it, while a change is not finished
+}
+
+func readUnlockID(dataDir string) (id unlockID, err error) {
+	text, err := os.ReadFile(filepath.Join(dataDir, unlockIDName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, nil // made before there were such files, or new
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &id)
+	}
+	if err != nil {
+		return id, fmt.Errorf("%s: %w", unlockIDName, err)
+	}
+	return id, nil
+}
+
+// write puts unlock.id in its place, durably.
+func (id unlockID) write(dataDir string) error {
+	text, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dataDir, unlockIDName), append(text, '\n'))
+}
+
+// replaceFile writes a file whole and puts it in the place of the one before, durably.
+func replaceFile(path string, content []byte) error {
+	tmp, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(content)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// wrongUnlockKey says which key is wanted.
+func wrongUnlockKey(wanted string, given *vault.UnlockKey) error {
+	return fmt.Errorf("%w these databases: they want unlock key %s, this is %s", indexer.ErrKey, wanted, given.ID())
+}
+
+// settleUnlockKey makes sure that the unlock key is the one that is wanted, and finishes a change of it that was begun.
+func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKey, log *slog.Logger) error {
+	id, err := readUnlockID(dataDir)
+	if err != nil || id.Key == "" {
+		return err
+	}
+	if id.Key != unlock.ID() {
+		return wrongUnlockKey(id.Key, unlock)
+	}
+	if id.Before == nil {
+		return nil
+	}
+	before, err := unlock.Reveal(id.Before)
+	if err != nil {
+		return err
+	}
+	defer before.Forget()
+	log.Info("unlock key is being changed", "key", id.Key)
+	if err := rekeyDatabases(ctx, dataDir, before, unlock); err != nil {
+		return err
+	}
+	if err := (unlockID{Key: id.Key}).write(dataDir); err != nil {
+		return err
+	}
+	log.Info("unlock key changed", "key", id.Key)
+	return nil
+}
+
+// rekeyDatabases brings every database that is under the unlock key under the new one. What has its own key is left alone.
+func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
+	paths := map[string]string{filepath.Join(dataDir, "gateway.db"): "gateway"}
+	folders, err := os.ReadDir(filepath.Join(dataDir, "accounts"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, f := range folders {
+		dir := filepath.Join(dataDir, "accounts", f.Name())
+		if err := indexer.Settle(dir); err != nil {
+			return err
+		}
+		for path, name := range indexer.UnderUnlockKey(dir) {
+			paths[path] = name + f.Name()
+		}
+	}
+	for path, name := range paths {
+		if err := indexer.Rekey(ctx, path, from.Database(name), to.Database(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepLasting hands the keys that outlast a change of the unlock key to the registry, for the new one, before the change begins.
+func keepLasting(ctx context.Context, registry *indexer.Registry, unlock *vault.UnlockKey) error {
+	if err := useLasting(ctx, registry, unlock); err != nil {
+		return err
+	}
+	return registry.Put(ctx, lastingKey, unlock.Lasting())
+}
+
+// useLasting takes over what an earlier unlock key has left.
+func useLasting(ctx context.Context, registry *indexer.Registry, unlock *vault.UnlockKey) error {
+	keys, err := registry.Get(ctx, lastingKey)
+	if errors.Is(err, indexer.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer clear(keys)
+	return unlock.UseLasting(keys)
+}
+
+// Rekey changes the unlock key of a data directory on which no gateway runs (ErrRunning). Die before unlock.id names the new
+// key, and the old one is wanted, as before; after it, the new one, and the next start (or Rekey) does what is left.
+func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
+	if from.ID() == to.ID() {
+		return &No{Text: "that is the unlock key already"}
+	}
+	lock, err := takeLock(cfg)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	id, err := readUnlockID(cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	if id.Key != to.ID() {
+		if err := beginRekey(ctx, cfg.DataDir, from, to, log); err != nil {
+			return fmt.Errorf("gateway: rekey: %w", err)
+		}
+	}
+	if err := settleUnlockKey(ctx, cfg.DataDir, to, log); err != nil {
+		return fmt.Errorf("gateway: rekey: %w", err)
+	}
+	return nil
+}
+
+// beginRekey proves the old key, finishes a change before this one, and lets unlock.id name the new key.
+func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, log *slog.Logger) error {
+	if err := settleUnlockKey(ctx, dataDir, from, log); err != nil {
+		return err
+	}
+	path := filepath.Join(dataDir, "gateway.db")
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	registry, err := indexer.OpenRegistry(ctx, path, from.Database("gateway"), log)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(keepLasting(ctx, registry, from), registry.Close()); err != nil {
+		return err
+	}
+	hidden, err := to.Hide(from)
+	if err != nil {
+		return err
+	}
+	return unlockID{Key: to.ID(), Before: hidden}.write(dataDir)
+}

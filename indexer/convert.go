@@ -1,0 +1,313 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/cgo"
+)
+
+// Databases under other keys. A copy is made beside the database, made durable, and only then put in its place: whoever dies
+// has the one or the other.
+
+// rekeying is the name of a copy that a change of the unlock key has not put in its place yet.
+const rekeying = ".rekeying"
+
+// Rekey brings the database at path from one key under another, and does nothing where that has happened already. The
+// database must not be open. Die at any point, and Rekey again finishes it.
+func Rekey(ctx context.Context, path string, from, to Key) error {
+	if err := removeDatabase(path + rekeying); err != nil {
+		return fmt.Errorf("indexer: rekey: %w", err)
+	}
+	err := opens(path, to)
+	if !errors.Is(err, ErrKey) {
+		if err != nil {
+			err = fmt.Errorf("indexer: rekey: %w", err)
+		}
+		return err
+	}
+	d, err := openDatabase(ctx, path, from, "")
+	if err != nil {
+		return fmt.Errorf("indexer: rekey: %w", err)
+	}
+	err = d.copyUnder(ctx, path+rekeying, to)
+	if err = errors.Join(err, d.close()); err == nil {
+		err = replaceDatabase(path+rekeying, path)
+	}
+	if err != nil {
+		return fmt.Errorf("indexer: rekey: %w", err)
+	}
+	return nil
+}
+
+// opens says whether the key opens the database at path, which must be there.
+func opens(path string, key Key) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	k, err := newPageKey(key)
+	if err != nil {
+		return err
+	}
+	defer k.forget()
+	return (&database{path: path, key: k}).tryKey()
+}
+
+// copyUnder writes the whole database to a new file under another key; it is on the disk when copyUnder returns nil.
+func (d *database) copyUnder(ctx context.Context, path string, key Key) error {
+	k, err := newPageKey(key)
+	if err != nil {
+		return err
+	}
+	defer k.forget()
+	handle := cgo.NewHandle(k)
+	defer handle.Delete()
+	return d.copyInto(ctx, path, fmt.Sprintf("vfs=sealgate&sealgate=%d", uint64(handle)))
+}
+
+// copyInto writes the whole database to a new file, which SQLite opens with these parameters.
+func (d *database) copyInto(ctx context.Context, path, parameters string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := d.w.ExecContext(ctx, `VACUUM INTO ?`, address(path, parameters)); err != nil {
+		return d.plain(err)
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// replaceDatabase puts a copy in the place of a database that was closed, durably.
+func replaceDatabase(from, to string) error {
+	// A log that is left would be taken for the copy's. Closing has emptied and removed it.
+	if _, err := os.Stat(to + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s-wal is still there: somebody has the database open (%v)", to, err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+// removeDatabase removes a database and what SQLite puts beside it, if they are there.
+func removeDatabase(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// The names in an account's folder.
+const (
+	indexName = "index.db"
+	logName   = "log.db"
+	keyName   = "index.dek.p7m" // the index's own key, sealed to the account's certificate: with it, the account is protected
+
+	protecting   = indexName + ".protecting"   // the index under its own key, on its way into its place
+	unprotecting = indexName + ".unprotecting" // the index under the unlock key, on its way back
+)
+
+// Protected says whether the account of this folder is protected: whether its index has a key of its own.
+func Protected(dir string) bool { return there(dir, keyName) }
+
+// Protect gives an account's index a key of its own, which seal seals, and makes its log. key is that of the index by now, logKey that
+// of the log. Nobody may have the index open. Die before the key's file appears, and the account is as it was.
+func Protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
+	if err := protect(ctx, dir, key, logKey, seal); err != nil {
+		return fmt.Errorf("indexer: protect: %w", err)
+	}
+	return nil
+}
+
+func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
+	if err := settle(dir); err != nil {
+		return err
+	}
+	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
+	if err != nil {
+		return err
+	}
+	own := Key(newSecret())
+	defer clear(own[:])
+	err = d.copyUnder(ctx, filepath.Join(dir, protecting), own)
+	if err == nil {
+		err = newLog(ctx, d, dir, own, logKey)
+	}
+	if err = errors.Join(err, d.close()); err != nil {
+		return err
+	}
+	box, err := seal(own[:])
+	if err != nil {
+		return err
+	}
+	if err := writeKey(dir, box); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+// newLog makes the log of an index that is to be protected: the ledger's end, what is known of each delivery, and to whom segments are
+// sealed. own is the key that the index will have, key that of the log.
+func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
+	segments, err := segmentKeys(own)
+	if err != nil {
+		return err
+	}
+	l, err := openSealedLog(ctx, dir, key)
+	if err != nil {
+		return err
+	}
+	x := newIndexOf(d, nil)
+	err = l.d.write(ctx, true, func(ctx context.Context) error {
+		c, err := x.readChain(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], segments.PublicKey().Bytes()); err != nil {
+			return err
+		}
+		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
+			FROM files f ORDER BY f.n`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var row fileRow
+			if err := row.scan(rows.Scan, &row.ledgerHash); err != nil {
+				return err
+			}
+			if err := l.know(ctx, &row, row.ledgerSeq, row.ledgerHash); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	return errors.Join(d.plain(err), l.close())
+}
+
+// writeKey puts the sealed key in its place, durably.
+func writeKey(dir string, box []byte) error {
+	path := filepath.Join(dir, keyName)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(box)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// Unprotect brings an account's index back under key, with all that waits in its log. own is the key that it has. Nobody may have
+// the index open. Die before the sealed key's file is gone, and the account is as it was.
+func Unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.Logger) error {
+	if err := unprotect(ctx, dir, key, logKey, own, log); err != nil {
+		return fmt.Errorf("indexer: unprotect: %w", err)
+	}
+	return nil
+}
+
+func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.Logger) error {
+	if err := settle(dir); err != nil {
+		return err
+	}
+	x, err := OpenProtected(ctx, dir, logKey, log)
+	if err != nil {
+		return err
+	}
+	_, err = x.Unlock(ctx, own)
+	if err == nil {
+		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), key) })
+	}
+	if err = errors.Join(err, x.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, keyName)); err != nil {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+// Dump writes the index in an account's folder, which key opens, to a new file as a plain SQLite database. Others may have it open.
+func Dump(ctx context.Context, dir string, key Key, path string) error {
+	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "")
+	if err != nil {
+		return fmt.Errorf("indexer: dump: %w", err)
+	}
+	if err := errors.Join(d.copyInto(ctx, path, "vfs=unix"), d.close()); err != nil {
+		return fmt.Errorf("indexer: dump: %w", err)
+	}
+	return nil
+}
+
+// there says whether a file is there. One that cannot be looked at counts as there: nothing is removed for its absence.
+func there(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// UnderUnlockKey names the databases in an account's folder whose keys come from the unlock key, and the beginning of their keys' names,
+// to which the account's id belongs.
+func UnderUnlockKey(dir string) map[string]string {
+	name, prefix := indexName, "account/"
+	if Protected(dir) {
+		name, prefix = logName, "log/"
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	return map[string]string{path: prefix}
+}
+
+// Settle finishes, or forgets, a conversion of the account's folder that died half-way. Nobody may have the databases open.
+func Settle(dir string) error {
+	if err := settle(dir); err != nil {
+		return fmt.Errorf("indexer: settle: %w", err)
+	}
+	return nil
+}
+
+func settle(dir string) error {
+	made, left := protecting, unprotecting
+	if !Protected(dir) {
+		made, left = unprotecting, protecting
+		if there(dir, made) || there(dir, left) { // otherwise a log without a key is no leftover, but has lost its key
+			if err := removeDatabase(filepath.Join(dir, logName)); err != nil {
+				return err
+			}
+		}
+		if there(dir, logName) {
+			return fmt.Errorf("%s is gone, but %s is there: restore it from a backup", filepath.Join(dir, keyName), logName)
+		}
+	}
+	if err := removeDatabase(filepath.Join(dir, left)); err != nil || !there(dir, made) {
+		return err
+	}
+	// What was the database until the key appeared, or disappeared, is none any more, with what lies beside it.
+	if err := removeDatabase(filepath.Join(dir, indexName)); err != nil {
+		return err
+	}
+	return replaceDatabase(filepath.Join(dir, made), filepath.Join(dir, indexName))
+}

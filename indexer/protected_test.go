@@ -1,0 +1,490 @@
+package indexer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// safe is a protected account: its folder, and the keys that its gateway has and those that it has not.
+type safe struct {
+	dir    string
+	key    Key // of the index before it was protected, and of the log
+	sealer Sealer
+	opener *vault.PrivateKey
+}
+
+func newSafe(t testing.TB) *safe {
+	t.Helper()
+	cert, keyPEM, err := vault.NewCertificate("acme", "p-256", time.Now().Add(-time.Hour), 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return safeOf(t, t.TempDir(), newKey(t), cert, keyPEM)
+}
+
+func safeOf(t testing.TB, dir string, key Key, certPEM, keyPEM []byte) *safe {
+	t.Helper()
+	cert, err := vault.ParseCertificate(certPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal, err := vault.NewSeal(cert, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &safe{dir: dir, key: key}
+	s.sealer = func(secret []byte) ([]byte, error) { b, _, err := seal.SealBytes(secret); return b, err }
+	if s.opener, err = vault.ParsePrivateKey(keyPEM, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// protected makes an empty index and protects it.
+func (s *safe) protected(t testing.TB) *Index {
+	t.Helper()
+	openIndex(t, filepath.Join(s.dir, indexName), s.key).Close()
+	if err := Protect(t.Context(), s.dir, s.key, s.key, s.sealer); err != nil {
+		t.Fatal(err)
+	}
+	return s.open(t)
+}
+
+func (s *safe) open(t testing.TB) *Index {
+	t.Helper()
+	if err := Settle(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	x, err := OpenProtected(t.Context(), s.dir, s.key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+// own opens the index's key, as the operator's command does.
+func (s *safe) own(t testing.TB, x *Index) Key {
+	t.Helper()
+	sealed, err := x.SealedKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key bytes.Buffer
+	if err := vault.OpenSealed(&key, bytes.NewReader(sealed), int64(len(sealed)), s.opener, nil); err != nil {
+		t.Fatal(err)
+	}
+	return Key(key.Bytes())
+}
+
+func (s *safe) unlock(t testing.TB, x *Index) int {
+	t.Helper()
+	n, err := x.Unlock(t.Context(), s.own(t, x))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestProtectedLikePlain does the same things to a plain index and to a protected one that is locked and unlocked in between: at
+// the end both hold the same files, payments and copies, in chains of the same length.
+func TestProtectedLikePlain(t *testing.T) {
+	plain, s := newIndex(t), newSafe(t)
+	x := s.protected(t)
+	if _, err := x.Head(t.Context()); !errors.Is(err, ErrLocked) || !x.Locked() {
+		t.Fatalf("it is not locked: %v", err)
+	}
+	type pair struct{ want, got *File }
+	var pairs []pair
+	deliver := func(i int) {
+		var p pair
+		for _, side := range []struct {
+			x *Index
+			f **File
+		}{{plain, &p.want}, {x, &p.got}} {
+			f := newFile(t, fmt.Sprint("file ", i%40), epoch.Add(time.Duration(i)*time.Second))
+			f.Verdict = []Verdict{Accepted, Accepted, Held, Rejected}[i%4]
+			d := &Delivery{File: f, Copy: fmt.Append(nil, "copy ", i), Window: time.Hour, Payments: side.x.NewPayments(f.ID), Receipt: "r", Receipts: []string{"bank"}}
+			d.Judge = func(e Earlier) {
+				if e.Content != "" {
+					f.DuplicateOf, f.Verdict = e.Content, Held
+				}
+			}
+			n := int64(1 + i%3)
+			if i%10 == 0 {
+				n = 9000
+			}
+			addPayments(t, d.Payments, 1, n, nil)
+			f.Facts.Payments = n
+			f.Facts.Totals[0].Amount = formats.AmountFromMinor(100*n, 2)
+			commit(t, side.x, d)
+			*side.f = f
+		}
+		if (p.want.DuplicateOf == "") != (p.got.DuplicateOf == "") || p.want.Ledger.Seq != p.got.Ledger.Seq {
+			t.Errorf("file %d: duplicate %q, row %d; protected %q, %d", i, p.want.DuplicateOf, p.want.Ledger.Seq, p.got.DuplicateOf, p.got.Ledger.Seq)
+		}
+		pairs = append(pairs, p)
+	}
+	for i := range 60 {
+		deliver(i)
+		if i == 20 || i == 45 {
+			if n := s.unlock(t, x); n == 0 {
+				t.Error("nothing was merged")
+			}
+			if w, err := x.Waiting(t.Context()); err != nil || w != (Waiting{}) {
+				t.Errorf("after the merge there waits %+v, %v", w, err)
+			}
+			sound(t, x)
+		}
+		if i == 30 {
+			for _, side := range []struct {
+				x *Index
+				f *File
+			}{{plain, pairs[2].want}, {x, pairs[2].got}} {
+				if _, err := side.x.Decide(t.Context(), side.f.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := x.Lock(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w, err := x.Waiting(t.Context())
+	if err != nil || w.Deliveries != 0 {
+		t.Errorf("while it is open %+v waits, %v", w, err)
+	}
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	x.Close()
+	x = s.open(t)
+	s.unlock(t, x)
+	sound(t, x)
+	opt := cmp.Comparer(func(a, b formats.Amount) bool { return a.String() == b.String() })
+	for _, p := range pairs {
+		want, got := find(t, plain, p.want.ID), find(t, x, p.got.ID)
+		if !strings.EqualFold(got.Ledger.Hash, p.got.Ledger.Hash) && p.got.ID != pairs[2].got.ID {
+			t.Errorf("%s: the receipt had row %s, the index has %s", got.ID, p.got.Ledger.Hash, got.Ledger.Hash)
+		}
+		if len(payments(t, x, PaymentFilter{FileID: got.ID})) != len(payments(t, plain, PaymentFilter{FileID: want.ID})) {
+			t.Errorf("%s has other payments", got.ID)
+		}
+		a, errA := plain.CopyOf(t.Context(), want.ID)
+		b, errB := x.CopyOf(t.Context(), got.ID)
+		if !bytes.Equal(a, b) || (errA == nil) != (errB == nil) {
+			t.Errorf("%s: copy %q, %v; want %q, %v", got.ID, b, errB, a, errA)
+		}
+		got.ID, got.Ledger.Hash, got.DuplicateOf = want.ID, want.Ledger.Hash, want.DuplicateOf
+		if diff := cmp.Diff(want, got, opt); diff != "" {
+			t.Errorf("-plain +protected:\n%s", diff)
+		}
+	}
+	named := func() int { return len(payments(t, x, PaymentFilter{Name: "payee 7"})) }
+	want := len(payments(t, plain, PaymentFilter{Name: "payee 7"}))
+	if named() != want || want == 0 {
+		t.Errorf("%d payments are found by a name, want %d", named(), want)
+	}
+	if _, err := x.RenewNames(t.Context()); err != nil || named() != want {
+		t.Errorf("with a list of names %d are found, %v", named(), err)
+	}
+	sound(t, x)
+	for _, query := range []string{`SELECT count(*) FROM sends`, `SELECT count(*) FROM blocks`, `SELECT count(*) FROM ledger`, `SELECT count(*) FROM copies`, `SELECT count(*) FROM uploads`} {
+		if a, b := count(t, plain, query), count(t, x, query); a != b {
+			t.Errorf("%s: %d, want %d", query, b, a)
+		}
+	}
+}
+
+// TestProtectedLocked: what a locked index does, what it refuses, and what is told of it.
+func TestProtectedLocked(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	f := newFile(t, "one", epoch)
+	f.Reasons = []Reason{{"duplicate-content", "secret detail"}}
+	commit(t, x, &Delivery{File: f})
+	if err := x.Rename(t.Context(), f.ID, "other.xml", "u1"); err != nil {
+		t.Error(err)
+	}
+	if err := x.Rename(t.Context(), newID(epoch), "other.xml", "u1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if _, err := x.Note(t.Context(), "hidden", f.ID, "u1", ""); err != nil {
+		t.Error(err)
+	}
+	for what, err := range map[string]error{
+		"decide": second(x.Decide(t.Context(), f.ID, Ruling{Verdict: Accepted})), "find": second(x.Find(t.Context(), f.ID)), "outbox": second(x.Outbox(t.Context())),
+		"copy": second(x.CopyOf(t.Context(), f.ID)), "queues": second(x.Queues(t.Context())), "head": second(x.Head(t.Context())),
+		"pieces": x.AddOutboxPieces(t.Context(), "x", strings.NewReader("content")), "remove": x.RemoveOutbox(t.Context(), "x", "u"),
+		"verify": x.Verify(t.Context(), func(what, problem string) { t.Errorf("%s: %s", what, problem) }),
+	} {
+		if !errors.Is(err, ErrLocked) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := x.Commit(t.Context(), &Delivery{File: f}); !errors.Is(err, ErrExists) {
+		t.Errorf("the same id again: %v", err)
+	}
+	list, err := x.Brief(t.Context(), FileFilter{})
+	if err != nil || len(list) != 1 || list[0].ID != f.ID || list[0].Size != f.Size || list[0].Ledger != f.Ledger || list[0].Reasons[0].Detail != "" || list[0].Name != "" {
+		t.Errorf("known: %+v, %v", list, err)
+	}
+	if list, err = x.BriefOf(t.Context(), f.ID[18:]); err != nil || len(list) != 1 {
+		t.Errorf("by its ending: %v, %v", list, err)
+	}
+	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 || w.Since.IsZero() {
+		t.Errorf("waiting: %+v, %v", w, err)
+	}
+	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || !x.Locked() {
+		t.Errorf("a wrong key: %v", err)
+	}
+	s.unlock(t, x)
+	if got := find(t, x, f.ID); got.Name != "other.xml" {
+		t.Errorf("it is called %s", got.Name)
+	}
+	sound(t, x)
+	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || x.Locked() {
+		t.Errorf("a wrong key for an open one: %v", err)
+	}
+	if err := x.Lock(); err != nil || x.d.key.secret != (Key{}) || !x.d.key.forgotten() {
+		t.Errorf("its key is not zeroed: %v", err)
+	}
+	if _, err := x.Find(t.Context(), f.ID); !errors.Is(err, ErrLocked) {
+		t.Errorf("after the lock: %v", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestProtectedRatchet: the state of the process and the whole disk do not open what was written a record earlier. What the
+// process writes next opens, so that the test could see it.
+func TestProtectedRatchet(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	commit(t, x, &Delivery{File: newFile(t, "first", epoch), Copy: []byte("small copy of the first")})
+	stolen := *x.sealed.ratchet // the memory of the locked process, at this moment
+	commit(t, x, &Delivery{File: newFile(t, "second", epoch), Copy: []byte("small copy of the second")})
+	opened := 0
+	rows, err := x.sealed.d.r.QueryContext(t.Context(), `SELECT n, s, step, data FROM records ORDER BY n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r logRow
+		if err := rows.Scan(&r.n, &r.segment, &r.step, &r.data); err != nil {
+			t.Fatal(err)
+		}
+		for ahead := range int64(20) { // whatever step one takes it for
+			state := stolen
+			state.step = r.step - ahead
+			plain, err := state.open(r.step, r.data)
+			if err != nil {
+				continue
+			}
+			if opened++; bytes.Contains(plain, []byte("first")) {
+				t.Error("the first record was opened")
+			}
+		}
+	}
+	if opened != 1 {
+		t.Errorf("%d records were opened, want the second one only", opened)
+	}
+	// Nor is what the records hold anywhere else in that state, or under the unlock key in the log.
+	look := func(what string, b []byte) {
+		for _, secret := range []string{"first", "second", "Acme AB", "MSG-", "1250", "SE4550000000058398257466"} {
+			if bytes.Contains(b, []byte(secret)) {
+				t.Errorf("%s has %q", what, secret)
+			}
+		}
+	}
+	look("the state", []byte(fmt.Sprintf("%+v %+v", *x.sealed, stolen)))
+	clear := filepath.Join(t.TempDir(), "log.db")
+	if err := x.alone(func() error { return x.sealed.d.copyInto(t.Context(), clear, "vfs=unix") }); err != nil {
+		t.Fatal(err)
+	}
+	look("the log, decrypted with the unlock key", readAll(t, clear))
+}
+
+// TestProtectedLogDamage: a changed, exchanged or missing record is found when it is merged, and the index stays locked.
+func TestProtectedLogDamage(t *testing.T) {
+	for what, damage := range map[string]string{
+		"changed":   `UPDATE records SET data = zeroblob(length(data)) WHERE n = 2`,
+		"exchanged": `UPDATE records SET data = (SELECT data FROM records WHERE n = 1) WHERE n = 2`,
+		"moved":     `UPDATE records SET step = step + 7 WHERE n = 2`,
+		"removed":   `DELETE FROM records WHERE n = 2`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSafe(t)
+			x := s.protected(t)
+			for i := range 4 {
+				commit(t, x, &Delivery{File: newFile(t, fmt.Sprint(i), epoch)})
+			}
+			err := x.sealed.d.write(t.Context(), true, func(ctx context.Context) error {
+				_, err := x.sealed.d.w.ExecContext(ctx, damage)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := x.Unlock(t.Context(), s.own(t, x)); err == nil || !x.Locked() {
+				t.Errorf("it was merged: %v", err)
+			}
+		})
+	}
+}
+
+// TestProtectedBesideUnlock: deliveries go on while it is unlocked and locked again and again.
+func TestProtectedBesideUnlock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	var mu sync.Mutex
+	var ids []string
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				n := int64(1)
+				if w == 0 {
+					n = 5000
+				}
+				f := commitPayments(t, x, fmt.Sprint(w, "-", i), epoch, n, nil)
+				mu.Lock()
+				ids = append(ids, f.ID)
+				mu.Unlock()
+			}
+		})
+	}
+	for range 6 {
+		s.unlock(t, x)
+		for range 20 {
+			for _, err := range x.Files(t.Context(), FileFilter{Limit: 50}) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := x.Lock(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	writers.Wait()
+	s.unlock(t, x)
+	for _, id := range ids {
+		find(t, x, id)
+	}
+	if n := count(t, x, `SELECT count(*) FROM files`); n != len(ids) {
+		t.Errorf("%d files of %d", n, len(ids))
+	}
+	sound(t, x)
+}
+
+// TestProtectBothWays: protecting keeps every file, payment and row of the ledger, and so does unprotecting, with what waited.
+func TestProtectBothWays(t *testing.T) {
+	s := newSafe(t)
+	path := filepath.Join(s.dir, indexName)
+	x := openIndex(t, path, s.key)
+	var files []*File
+	for i := range 30 {
+		files = append(files, commitPayments(t, x, fmt.Sprint(i), epoch.Add(time.Duration(i)*time.Minute), int64(1+i*50), nil))
+	}
+	x.Close()
+	if err := Protect(t.Context(), s.dir, s.key, s.key, s.sealer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), path, s.key, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrKey) {
+		t.Errorf("the unlock key still opens it: %v", err)
+	}
+	x = s.open(t)
+	f := newFile(t, "7", epoch.Add(time.Hour))
+	var earlier Earlier
+	commit(t, x, &Delivery{File: f, Window: 2 * time.Hour, Judge: func(e Earlier) { earlier = e }})
+	if earlier.Content != files[7].ID || f.Ledger.Seq != 31 {
+		t.Errorf("earlier: %+v, row %d", earlier, f.Ledger.Seq)
+	}
+	own := s.own(t, x)
+	x.Close()
+	if err := Unprotect(t.Context(), s.dir, s.key, s.key, own, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	x = openIndex(t, path, s.key)
+	for _, f := range append(files, f) {
+		if got := find(t, x, f.ID); got.Ledger != f.Ledger {
+			t.Errorf("%s: row %+v, want %+v", f.ID, got.Ledger, f.Ledger)
+		}
+	}
+	sound(t, x)
+	left, err := os.ReadDir(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		if name := e.Name(); name != indexName && name != indexName+"-wal" && name != indexName+"-shm" {
+			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+// TestProtectedUndone: everything stops after the log has a release and before the index has it. The next unlocking tells that it was
+// not done, and the file is as it was; a delivery that came to the same end is merged.
+func TestProtectedUndone(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	held := newFile(t, "held", epoch)
+	held.Verdict = Held
+	commit(t, x, &Delivery{File: held, Copy: []byte("copy")})
+	s.unlock(t, x)
+	then := *s
+	then.dir = t.TempDir()
+	keep := func(names ...string) {
+		for _, name := range names {
+			write(t, filepath.Join(then.dir, name), readAll(t, filepath.Join(s.dir, name)))
+		}
+	}
+	keep(indexName, indexName+"-wal", keyName)
+	if _, err := x.Decide(t.Context(), held.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+		t.Fatal(err)
+	}
+	later := newFile(t, "later", epoch)
+	commit(t, x, &Delivery{File: later})
+	keep(logName, logName+"-wal")
+
+	x = then.open(t)
+	then.unlock(t, x)
+	if got := find(t, x, held.ID); got.Verdict != Held {
+		t.Errorf("it is %s", got.Verdict)
+	}
+	find(t, x, later.ID)
+	history, err := x.History(t.Context(), held.ID)
+	if err != nil || len(history) != 3 || history[1].Kind != "refused" || history[2].Kind != "undone" || history[2].Detail != "row 2" {
+		t.Errorf("its history: %v", err)
+		for _, e := range history {
+			t.Logf("%+v", e)
+		}
+	}
+	if list, err := x.BriefOf(t.Context(), held.ID); err != nil || list[0].Verdict != Held {
+		t.Errorf("the log takes it for %s, %v", list[0].Verdict, err)
+	}
+	sound(t, x)
+}

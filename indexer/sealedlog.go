@@ -1,0 +1,334 @@
+package indexer
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/hpke"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+)
+
+// A protected account's log. Whatever enters the account's ledger is committed there first, whether the index is open or locked: one
+// place decides what is durable, which row of the ledger is next, and what came before. It is a database of its own, so that a
+// busy account neither waits for others' logins nor makes gateway.db grow, and so that its writers share flushes as those
+// of an index do.
+//
+// What it holds in plain (under the unlock key's encryption) is what may be known of a locked account. The rest is in records, each
+// sealed by the ratchet: this process cannot read them again. unlock.go merges them into the index.
+
+// sealedLog is log.db. All but d.r is used under the index's lock.
+type sealedLog struct {
+	d       *database
+	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
+	hashKey []byte         // of content and business
+	ratchet *ratchet       // of the present segment; nil before its first record
+	last    int64          // number of the newest record written by us
+}
+
+// OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
+func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (*Index, error) {
+	d, err := lockedDatabase(ctx, filepath.Join(dir, indexName), "account")
+	if err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
+	}
+	x := newIndexOf(d, log)
+	if x.sealed, err = openSealedLog(ctx, dir, key); err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", filepath.Join(dir, logName), errors.Join(err, d.close()))
+	}
+	return x, nil
+}
+
+func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error) {
+	hashKey, err := hkdf.Key(sha256.New, key[:], nil, "sealgate seen before", 32)
+	if err != nil {
+		return nil, err
+	}
+	l := &sealedLog{hashKey: hashKey}
+	if l.d, err = openDatabase(ctx, filepath.Join(dir, logName), key, "log"); err != nil {
+		return nil, err
+	}
+	// Nothing is on its way in: pieces without a record are of uploads that died.
+	err = l.d.write(ctx, false, func(ctx context.Context) error {
+		_, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file NOT IN (SELECT file FROM records WHERE file <> '')`)
+		return err
+	})
+	if err == nil {
+		err = l.readPublic(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.d.close())
+	}
+	return l, nil
+}
+
+// readPublic reads to whom segments are sealed.
+func (l *sealedLog) readPublic(ctx context.Context) error {
+	var public []byte
+	if err := l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&public); err != nil || len(public) == 0 {
+		return err
+	}
+	key, err := segmentKEM().NewPublicKey(public)
+	l.public = key
+	return err
+}
+
+func (l *sealedLog) close() error {
+	l.endSegment()
+	clear(l.hashKey)
+	return l.d.close()
+}
+
+// logged runs f in one transaction of the log, which is what decides, and unless the index is locked in one of the index around it.
+//
+// Die before the log's commit, and nothing has happened; between the two commits, and the next unlocking merges it, or, if it
+// was a change of the index itself, tells that it was not done.
+func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	l, done := x.sealed, false
+	inLog := func(ctx context.Context) error {
+		before := l.last
+		c, err := l.begin(ctx)
+		if err != nil {
+			return err
+		}
+		if err := f(ctx, c); err != nil {
+			return err
+		}
+		_, err = l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:])
+		if err == nil && l.last > before && !x.d.locked.Load() {
+			_, err = x.d.w.ExecContext(ctx, `UPDATE merged SET n = ?`, l.last)
+		}
+		return err
+	}
+	write := func(ctx context.Context) error {
+		err := l.d.write(ctx, true, inLog)
+		if done = err == nil; !done {
+			l.endSegment() // its row may have gone with the transaction
+		}
+		return err
+	}
+	if x.d.locked.Load() {
+		return write(ctx)
+	}
+	err := x.d.write(ctx, true, write)
+	if err == nil || !done {
+		return err
+	}
+	// It has happened, and waits. Until it is merged nobody may look at the index.
+	x.log.Error("what was logged cannot be written into the index, which is locked; what comes waits", "db", x.d.path, "err", err)
+	if err := x.d.lock(); err != nil {
+		x.log.Error("lock", "db", x.d.path, "err", err)
+	}
+	return nil
+}
+
+// begin gives the ledger's end, and begins a segment if there is none.
+func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
+	var c chain
+	var hash []byte
+	if err := l.d.w.QueryRowContext(ctx, `SELECT seq, hash FROM head`).Scan(&c.seq, &hash); err != nil {
+		return nil, fmt.Errorf("head: %w", err)
+	}
+	copy(c.hash[:], hash)
+	if l.ratchet != nil {
+		return &c, nil
+	}
+	secret := newSecret()
+	defer clear(secret[:])
+	box, err := sealSegment(l.public, secret[:])
+	if err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	r, err := l.d.w.ExecContext(ctx, `INSERT INTO segments (box) VALUES (?)`, box)
+	if err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	l.ratchet = &ratchet{secret: secret}
+	l.ratchet.segment, err = r.LastInsertId()
+	return &c, err
+}
+
+// endSegment forgets the ratchet. The next record begins another.
+func (l *sealedLog) endSegment() {
+	if l.ratchet != nil {
+		l.ratchet.forget()
+		l.ratchet = nil
+	}
+}
+
+// append seals a record, in the transaction under way.
+func (l *sealedLog) append(ctx context.Context, r *record) error {
+	plain := r.encode()
+	defer clear(plain)
+	step, data, err := l.ratchet.seal(plain)
+	if err != nil {
+		return err
+	}
+	file := ""
+	if r.kind == recordFile {
+		file = r.row.id
+	}
+	res, err := l.d.w.ExecContext(ctx, `INSERT INTO records (s, step, at, file, data) VALUES (?, ?, ?, ?, ?)`, l.ratchet.segment, step, r.ledger.at, file, data)
+	if err != nil {
+		return err
+	}
+	l.last, err = res.LastInsertId()
+	return err
+}
+
+// take keeps a delivery: its record, and what may be known of it.
+func (l *sealedLog) take(ctx context.Context, r *record) error {
+	if err := l.know(ctx, &r.row, r.ledger.seq, r.ledger.hash); err != nil {
+		return exists(err)
+	}
+	return l.append(ctx, r)
+}
+
+func (l *sealedLog) know(ctx context.Context, row *fileRow, seq int64, hash []byte) error {
+	var fetched []byte // the poller compares by it what lies at a remote
+	if row.user == "" {
+		fetched = row.sha256
+	}
+	_, err := l.d.w.ExecContext(ctx, `INSERT INTO files (id, reversed, received_at, door, size, verdict, codes, fate, duplicate_of, content, business, sha256, seq, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.id, backwards(row.id), row.receivedAt, row.door, row.size, row.verdict, row.codes, row.fate,
+		row.duplicateOf, l.keyed(row.sha256), l.keyed(row.business), fetched, seq, hash)
+	return err
+}
+
+// revise keeps what a change of a file's row has changed of that.
+func (l *sealedLog) revise(ctx context.Context, row *fileRow) error {
+	_, err := l.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?, codes = ?, fate = ?, seq = ?, hash = ? WHERE id = ?`,
+		row.verdict, row.codes, row.fate, row.ledgerSeq, row.ledgerHash, row.id)
+	return err
+}
+
+// enter keeps a row of the ledger.
+func (l *sealedLog) enter(ctx context.Context, c *chain, row *ledgerRow) error {
+	kind := int64(recordNote)
+	if c.needsIndex {
+		kind = recordDone
+	}
+	return l.append(ctx, &record{kind: kind, ledger: *row})
+}
+
+// rename keeps the new name of a file of the locked index. Its row's digest is entered when it can be read.
+func (l *sealedLog) rename(ctx context.Context, c *chain, id, name, who string) error {
+	var n int64
+	err := l.d.w.QueryRowContext(ctx, `SELECT n FROM files WHERE id = ?`, id).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return l.append(ctx, &record{kind: recordRenamed, ledger: c.next(kindRenamed, id, who, name, nil)})
+}
+
+// keyed is a hash that only the holder of the unlock key can compute; nil of nil.
+func (l *sealedLog) keyed(sum []byte) []byte {
+	if sum == nil {
+		return nil
+	}
+	h := hmac.New(sha256.New, l.hashKey)
+	h.Write(sum)
+	return h.Sum(nil)
+}
+
+// earlier looks for files of the same content or business.
+func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e Earlier, err error) {
+	look := func(query string, sum []byte, id *string) {
+		if sum == nil || err != nil {
+			return
+		}
+		if err = l.d.w.QueryRowContext(ctx, query, l.keyed(sum), since).Scan(id); errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+	}
+	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, row.sha256, &e.Content)
+	look(`SELECT id FROM files WHERE business = ? AND business IS NOT NULL AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`,
+		row.business, &e.Business)
+	return e, err
+}
+
+// piece writes the queued blocks of a large file into the log, not durable. The caller holds the lock.
+func (p *Payments) piece() error {
+	l := p.x.sealed
+	if p.key == nil {
+		secret := newSecret()
+		p.key = secret[:]
+	}
+	aead, err := pieceCipher(p.key)
+	if err != nil {
+		return err
+	}
+	r := &record{kind: recordFile, blocks: p.queue}
+	plain := r.encode()
+	defer clear(plain)
+	data := aead.Seal(nil, pieceNonce(p.pieces), plain, []byte(p.file))
+	err = l.d.write(l.d.base, false, func(ctx context.Context) error {
+		_, err := l.d.w.ExecContext(ctx, `INSERT INTO pieces (file, no, data) VALUES (?, ?, ?)`, p.file, p.pieces, data)
+		return err
+	})
+	if err == nil {
+		p.pieces++
+	}
+	return err
+}
+
+// fold puts what is left of the payments into the record, with the key of their pieces.
+func (p *Payments) fold(r *record) { r.blocks, r.pieces, r.key = p.queue, p.pieces, p.key }
+
+// unfold writes the payments of a record into the index, the pieces first.
+func (x *Index) unfold(ctx context.Context, r *record) error {
+	if r.pieces > 0 {
+		aead, err := pieceCipher(r.key)
+		if err != nil {
+			return err
+		}
+		for no := range r.pieces {
+			var data []byte
+			if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT data FROM pieces WHERE file = ? AND no = ?`, r.row.id, no).Scan(&data); err != nil {
+				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, err)
+			}
+			plain, err := aead.Open(nil, pieceNonce(no), data, []byte(r.row.id))
+			if err != nil {
+				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, ErrDamaged)
+			}
+			piece, err := decodeRecord(plain)
+			if err != nil {
+				return err
+			}
+			if err := x.insertBlocks(ctx, r.row.id, piece.blocks); err != nil {
+				return err
+			}
+		}
+	}
+	return x.insertBlocks(ctx, r.row.id, r.blocks)
+}
+
+func (x *Index) insertBlocks(ctx context.Context, file string, blocks []stored) error {
+	for i := range blocks {
+		if err := x.insertBlock(ctx, file, &blocks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropPieces removes the pieces of a file that was not taken. The caller holds the lock.
+func (l *sealedLog) dropPieces(file string) error {
+	return l.d.write(l.d.base, false, func(ctx context.Context) error {
+		_, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file = ?1 AND NOT EXISTS (SELECT 1 FROM records WHERE file = ?1)`, file)
+		return err
+	})
+}
+
+// Protected says whether the index may be locked.
+func (x *Index) Protected() bool { return x.sealed != nil }
+
+// Locked says whether it is.
+func (x *Index) Locked() bool { return x.d.locked.Load() }
