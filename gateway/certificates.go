@@ -86,6 +86,9 @@ type CopyCount struct {
 // CopyCounts counts the sealed copies of an account, or of all, the most first.
 func (g *Gateway) CopyCounts(ctx context.Context, account string) ([]CopyCount, error) {
 	accounts, err := g.asked(account)
+	if err == nil {
+		accounts, err = g.unlocked(ctx, accounts)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +122,7 @@ type Removal struct {
 	Names       map[string]int // ... and the names of so many users
 	Sealed      map[string]int // all files that were seen to be sealed to it, also those that another certificate opens
 	SealedNames map[string]int // ... and all names
+	Databases   map[string]int // ... and the databases of protected accounts
 	Shared      map[string]int // files and names that it opens and another certificate of the configuration too
 	Digest      string         // SHA-256 of the files' ids, each with a newline, in order
 }
@@ -223,11 +227,14 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 	}
 	done := []CopyCount{}
 	for _, a := range accounts {
-		if r.Files[a.ID]+r.Names[a.ID]+r.Shared[a.ID] == 0 {
+		if r.Files[a.ID]+r.Names[a.ID]+r.Databases[a.ID]+r.Shared[a.ID] == 0 {
 			continue
 		}
 		detail := fmt.Sprintf("%s: %d files, %d bytes, %d user names, sha-256 of their ids %s; %d more that another certificate opens",
 			c.Fingerprint(), r.Files[a.ID], r.Bytes[a.ID], r.Names[a.ID], r.Digest, r.Shared[a.ID])
+		if r.Databases[a.ID] > 0 {
+			detail += "; the database"
+		}
 		if _, err := a.index.Note(ctx, kindCertificateRemoved, "", who, detail); err != nil {
 			return done, err
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -195,17 +194,31 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	return line, err
 }
 
-// reseal seals the database's key to the account's present certificate, if it is sealed to another: from then on the new key opens it.
+// databaseKey gives the sealed key of the account's database as Envelopes gives files.
+func (a *account) databaseKey() (EnvelopeLine, error) {
+	sealed, err := a.index.SealedKey()
+	if err != nil {
+		return EnvelopeLine{}, err
+	}
+	line := EnvelopeLine{ID: "database of " + a.ID, Account: a.ID, CopySize: int64(len(sealed)), DatabaseKey: sealed}
+	if line.Header, _, err = vault.Header(bytes.NewReader(sealed)); err != nil {
+		line.Fault = err.Error()
+	}
+	return line, nil
+}
+
+// reseal seals the database's key as the account's files are sealed now: a new certificate opens it from then on, and of the access keys
+// those that the configuration names. To which access keys it is sealed nobody sees who has no key, so it is sealed anew each time.
 func (a *account) reseal(ctx context.Context, who string) error {
 	sealed, err := a.index.SealedKey()
 	if err != nil || a.certificate == nil { // without one there is nobody else to seal it to
 		return err
 	}
 	to, err := vault.Describe(bytes.NewReader(sealed))
-	if err != nil || slices.ContainsFunc(to, a.certificate.Is) {
+	if err != nil {
 		return err
 	}
-	if err := a.index.Reseal(a.sealSecret); err != nil {
+	if err := a.index.Reseal(a.sealSecret); err != nil || vault.SealedTo(to, a.sealedTo(a.certificate)...) {
 		return err
 	}
 	_, err = a.index.Note(ctx, "database-key", "", who, a.certificate.Fingerprint())

@@ -41,15 +41,20 @@ type EnvelopeLine struct {
 	CopySize    int64  `json:"copy_size"`
 	Certificate string `json:"certificate"`
 	Header      []byte `json:"header,omitempty"`
-	UserName    []byte `json:"user_name,omitempty"` // all of the sealed name of user ID: of a login, not of a file
-	Fault       string `json:"fault,omitempty"`     // why there is no header
+	UserName    []byte `json:"user_name,omitempty"`    // all of the sealed name of user ID: of a login, not of a file
+	DatabaseKey []byte `json:"database_key,omitempty"` // all of the sealed key of the account's database, which is no file's copy either
+	Fault       string `json:"fault,omitempty"`        // why there is no header
 }
 
-// Envelopes gives the envelope of every sealed copy, account by account, the oldest first, and then of its users' names.
+// Envelopes gives the envelope of every sealed copy, account by account, the oldest first, then of its users' names, and of its
+// database's key where that is protected. Where q has a certificate, that key is left out: it follows the configuration (reseal).
 func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
 	return func(yield func(EnvelopeLine, error) bool) {
 		accounts, err := g.asked(q.Account)
 		var wanted *vault.Certificate
+		if err == nil {
+			accounts, err = g.unlocked(ctx, accounts)
+		}
 		if err == nil && q.For != "" {
 			wanted, err = vault.ParseCertificate([]byte(q.For))
 		}
@@ -84,6 +89,12 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 				if !yield(line, err) || err != nil {
 					return
 				}
+			}
+			if !a.index.Protected() || wanted != nil {
+				continue
+			}
+			if line, err := a.databaseKey(); !yield(line, err) || err != nil {
+				return
 			}
 		}
 	}

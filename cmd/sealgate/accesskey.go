@@ -201,13 +201,13 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
 	bar := t.progress()
 	defer bar.end()
-	var lost, shared, other, closed, names int
+	var lost, shared, other, closed, names, databases int
 	var bytes int64
 	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{Account: account}) {
 		if err != nil {
 			return err
 		}
-		bar.tell(count(lost+shared+other+closed+names, "envelope") + " looked at")
+		bar.tell(count(lost+shared+other+closed+names+databases, "envelope") + " looked at")
 		to, err := accessOf(ctx, client, &line, key)
 		named := slices.ContainsFunc(to, gone.Is)
 		switch {
@@ -223,6 +223,12 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 			if names++; !t.json {
 				table.add(text(line.ID, t.minute(line.ReceivedAt), "(the name of this user)", "")...)
 			} else if err = t.sayJSON(hit{ID: line.ID, IsName: true, Account: line.Account, ReceivedAt: line.ReceivedAt}); err != nil {
+				return err
+			}
+		case line.DatabaseKey != nil:
+			if databases++; !t.json {
+				table.add(text("database", "", "(all that the index knows: every file and payment)", "")...)
+			} else if err = t.sayJSON(hit{ID: line.ID, IsDatabase: true, Account: line.Account}); err != nil {
 				return err
 			}
 		default:
@@ -241,7 +247,7 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	if t.json {
 		return nil
 	}
-	t.say("%s, %s (%d bytes), unreadable for ever without access key %q (%s)\n", filesAndNames(lost, names), size(bytes), bytes, clean(gone.Subject()), accessID(gone))
+	t.say("%s, %s (%d bytes), unreadable for ever without access key %q (%s)\n", sealedThings(lost, names, databases), size(bytes), bytes, clean(gone.Subject()), accessID(gone))
 	t.say("readable all the same: %s by other access keys, %s not sealed to it\n", count(shared, "envelope"), count(other, "envelope"))
 	if closed > 0 {
 		t.say("not known: %s that %s does not open\n", count(closed, "envelope"), clean(keyFile))
@@ -249,10 +255,10 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	return nil
 }
 
-// accessOf reads the beginning of a sealed copy, or of the name of a user.
+// accessOf reads the beginning of a sealed copy, of the name of a user, or of a database's key.
 func accessOf(ctx context.Context, client *gateway.Client, line *gateway.EnvelopeLine, key *vault.PrivateKey) ([]vault.Recipient, error) {
-	if line.UserName != nil {
-		return key.AccessOf(bytes.NewReader(line.UserName))
+	if whole := slices.Concat(line.UserName, line.DatabaseKey); whole != nil {
+		return key.AccessOf(bytes.NewReader(whole))
 	}
 	bound, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel() // and with it the rest of a large copy

@@ -48,10 +48,11 @@ func (t *tool) certRemoveCommand() *cobra.Command {
 	return t.withJSON(t.withTimes(t.withDesk(c)))
 }
 
-// hit is a sealed copy that the key opens, or the name of a user.
+// hit is a sealed copy that the key opens, the name of a user, or the key of a protected account's database.
 type hit struct {
 	ID         string   `json:"id"`
 	IsName     bool     `json:"user_name,omitempty"` // of user ID
+	IsDatabase bool     `json:"database,omitempty"`
 	Account    string   `json:"account"`
 	Name       string   `json:"name"`
 	ReceivedAt string   `json:"received_at"`
@@ -66,6 +67,7 @@ type hit struct {
 type survey struct {
 	hits      []hit
 	names     []hit
+	databases []hit
 	others    int      // sealed copies that are not sealed to the certificate
 	unknown   []string // copies whose envelope cannot be read
 	disagrees []string // what the key says and the envelope does not
@@ -177,9 +179,12 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 				continue
 			}
 		}
-		switch h.IsName = line.UserName != nil; {
+		h.IsName, h.IsDatabase = line.UserName != nil, line.DatabaseKey != nil
+		switch {
 		case named && h.IsName:
 			s.names = append(s.names, h)
+		case named && h.IsDatabase:
+			s.databases = append(s.databases, h)
 		case named:
 			s.hits = append(s.hits, h)
 		default:
@@ -203,8 +208,10 @@ func unreadable(hits []hit) (list []hit, bytes int64) {
 func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
 	lost, bytes := unreadable(s.hits)
 	names, _ := unreadable(s.names)
+	databases, _ := unreadable(s.databases)
+	all := slices.Concat(s.hits, s.names, s.databases)
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "ACCOUNT"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
-	for _, h := range slices.Concat(s.hits, s.names) {
+	for _, h := range all {
 		switch {
 		case t.json:
 			if err := t.sayJSON(h); err != nil {
@@ -213,6 +220,8 @@ func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
 		case h.Readable:
 		case h.IsName:
 			table.add(text(h.ID, t.minute(h.ReceivedAt), h.Account, "(the name of this user)", "")...)
+		case h.IsDatabase:
+			table.add(text("database", "", h.Account, "(all that the index knows: every file and payment)", "")...)
 		default:
 			table.add(text(short(h.ID), t.minute(h.ReceivedAt), h.Account, h.Name, size(h.Size))...)
 		}
@@ -223,12 +232,13 @@ func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
 	}
 	if !t.json {
 		t.say("%s, %s (%d bytes), unreadable for ever without the private key of %s; sealed to others: %s\n",
-			filesAndNames(len(lost), len(names)), size(bytes), bytes, clean(near(r.certificate)), count(s.others, "envelope"))
-		if files, named := len(s.hits)-len(lost), len(s.names)-len(names); files+named > 0 {
-			t.say("readable all the same: %s, sealed as well to %s\n", filesAndNames(files, named), clean(strings.Join(keptBy(slices.Concat(s.hits, s.names)), ", ")))
+			sealedThings(len(lost), len(names), len(databases)), size(bytes), bytes, clean(near(r.certificate)), count(s.others, "envelope"))
+		if len(all) > len(lost)+len(names)+len(databases) {
+			t.say("readable all the same: %s, sealed as well to %s\n",
+				sealedThings(len(s.hits)-len(lost), len(s.names)-len(names), len(s.databases)-len(databases)), clean(strings.Join(keptBy(all), ", ")))
 		}
 		if checked && len(s.unknown)+len(s.disagrees) == 0 {
-			t.say("checked: %s opens exactly these, of %s looked at\n", clean(r.key.file), count(len(s.hits)+len(s.names)+s.others, "envelope"))
+			t.say("checked: %s opens exactly these, of %s looked at\n", clean(r.key.file), count(len(all)+s.others, "envelope"))
 		}
 	}
 	if len(s.unknown)+len(s.disagrees) > 0 {
@@ -253,8 +263,10 @@ func keptBy(hits []hit) (names []string) {
 func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r *removal, cert *vault.Certificate) error {
 	lost, bytes := unreadable(s.hits)
 	names, _ := unreadable(s.names)
+	databases, _ := unreadable(s.databases)
+	things := sealedThings(len(lost), len(names), len(databases))
 	if !r.yes {
-		typed, err := t.ask(ctx, fmt.Sprintf("%s will be lost with the key; type the account's id to go on: ", filesAndNames(len(lost), len(names))))
+		typed, err := t.ask(ctx, fmt.Sprintf("%s will be lost with the key; type the account's id to go on: ", things))
 		if err != nil {
 			return err
 		}
@@ -263,8 +275,8 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 		}
 	}
 	q := gateway.Removal{Certificate: string(cert.PEM()), Files: map[string]int{}, Bytes: map[string]int64{}, Names: map[string]int{},
-		Sealed: map[string]int{}, SealedNames: map[string]int{}, Shared: map[string]int{}}
-	for _, h := range slices.Concat(s.hits, s.names) {
+		Sealed: map[string]int{}, SealedNames: map[string]int{}, Databases: map[string]int{}, Shared: map[string]int{}}
+	for _, h := range slices.Concat(s.hits, s.names, s.databases) {
 		if h.Readable {
 			q.Shared[h.Account]++
 		}
@@ -283,6 +295,9 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 	for _, h := range names {
 		q.Names[h.Account]++
 	}
+	for _, h := range databases {
+		q.Databases[h.Account]++
+	}
 	for _, h := range lost {
 		q.Files[h.Account]++
 		q.Bytes[h.Account] += h.Size
@@ -297,7 +312,7 @@ func (t *tool) removed(ctx context.Context, client *gateway.Client, s *survey, r
 		t.say("nothing is sealed to it: there was nothing to record\n")
 		return nil
 	}
-	t.say("recorded in the ledger: %s, %d bytes, of %s\n", filesAndNames(len(lost), len(names)), bytes, brief(cert.Fingerprint(), len("sha256:")+8))
+	t.say("recorded in the ledger: %s, %d bytes, of %s\n", things, bytes, brief(cert.Fingerprint(), len("sha256:")+8))
 	t.say("Next: destroy every copy of its private key, the one on paper and in backups too. The gateway never had it. Then these\nfiles open no more, and every other opens as before; sealgate open ID --key KEY.pem shows either.\n")
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,15 +34,19 @@ func (t *tool) readKey(ctx context.Context, k *keyFlags) (*vault.PrivateKey, err
 
 func (t *tool) certRotateCommand() *cobra.Command {
 	var key keyFlags
+	var access string
 	c := &cobra.Command{
 		Use:   "rotate ACCOUNT NEW.crt --key OLD.pem",
 		Short: "Seal every sealed copy to another certificate, without touching contents; interrupted, the next run goes on.",
 		Example: examples("sealgate cert rotate acme acme-2027.crt --key /media/usb/acme.key",
 			"sealgate cert rotate acme acme-2027.crt --key acme.key --passphrase-file -", "sealgate files --account acme --json | grep certificate"),
 		Args: arguments("ACCOUNT", "NEW.crt"),
-		RunE: func(c *cobra.Command, args []string) error { return t.rotate(c.Context(), args[0], args[1], &key) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.rotate(c.Context(), args[0], args[1], &key, access)
+		},
 	}
 	key.add(c, "the private key of the old certificate, `OLD.pem`; it is not sent to the gateway")
+	c.Flags().StringVar(&access, "access-key-file", "", "an access key, `F`, where the account's database is protected and has them")
 	c.ValidArgsFunction = t.completeAccount
 	return t.withDesk(c)
 }
@@ -57,12 +62,11 @@ type rotation struct {
 }
 
 // rotate makes new envelopes here, where the private key is, and the gateway puts them around the contents.
-func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags) error {
+func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, access string) (err error) {
 	if key.file == "" {
 		return usage("", "sealgate cert rotate needs --key OLD.pem, the private key of the certificate until now")
 	}
 	r := &rotation{path: path, keyFile: key.file}
-	var err error
 	if r.cert, err = vault.ReadCertificate(path); err != nil {
 		return keyTrouble(err)
 	}
@@ -92,6 +96,11 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags) 
 		t.talk("sealgate: warning: new files of %s are still sealed to %s\nsealgate: hint: name %s in %s, then rotate once more",
 			clean(account), orNone(near(r.account.Certificate)), clean(path), clean(cfg.File))
 	}
+	relock, err := t.unlockedFor(ctx, client, account, &opening{keyFile: key.file, accessFile: access}, r.key)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, relock()) }()
 	total := 0
 	counts, err := client.CopyCounts(ctx, account)
 	if err != nil {
@@ -112,6 +121,47 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags) 
 	return t.tellRotated(r, result, err)
 }
 
+// unlockedFor opens a protected account's database for as long as the keeper of its keys may; relock closes it, if it was closed. By
+// being unlocked its own key comes to be sealed to the certificate that the configuration names.
+func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account string, o *opening, key *vault.PrivateKey) (relock func() error, err error) {
+	relock = func() error { return nil }
+	s, err := client.Status(ctx)
+	at := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.Protected })
+	if err != nil || at < 0 {
+		return relock, err
+	}
+	sealed, err := client.SealedKey(ctx, account)
+	if err != nil {
+		return relock, err
+	}
+	header, _, err := vault.Header(bytes.NewReader(sealed))
+	if err != nil {
+		return relock, err
+	}
+	open := s.Accounts[at].UnlockedUntil != ""
+	if open && errors.Is(key.Opens(header), vault.ErrWrongKey) {
+		return relock, nil // it is sealed to the new one already
+	}
+	var access *vault.AccessKey
+	if o.accessFile != "" {
+		if access, err = vault.ReadAccessKey(o.accessFile); err != nil {
+			return relock, keyTrouble(err)
+		}
+	}
+	own, err := openKey(sealed, o, key, access)
+	if err != nil {
+		return relock, err
+	}
+	defer clear(own)
+	if _, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own}); err != nil || open {
+		return relock, err
+	}
+	return func() error {
+		_, err := client.LockAccount(context.WithoutCancel(ctx), account)
+		return err
+	}, nil
+}
+
 func orNone(path string) string {
 	if path == "" || path == "." {
 		return "no certificate"
@@ -128,9 +178,9 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	if err != nil {
 		hint := "type it again: it goes on with the rest"
 		if errors.Is(err, context.Canceled) {
-			return no(hint, "interrupted; sealed to %s so far: %s, the others are as they were", r.path, filesAndNames(result.Done, result.Names))
+			return no(hint, "interrupted; sealed to %s so far: %s, the others are as they were", r.path, sealedThings(result.Done, result.Names, 0))
 		}
-		return no(hint, "%s; sealed to %s so far: %s, the others are as they were", strings.TrimPrefix(err.Error(), "control socket: "), r.path, filesAndNames(result.Done, result.Names))
+		return no(hint, "%s; sealed to %s so far: %s, the others are as they were", strings.TrimPrefix(err.Error(), "control socket: "), r.path, sealedThings(result.Done, result.Names, 0))
 	}
 	if result.Touched == 0 {
 		t.say("%s: nothing to do, every sealed copy is sealed to %s\n", clean(id), clean(r.path))
@@ -140,7 +190,7 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	if len(r.to) > 1 {
 		also = ", and to the recovery certificate " + near(r.account.RecoveryCertificate)
 	}
-	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), filesAndNames(result.Done, result.Names), clean(r.path), r.cert.Kind(),
+	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), sealedThings(result.Done, result.Names, 0), clean(r.path), r.cert.Kind(),
 		r.cert.NotAfter().In(t.zone).Format(time.DateOnly), clean(also))
 	for _, certificate := range slices.Sorted(maps.Keys(result.Others)) {
 		t.say("  as before: %s, sealed to %s, which %s does not open\n", count(result.Others[certificate], "file"),
@@ -157,12 +207,19 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	return nil
 }
 
-// filesAndNames counts what is sealed.
-func filesAndNames(files, names int) string {
-	if names == 0 {
-		return count(files, "file")
+// sealedThings counts what is sealed.
+func sealedThings(files, names, databases int) string {
+	things := []string{count(files, "file")}
+	if names > 0 {
+		things = append(things, count(names, "user name"))
 	}
-	return count(files, "file") + " and " + count(names, "user name")
+	if databases > 0 {
+		things = append(things, count(databases, "database"))
+	}
+	if last := len(things) - 1; last > 0 {
+		return strings.Join(things[:last], ", ") + " and " + things[last]
+	}
+	return things[0]
 }
 
 // progress is a line on a terminal, after two seconds and five times a second, that is gone at the end.
