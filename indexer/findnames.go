@@ -234,7 +234,7 @@ func (x *Index) bySegments(ctx context.Context, w *question, r *blockReader, at 
 	}
 	for _, s := range steps {
 		if !s.segment.Valid {
-			found = append(found, candidate{b: s.b, file: s.file})
+			found = append(found, candidate(s.b))
 			continue
 		}
 		blocks, err := x.blocksOf(ctx, w.hunt, &s)
@@ -349,9 +349,9 @@ const sqlPieces = `SELECT p.p - ?1, p.data FROM segment_pieces p WHERE p.p IN (S
 
 // appendBlock appends a block that a segment has given, unless its summary rules it out.
 func (x *Index) appendBlock(ctx context.Context, found []candidate, w *question, file string, no int64) ([]candidate, error) {
-	c := candidate{file: file}
+	var c candidate
 	var sums []byte
-	err := x.d.r.QueryRowContext(ctx, `SELECT b, summary FROM blocks WHERE file = ? AND no = ?`, file, no).Scan(&c.b, &sums)
+	err := x.d.r.QueryRowContext(ctx, `SELECT b, summary FROM blocks WHERE file = ? AND no = ?`, file, no).Scan(&c, &sums)
 	if errors.Is(err, sql.ErrNoRows) {
 		return found, nil // refused meanwhile
 	}

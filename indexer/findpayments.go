@@ -53,20 +53,23 @@ const blockPage = 2048
 
 // Of a filter only the bucket that a key falls into is brought here: ?9 to ?12 are the upper halves of the keys' hashes. A
 // small block has one filter for all kinds; that of a large one is in a table of its kind, where it lies close to its like.
-// The queries differ in what they go by: the time of reception, the message's id, or one file.
 const (
-	sqlBlocksSelect = `SELECT f.n, f.received_at, f.id, b.no, b.b, CASE WHEN ?18 THEN b.summary END,
-		CASE WHEN ?9 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32)
-			ELSE (SELECT substr(t.data, 1 + ((?9 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_ids t WHERE t.b = b.b) END,
-		CASE WHEN ?10 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32)
-			ELSE (SELECT substr(t.data, 1 + ((?10 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_accounts t WHERE t.b = b.b) END,
-		CASE WHEN ?11 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
-			ELSE (SELECT substr(t.data, 1 + ((?11 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_references t WHERE t.b = b.b) END,
-		CASE WHEN ?12 IS NULL THEN NULL WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
-			ELSE (SELECT substr(t.data, 1 + ((?12 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_amounts t WHERE t.b = b.b) END
-	FROM files f `
-	sqlBlocksJoin = ` CROSS JOIN blocks b ON b.file = f.id`
-	sqlTaken      = ` WHERE f.taken = 1 AND f.blocks > 0 AND f.received_at >= ?3
+	sqlBucketID = `, CASE WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?9 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		ELSE (SELECT substr(t.data, 1 + ((?9 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_ids t WHERE t.b = b.b) END`
+	sqlBucketAccount = `, CASE WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?10 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		ELSE (SELECT substr(t.data, 1 + ((?10 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_accounts t WHERE t.b = b.b) END`
+	sqlBucketReference = `, CASE WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?11 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		ELSE (SELECT substr(t.data, 1 + ((?11 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_references t WHERE t.b = b.b) END`
+	sqlBucketAmount = `, CASE WHEN b.filter IS NOT NULL THEN substr(b.filter, 1 + ((?12 * (length(b.filter) / 32)) >> 32) * 32, 32)
+		ELSE (SELECT substr(t.data, 1 + ((?12 * (length(t.data) / 32)) >> 32) * 32, 32) FROM filter_amounts t WHERE t.b = b.b) END`
+)
+
+// The queries for blocks differ in what they go by: the time of reception, the message's id, or one file.
+const (
+	sqlBlocksSelect = `SELECT f.n, b.no, b.b`
+	sqlBlocksFrom   = ` FROM files f `
+	sqlBlocksJoin   = ` CROSS JOIN blocks b ON b.file = f.id`
+	sqlTaken        = ` WHERE f.taken = 1 AND f.blocks > 0 AND f.received_at >= ?3
 		AND (?5 = '' OR f.last_execution >= ?5) AND (?6 = '' OR f.first_execution <= ?6)
 		AND (?14 = '' OR f.format = ?14) AND (?15 = '' OR f.message_id = ?15) AND (?16 = '' OR f.verdict = ?16)
 		AND (?17 = '' OR instr(f.found, ' ' || ?17 || ' ') > 0) `
@@ -74,9 +77,9 @@ const (
 	sqlBlocksGoOn = `AND (f.received_at, f.n) <= (?1, ?2) AND NOT (f.n = ?2 AND b.no <= ?4)
 	ORDER BY f.received_at DESC, f.n DESC, b.no LIMIT ?8`
 
-	sqlBlocks          = sqlBlocksSelect + sqlBlocksJoin + sqlTaken + sqlBlocksGoOn
-	sqlBlocksByMessage = sqlBlocksSelect + `INDEXED BY files_message` + sqlBlocksJoin + sqlTaken + sqlOfMessage + sqlBlocksGoOn
-	sqlBlocksOf        = sqlBlocksSelect + sqlBlocksJoin + sqlTaken + `AND f.id = ?7 AND b.no > ?4 AND f.received_at < ?13 ORDER BY b.no LIMIT ?8`
+	sqlBlocks          = sqlBlocksFrom + sqlBlocksJoin + sqlTaken + sqlBlocksGoOn
+	sqlBlocksByMessage = sqlBlocksFrom + `INDEXED BY files_message` + sqlBlocksJoin + sqlTaken + sqlOfMessage + sqlBlocksGoOn
+	sqlBlocksOf        = sqlBlocksFrom + sqlBlocksJoin + sqlTaken + `AND f.id = ?7 AND b.no > ?4 AND f.received_at < ?13 ORDER BY b.no LIMIT ?8`
 )
 
 // question is a filter made ready to be held against summaries and payments.
@@ -110,7 +113,7 @@ func newQuestion(q PaymentFilter) *question {
 }
 
 // mayHold tells whether a block with these buckets may have the keys that are asked for.
-func (w *question) mayHold(buckets *[askable][]byte) bool {
+func (w *question) mayHold(buckets *[askable]sql.RawBytes) bool {
 	for i, asked := range w.asked {
 		if asked && !mayHold(buckets[i], w.hashes[i]) {
 			return false
@@ -193,11 +196,8 @@ type place struct {
 	received, n, no int64
 }
 
-// candidate is a block that may hold an answer.
-type candidate struct {
-	b    int64
-	file string
-}
+// candidate is a block that may hold an answer, by its number among all.
+type candidate int64
 
 // FindPayments gives the payments that the filter chooses: those of the newest file first, each file's in its order.
 func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*PaymentRow, error] {
@@ -218,15 +218,13 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 			return
 		}
 		given, stop := 0, false
-		answer := func(file string) func(p *formats.Payment) bool {
-			return func(p *formats.Payment) bool {
-				if !w.wants(p) {
-					return true
-				}
-				given++
-				stop = !yield(paymentRow(file, p), nil) || given == q.Limit
-				return !stop
+		answer := func(file string, p *formats.Payment) bool {
+			if !w.wants(p) {
+				return true
 			}
+			given++
+			stop = !yield(paymentRow(file, p), nil) || given == q.Limit
+			return !stop
 		}
 		for more := true; more && !stop; {
 			var found []candidate
@@ -235,8 +233,8 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 				return
 			}
 			for _, c := range found {
-				if err := x.answers(ctx, w, r, c, answer(c.file)); err != nil {
-					yield(nil, fmt.Errorf("indexer: payments of file %s: %w", c.file, x.d.plain(err)))
+				if err := x.answers(ctx, w, r, c, answer); err != nil {
+					yield(nil, err)
 					return
 				}
 				if stop {
@@ -248,15 +246,19 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 }
 
 // answers gives f the payments of a block that may be answers, until f says false.
-func (x *Index) answers(ctx context.Context, w *question, r *blockReader, c candidate, f func(*formats.Payment) bool) error {
-	if there, err := x.openBlock(ctx, r, c.b); err != nil || !there {
-		return err // not there: refused meanwhile
+func (x *Index) answers(ctx context.Context, w *question, r *blockReader, c candidate, f func(file string, p *formats.Payment) bool) error {
+	file, there, err := x.openBlock(ctx, r, c)
+	var end int
+	if there && err == nil {
+		end, err = w.narrow(r)
 	}
-	end, err := w.narrow(r)
+	if there && err == nil { // if it is not there, it was refused meanwhile
+		err = r.marked(end, func(p *formats.Payment) bool { return f(file, p) })
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("indexer: payments of file %s: %w", file, x.d.plain(err))
 	}
-	return r.marked(end, f)
+	return nil
 }
 
 func paymentRow(file string, p *formats.Payment) *PaymentRow {
@@ -289,60 +291,101 @@ func (w *question) args(at *place, limit int) []any {
 		w.Format, w.MessageID, string(w.Verdict), w.Finding}
 }
 
+// number is a column that is a whole number, without the reflection that database/sql needs for an int64.
+type number int64
+
+// Scan implements sql.Scanner.
+func (n *number) Scan(v any) error {
+	i, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a %T where a number should be", v)
+	}
+	*n = number(i)
+	return nil
+}
+
+// blockRow is what a query brings of a block: a question over ten million payments looks at ten thousand, and costs mostly what each
+// row brings. So that is only what is asked for.
+type blockRow struct {
+	n, no, b number
+	summary  sql.RawBytes
+	buckets  [askable]sql.RawBytes
+}
+
 // filteredCandidates holds the next blockPage blocks against their summaries and filters.
 func (x *Index) filteredCandidates(ctx context.Context, w *question, at *place) (found []candidate, more bool, err error) {
-	args := append(w.args(at, blockPage), w.bounded())
+	var row blockRow
+	args, query, columns := w.args(at, blockPage), sqlBlocksSelect, []any{&row.n, &row.no, &row.b}
+	if w.bounded() {
+		query += `, b.summary`
+		columns = append(columns, &row.summary)
+	}
 	for i, asked := range w.asked {
 		if asked {
 			args[8+i] = int64(w.hashes[i] >> 32)
+			columns = append(columns, &row.buckets[i])
 		}
 	}
-	query := sqlBlocks
+	if w.asked[askID] {
+		query += sqlBucketID
+	}
+	if w.asked[askAccount] {
+		query += sqlBucketAccount
+	}
+	if w.asked[askReference] {
+		query += sqlBucketReference
+	}
+	if w.asked[askAmount] {
+		query += sqlBucketAmount
+	}
 	switch {
 	case w.FileID != "":
-		query = sqlBlocksOf
+		query += sqlBlocksOf
 	case w.MessageID != "":
-		query = sqlBlocksByMessage
+		query += sqlBlocksByMessage
+	default:
+		query += sqlBlocks
 	}
 	rows, err := x.d.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, false, err
 	}
 	defer rows.Close()
-	var id, sums sql.RawBytes
-	var buckets [askable]sql.RawBytes
 	seen := 0
 	for ; rows.Next(); seen++ {
-		var b int64
-		if err := rows.Scan(&at.n, &at.received, &id, &at.no, &b, &sums, &buckets[0], &buckets[1], &buckets[2], &buckets[3]); err != nil {
+		if err := rows.Scan(columns...); err != nil {
 			return nil, false, err
 		}
-		could := w.mayHold(&[askable][]byte{buckets[0], buckets[1], buckets[2], buckets[3]})
+		could := w.mayHold(&row.buckets)
 		if could && w.bounded() {
-			if could, err = w.mayBeIn(sums); err != nil {
+			if could, err = w.mayBeIn(row.summary); err != nil {
 				return nil, false, err
 			}
 		}
 		if could {
-			found = append(found, candidate{b: b, file: string(id)})
+			found = append(found, candidate(row.b))
 		}
 	}
-	return found, seen == blockPage, rows.Err()
+	if err := rows.Err(); err != nil || seen < blockPage {
+		return found, false, err
+	}
+	at.n, at.no = int64(row.n), int64(row.no)
+	return found, true, x.d.r.QueryRowContext(ctx, `SELECT received_at FROM files WHERE n = ?`, at.n).Scan(&at.received)
 }
 
-// openBlock makes a block ready to be read; it may be gone.
-func (x *Index) openBlock(ctx context.Context, r *blockReader, b int64) (there bool, err error) {
-	rows, err := x.d.r.QueryContext(ctx, `SELECT coalesce(b.data, d.data) FROM blocks b LEFT JOIN block_data d ON d.b = b.b WHERE b.b = ?`, b)
+// openBlock makes a block ready to be read, and says of which file it is; it may be gone.
+func (x *Index) openBlock(ctx context.Context, r *blockReader, c candidate) (file string, there bool, err error) {
+	rows, err := x.d.r.QueryContext(ctx, `SELECT b.file, coalesce(b.data, d.data) FROM blocks b LEFT JOIN block_data d ON d.b = b.b WHERE b.b = ?`, int64(c))
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		return false, rows.Err()
+		return "", false, rows.Err()
 	}
 	var data sql.RawBytes
-	if err := rows.Scan(&data); err != nil {
-		return false, err
+	if err := rows.Scan(&file, &data); err != nil {
+		return "", false, err
 	}
-	return true, r.open(data)
+	return file, true, r.open(data)
 }

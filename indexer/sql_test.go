@@ -14,7 +14,8 @@ func TestPlans(t *testing.T) {
 	x := newIndex(t)
 	blob := make([]byte, 32)
 	eleven := []any{1, 1, 1, "", "", "", "", "", page, "", ""}
-	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", "", false}
+	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", ""}
+	const allBuckets = sqlBlocksSelect + `, b.summary` + sqlBucketID + sqlBucketAccount + sqlBucketReference + sqlBucketAmount
 	type plan struct {
 		query, want string
 		args        []any
@@ -29,12 +30,12 @@ func TestPlans(t *testing.T) {
 		{sqlFilesByAnswer, "SEARCH f USING INDEX files_answers (answers=?", eleven},
 		{sqlFilesFound, "INDEX files_found", eleven},
 		{sqlFilesByContent, "SEARCH f USING INDEX files_sha256 (sha256>? AND sha256<?)", append(eleven[:11:11], blob, blob)},
-		{sqlBlocks, "SEARCH b USING INDEX blocks_file (file=?)", asked},
-		{sqlBlocks, "USING INDEX files_received (", asked},
-		{sqlBlocksByMessage, "USING INDEX files_message (message_id=?", asked},
-		{sqlBlocksByMessage, "SEARCH b USING INDEX blocks_file (file=?)", asked},
-		{sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", asked},
-		{sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", asked},
+		{allBuckets + sqlBlocks, "SEARCH b USING INDEX blocks_file (file=?)", asked},
+		{allBuckets + sqlBlocks, "USING INDEX files_received (", asked},
+		{allBuckets + sqlBlocksByMessage, "USING INDEX files_message (message_id=?", asked},
+		{allBuckets + sqlBlocksByMessage, "SEARCH b USING INDEX blocks_file (file=?)", asked},
+		{allBuckets + sqlBlocksOf, "SEARCH b USING INDEX blocks_file (file=? AND no>?)", asked},
+		{allBuckets + sqlBlocksOf, "SEARCH f USING INDEX sqlite_autoindex_files_1 (id=?)", asked},
 		{sqlQueues, "SCAN s USING INDEX sends_waiting", nil},
 		{sqlSteps, "SEARCH s USING INDEX segments_file (file=?) LEFT-JOIN\nSEARCH b USING INDEX blocks_file (file=?) LEFT-JOIN", asked},
 		{sqlSteps, "USING INDEX files_received (", asked},

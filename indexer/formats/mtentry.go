@@ -203,7 +203,7 @@ func (e *mtEntries) append(line []byte, tag int) {
 	if len(e.text)+len(line) > maxDetails {
 		return
 	}
-	if len(e.text) > 0 && e.short && line[0] != '?' && line[0] != '/' {
+	if len(e.text) > 0 && e.short && len(line) > 0 && line[0] != '?' && line[0] != '/' {
 		e.text = append(e.text, ' ')
 	}
 	e.text = append(e.text, line...)
