@@ -38,7 +38,7 @@ var keys = map[string][]string{
 	"crypto/cipher":                   {"vault", "indexer"},
 	"crypto/ecdh":                     {"vault"},
 	"crypto/ed25519":                  {"vault", "transport"}, // transport: host keys
-	"crypto/hpke":                     {"indexer"}, // the segments of a locked account's log
+	"crypto/hpke":                     {"indexer"},            // the segments of a locked account's log
 	"crypto/rsa":                      {"vault"},
 	"golang.org/x/crypto/argon2":      {"vault"},
 	"github.com/spf13/cobra":          {"cmd/sealgate"},
