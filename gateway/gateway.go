@@ -38,6 +38,9 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
+	notes    notes // rows of ledgers that are still to be written
+
+	receiptKey *vault.ReceiptKey
 	lock     *os.File // flock on data_dir/lock: one gateway a directory
 	started  time.Time
 
@@ -129,7 +132,10 @@ func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err err
 			return err
 		}
 	}
-	return useLasting(ctx, g.registry, g.unlock)
+	if err := useLasting(ctx, g.registry, g.unlock); err != nil {
+		return err
+	}
+	return g.openReceiptKey(ctx)
 }
 
 // takeLock makes sure that one process at a time works on a data directory. The kernel lets go of it however we die.
@@ -159,6 +165,7 @@ func (g *Gateway) Close() error {
 // closeDatabases closes what is open and forgets the unlock key.
 func (g *Gateway) closeDatabases() error {
 	var faults []error
+	g.notes.close()
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
 	}
@@ -166,6 +173,9 @@ func (g *Gateway) closeDatabases() error {
 		faults = append(faults, g.registry.Close())
 	}
 	g.unlock.Forget()
+	if g.receiptKey != nil {
+		g.receiptKey.Forget()
+	}
 	return errors.Join(faults...)
 }
 
