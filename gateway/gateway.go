@@ -114,6 +114,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
 	}
+	g.tellConfiguration(ctx)
 	return g, nil
 }
 
@@ -253,6 +254,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	}
 	g.cfg.Store(cfg)
 	g.loaded.Store(new(g.now()))
+	g.tellConfiguration(ctx)
 	if door := g.door.Load(); door != nil {
 		door.Reload(cfg)
 	}
