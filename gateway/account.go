@@ -25,12 +25,12 @@ type account struct {
 	certificate *vault.Certificate // nil if the account has none
 	recovery    *vault.Certificate // nil if the account has none
 	access      []*vault.Certificate
-	seal        *vault.Seal        // nil without a certificate
-	sealKey     *formats.SealKey   // of Bankgirot's seals; nil if the account has none
-	userCA      [][]byte           // authorities whose user certificates count as keys, in wire form
-	reach       reach              // from where its users may log in
-	small       int                // up to this size a file's sealed copy fits into the index
-	underWay    atomic.Int64       // uploads that began by these rules and have not ended: they will be sealed by this seal
+	seal        *vault.Seal      // nil without a certificate
+	sealKey     *formats.SealKey // of Bankgirot's seals; nil if the account has none
+	userCA      [][]byte         // authorities whose user certificates count as keys, in wire form
+	reach       reach            // from where its users may log in
+	small       int              // up to this size a file's sealed copy fits into the index
+	underWay    atomic.Int64     // uploads that began by these rules and have not ended: they will be sealed by this seal
 }
 
 func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }

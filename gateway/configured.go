@@ -42,7 +42,7 @@ func (g *Gateway) tellConfiguration(ctx context.Context) {
 }
 
 // noteConfiguration enters what has changed of each account since this was called last, and by which unlock key the databases open.
-// The rows come first: die before the digests are kept, and they come again.
+// The rows come first: die before the digests are kept, and they come again. So do those of an account whose ledger fails.
 func (g *Gateway) noteConfiguration(ctx context.Context) error {
 	var was configured
 	kept, err := g.registry.Get(ctx, configuredName)
@@ -54,21 +54,23 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 		return err
 	}
 	is := configured{Unlock: g.unlock.ID(), Accounts: map[string]map[string]string{}}
+	var faults []error
+	note := func(index *indexer.Index, kind, detail string) bool {
+		_, err := index.Note(ctx, kind, "", "sealgate", detail)
+		faults = append(faults, err)
+		return err == nil
+	}
 	for id, a := range *g.accounts.Load() {
 		digests, err := a.digests()
 		if err != nil {
 			return err
 		}
-		is.Accounts[id] = digests
-		if before, known := was.Accounts[id]; known && !maps.Equal(before, digests) {
-			if _, err := a.index.Note(ctx, kindConfigured, "", "sealgate", a.changed(before, digests)); err != nil {
-				return err
-			}
+		before, known := was.Accounts[id]
+		if is.Accounts[id] = digests; known && !maps.Equal(before, digests) && !note(a.index, kindConfigured, a.changed(before, digests)) {
+			is.Accounts[id] = before
 		}
-		if !first && was.Unlock != is.Unlock {
-			if _, err := a.index.Note(ctx, kindUnlockKey, "", "sealgate", was.Unlock+" to "+is.Unlock); err != nil {
-				return err
-			}
+		if !first && was.Unlock != g.unlock.ID() && !note(a.index, kindUnlockKey, was.Unlock+" to "+g.unlock.ID()) {
+			is.Unlock = was.Unlock
 		}
 	}
 	for id, before := range was.Accounts {
@@ -76,17 +78,15 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 			continue
 		}
 		is.Accounts[id] = map[string]string{} // should it come back, all its keys are told
-		if index := g.indexes[id]; index != nil && len(before) > 0 {
-			if _, err := index.Note(ctx, kindConfigured, "", "sealgate", "the account has left the configuration"); err != nil {
-				return err
-			}
+		if index := g.indexes[id]; index != nil && len(before) > 0 && !note(index, kindConfigured, "the account has left the configuration") {
+			is.Accounts[id] = before
 		}
 	}
 	text, err := json.Marshal(is) // maps in the order of their keys
-	if err != nil || string(text) == string(kept) {
-		return err
+	if err == nil && string(text) != string(kept) {
+		err = g.registry.Put(ctx, configuredName, text)
 	}
-	return g.registry.Put(ctx, configuredName, text)
+	return errors.Join(append(faults, err)...)
 }
 
 // digests are those of an account's keys: of what each file of keys holds, where that is public, and not of its path.

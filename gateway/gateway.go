@@ -41,8 +41,8 @@ type Gateway struct {
 	notes    notes // rows of ledgers that are still to be written
 
 	receiptKey *vault.ReceiptKey
-	lock     *os.File // flock on data_dir/lock: one gateway a directory
-	started  time.Time
+	lock       *os.File // flock on data_dir/lock: one gateway a directory
+	started    time.Time
 
 	cfg      atomic.Pointer[config.Config]
 	accounts atomic.Pointer[map[string]*account]
