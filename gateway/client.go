@@ -116,6 +116,12 @@ func (c *Client) Ledger(ctx context.Context, account string) iter.Seq2[*indexer.
 	return ask[*indexer.LedgerEntry](ctx, c, "/ledger", account)
 }
 
+// NoteDump enters that a plain copy of an account's database is about to be taken.
+func (c *Client) NoteDump(ctx context.Context, account string) error {
+	_, err := first(ask[string](ctx, c, "/dumped", account))
+	return err
+}
+
 // ReceiptKey tells the public half of the gateway's own key.
 func (c *Client) ReceiptKey(ctx context.Context) (ReceiptKeyLine, error) {
 	return first(ask[ReceiptKeyLine](ctx, c, "/receipt-key", struct{}{}))

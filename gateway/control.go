@@ -50,6 +50,9 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /ledger", many(func(ctx context.Context, _ string, account string) iter.Seq2[*indexer.LedgerEntry, error] {
 		return g.Ledger(ctx, account)
 	}))
+	mux.Handle("POST /dumped", one(func(ctx context.Context, who string, account string) (string, error) {
+		return "", g.NoteDump(ctx, account, who)
+	}))
 	mux.Handle("POST /receipt-key", one(func(context.Context, string, struct{}) (ReceiptKeyLine, error) { return g.ReceiptKey(), nil }))
 	mux.Handle("POST /names", many(func(ctx context.Context, who string, account string) iter.Seq2[NamesLine, error] {
 		return g.RenewNames(ctx, account, who)

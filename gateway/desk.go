@@ -228,7 +228,7 @@ func (g *Gateway) HandOut(ctx context.Context, q CopyQuery, who string) (*indexe
 		copy.Close()
 		return nil, nil, errNoSuchFile
 	}
-	if _, err := a.index.Note(ctx, "handed-out", f.ID, who, plain(q.For)); err != nil {
+	if _, err := a.index.Note(ctx, kindHandedOut, f.ID, who, plain(q.For)); err != nil {
 		copy.Close()
 		return nil, nil, err
 	}

@@ -12,19 +12,21 @@ import (
 )
 
 // What enters the ledgers beside the files' own rows, which the index writes. People are in them by their ids: the user's, or the
-// operator's uid. A row of a login's end is here:
+// operator's uid. Those noted here and in desk.go:
 //
 //	login           a user came in: door, address, and by what
 //	login-refused   a wrong try at a login that there is, as many as are counted towards a pause or a lock, and why it was wrong
 //	user-locked     too many of them
+//	handed-out      a sealed copy, or the whole database, is about to leave the gateway
 //
 // The other kinds stand where they are noted: users.go, userchange.go, secrets.go (users and their secrets), protect.go (a protected
-// database opened and closed), configured.go (configuration and certificates), certificates.go, names.go, verify.go, desk.go.
+// database opened and closed), configured.go (configuration and certificates), certificates.go, names.go, verify.go.
 
 const (
 	kindLogin        = "login"
 	kindLoginRefused = "login-refused"
 	kindUserLocked   = "user-locked"
+	kindHandedOut    = "handed-out"
 )
 
 // Ledger gives the rows of an account's ledger, the oldest first.
@@ -41,6 +43,17 @@ func (g *Gateway) Ledger(ctx context.Context, account string) iter.Seq2[*indexer
 		}
 		a.index.Ledger(ctx, 1)(yield)
 	}
+}
+
+// NoteDump enters that somebody is about to take a plain copy of the account's database. The ledger of a locked account has the row once
+// it is unlocked; the copy has it not.
+func (g *Gateway) NoteDump(ctx context.Context, account, who string) error {
+	a, err := g.askedOne(account)
+	if err != nil {
+		return err
+	}
+	_, err = a.index.Note(ctx, kindHandedOut, "", who, "the database, to dump")
+	return err
 }
 
 // noteLogin enters a login, durably, before its owner can do anything; logins at once are one commit. If it cannot be written, the
