@@ -37,7 +37,8 @@ var keys = map[string][]string{
 	"crypto/aes":                      {"vault", "indexer"}, // indexer: the pages of its databases
 	"crypto/cipher":                   {"vault", "indexer"},
 	"crypto/ecdh":                     {"vault"},
-	"crypto/hpke":                     {"indexer"}, // the segments of a locked account's log
+	"crypto/ed25519":                  {"vault", "transport"}, // transport: host keys
+	"crypto/hpke":                     {"indexer"},            // the segments of a locked account's log
 	"crypto/rsa":                      {"vault"},
 	"golang.org/x/crypto/argon2":      {"vault"},
 	"github.com/spf13/cobra":          {"cmd/sealgate"},

@@ -24,12 +24,13 @@ type account struct {
 	index       *indexer.Index
 	certificate *vault.Certificate // nil if the account has none
 	recovery    *vault.Certificate // nil if the account has none
-	seal        *vault.Seal        // nil without a certificate
-	sealKey     *formats.SealKey   // of Bankgirot's seals; nil if the account has none
-	userCA      [][]byte           // authorities whose user certificates count as keys, in wire form
-	reach       reach              // from where its users may log in
-	small       int                // up to this size a file's sealed copy fits into the index
-	underWay    atomic.Int64       // uploads that began by these rules and have not ended: they will be sealed by this seal
+	access      []*vault.Certificate
+	seal        *vault.Seal      // nil without a certificate
+	sealKey     *formats.SealKey // of Bankgirot's seals; nil if the account has none
+	userCA      [][]byte         // authorities whose user certificates count as keys, in wire form
+	reach       reach            // from where its users may log in
+	small       int              // up to this size a file's sealed copy fits into the index
+	underWay    atomic.Int64     // uploads that began by these rules and have not ended: they will be sealed by this seal
 }
 
 func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }
@@ -131,9 +132,9 @@ func (a *account) readCertificates() (err error) {
 	if a.certificate, err = vault.ReadCertificate(a.Certificate); err != nil {
 		return err
 	}
-	access := make([]*vault.Certificate, len(a.AccessKeys))
+	a.access = make([]*vault.Certificate, len(a.AccessKeys))
 	for i, path := range a.AccessKeys {
-		if access[i], err = vault.ReadCertificate(path); err != nil {
+		if a.access[i], err = vault.ReadCertificate(path); err != nil {
 			return err
 		}
 	}
@@ -143,7 +144,7 @@ func (a *account) readCertificates() (err error) {
 		}
 	}
 	to := a.sealedTo(a.certificate)
-	if a.seal, err = vault.NewSeal(to[0], access, to[1:]...); err != nil {
+	if a.seal, err = vault.NewSeal(to[0], a.access, to[1:]...); err != nil {
 		return err
 	}
 	empty, _, err := a.seal.SealBytes(nil)

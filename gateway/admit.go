@@ -197,6 +197,7 @@ func (g *Gateway) letIn(ctx context.Context, v *visit, so transport.Progress) (t
 	g.logins.forget(v.who) // nobody's with a key: a robot must not wash away the guesses at its owner's password
 	g.touch(ctx, v.user, so.Password || so.Code)
 	g.learnName(ctx, v)
+	g.noteLogin(ctx, v, so)
 	g.log.Debug("login", "account", v.user.Account, "door", v.Door, "user", v.user.ID, "addr", v.Addr)
 	return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
 }
@@ -216,11 +217,10 @@ func (g *Gateway) wrong(ctx context.Context, v *visit, why string, guess bool) {
 	}
 	tries, until := g.logins.wrong(v.who, v.where)
 	g.refused(v, why, tries, until)
+	g.noteRefusal(ctx, v, why, until)
 	if locked {
 		g.log.Warn("user locked", "account", v.user.Account, "user", id, "tries", lockAfter)
-		if _, err := v.account.index.Note(ctx, "user-locked", "", "sealgate", id); err != nil {
-			g.log.Error("ledger", "account", v.user.Account, "err", err)
-		}
+		g.noteLater(ctx, v.account, kindUserLocked, "sealgate", id)
 	}
 }
 

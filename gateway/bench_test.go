@@ -83,3 +83,19 @@ func processorTime(b *testing.B) time.Duration {
 	must(b, unix.Getrusage(unix.RUSAGE_SELF, &r))
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
+
+// BenchmarkLogin is a login by key as the door asks for it, four at a time: what its row in the ledger costs of the processor is in it.
+func BenchmarkLogin(b *testing.B) {
+	h := newHouse(b)
+	h.addUser(b, "robot", "key")
+	before := processorTime(b)
+	b.SetParallelism(2)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if got := h.steps(b, "robot", nil, "key"); got != "in" {
+				b.Error(got)
+			}
+		}
+	})
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}

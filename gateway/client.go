@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -110,6 +111,22 @@ func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLi
 	return ask[ProblemLine](ctx, c, "/verify", account)
 }
 
+// Ledger gives the rows of an account's ledger, the oldest first.
+func (c *Client) Ledger(ctx context.Context, account string) iter.Seq2[*indexer.LedgerEntry, error] {
+	return ask[*indexer.LedgerEntry](ctx, c, "/ledger", account)
+}
+
+// NoteDump enters that a plain copy of an account's database is about to be taken.
+func (c *Client) NoteDump(ctx context.Context, account string) error {
+	_, err := first(ask[string](ctx, c, "/dumped", account))
+	return err
+}
+
+// ReceiptKey tells the public half of the gateway's own key.
+func (c *Client) ReceiptKey(ctx context.Context) (ReceiptKeyLine, error) {
+	return first(ask[ReceiptKeyLine](ctx, c, "/receipt-key", struct{}{}))
+}
+
 // RenewNames makes the lists of names anew. An empty account means all.
 func (c *Client) RenewNames(ctx context.Context, account string) iter.Seq2[NamesLine, error] {
 	return ask[NamesLine](ctx, c, "/names", account)
@@ -195,9 +212,9 @@ func (c *Client) LockAccount(ctx context.Context, account string) (AccountStatus
 	return first(ask[AccountStatus](ctx, c, "/accounts/lock", account))
 }
 
-// Copy gives a file's sealed copy and what the index knows of the file.
-func (c *Client) Copy(ctx context.Context, id string) (FileLine, io.ReadCloser, error) {
-	resp, err := c.post(ctx, "/copy", id)
+// Copy gives a file's sealed copy and what the index knows of the file, once the ledger has that it was handed out.
+func (c *Client) Copy(ctx context.Context, q CopyQuery) (FileLine, io.ReadCloser, error) {
+	resp, err := c.post(ctx, "/copy", q)
 	if err != nil {
 		return FileLine{}, nil, err
 	}

@@ -47,6 +47,13 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
 		return g.Verify(ctx, account)
 	}))
+	mux.Handle("POST /ledger", many(func(ctx context.Context, _ string, account string) iter.Seq2[*indexer.LedgerEntry, error] {
+		return g.Ledger(ctx, account)
+	}))
+	mux.Handle("POST /dumped", one(func(ctx context.Context, who string, account string) (string, error) {
+		return "", g.NoteDump(ctx, account, who)
+	}))
+	mux.Handle("POST /receipt-key", one(func(context.Context, string, struct{}) (ReceiptKeyLine, error) { return g.ReceiptKey(), nil }))
 	mux.Handle("POST /names", many(func(ctx context.Context, who string, account string) iter.Seq2[NamesLine, error] {
 		return g.RenewNames(ctx, account, who)
 	}))
@@ -145,12 +152,12 @@ func ending[T any](err error) answer[T] {
 
 // serveCopy gives a sealed copy's bytes as they are: one line of JSON, then the copy.
 func (g *Gateway) serveCopy(w http.ResponseWriter, r *http.Request) {
-	var id string
-	if err := json.NewDecoder(r.Body).Decode(&id); err != nil {
+	var q CopyQuery
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f, copy, err := g.Copy(r.Context(), id)
+	f, copy, err := g.HandOut(r.Context(), q, caller(r.Context()))
 	if err != nil {
 		w.WriteHeader(http.StatusNotFound)
 		json.NewEncoder(w).Encode(ending[FileLine](err))

@@ -210,6 +210,31 @@ func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io
 	return f, copy, err
 }
 
+// CopyQuery asks for a file's sealed copy.
+type CopyQuery struct {
+	ID  string
+	For string // what is to be done with it, as the command says: a few words for the ledger
+}
+
+// HandOut is Copy for somebody who takes it away, which is a row of the ledger before he has a byte of it. Whether he can open it,
+// only he knows: the keys are not here.
+func (g *Gateway) HandOut(ctx context.Context, q CopyQuery, who string) (*indexer.File, io.ReadCloser, error) {
+	f, copy, err := g.Copy(ctx, q.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	a := g.account(f.Account)
+	if a == nil {
+		copy.Close()
+		return nil, nil, errNoSuchFile
+	}
+	if _, err := a.index.Note(ctx, kindHandedOut, f.ID, who, plain(q.For)); err != nil {
+		copy.Close()
+		return nil, nil, err
+	}
+	return f, copy, nil
+}
+
 func gone(f *indexer.File) string {
 	if f.Fate == indexer.Deleted {
 		return "deleted after indexing"

@@ -38,8 +38,11 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	lock     *os.File // flock on data_dir/lock: one gateway a directory
-	started  time.Time
+	notes    notes // rows of ledgers that are still to be written
+
+	receiptKey *vault.ReceiptKey
+	lock       *os.File // flock on data_dir/lock: one gateway a directory
+	started    time.Time
 
 	cfg      atomic.Pointer[config.Config]
 	accounts atomic.Pointer[map[string]*account]
@@ -111,6 +114,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
 	}
+	g.tellConfiguration(ctx)
 	return g, nil
 }
 
@@ -129,7 +133,10 @@ func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err err
 			return err
 		}
 	}
-	return useLasting(ctx, g.registry, g.unlock)
+	if err := useLasting(ctx, g.registry, g.unlock); err != nil {
+		return err
+	}
+	return g.openReceiptKey(ctx)
 }
 
 // takeLock makes sure that one process at a time works on a data directory. The kernel lets go of it however we die.
@@ -159,6 +166,7 @@ func (g *Gateway) Close() error {
 // closeDatabases closes what is open and forgets the unlock key.
 func (g *Gateway) closeDatabases() error {
 	var faults []error
+	g.notes.close()
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
 	}
@@ -166,6 +174,9 @@ func (g *Gateway) closeDatabases() error {
 		faults = append(faults, g.registry.Close())
 	}
 	g.unlock.Forget()
+	if g.receiptKey != nil {
+		g.receiptKey.Forget()
+	}
 	return errors.Join(faults...)
 }
 
@@ -243,6 +254,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	}
 	g.cfg.Store(cfg)
 	g.loaded.Store(new(g.now()))
+	g.tellConfiguration(ctx)
 	if door := g.door.Load(); door != nil {
 		door.Reload(cfg)
 	}

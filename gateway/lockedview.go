@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
 )
 
 // What customers see, and what is swept, of a locked account.
@@ -20,6 +21,7 @@ import (
 // receipt, once it is unlocked; verdict and ledger row are the same there.
 type lockedReceipt struct {
 	ID          string           `json:"id"`
+	Account     string           `json:"account"`
 	ReceivedAt  string           `json:"received_at"`
 	Size        int64            `json:"size"`
 	Verdict     indexer.Verdict  `json:"verdict"`
@@ -29,13 +31,13 @@ type lockedReceipt struct {
 	Ledger      receiptLedger    `json:"ledger"`
 }
 
-func newLockedReceipt(f *indexer.File) ([]byte, error) {
+func newLockedReceipt(account string, f *indexer.File) ([]byte, error) {
 	reasons := []indexer.Reason{}
 	for _, r := range f.Reasons {
 		reasons = append(reasons, indexer.Reason{Code: r.Code, Detail: advice(r.Code)})
 	}
 	text, err := json.MarshalIndent(lockedReceipt{
-		ID: f.ID, ReceivedAt: utc(f.ReceivedAt), Size: f.Size, Verdict: f.Verdict, Reasons: reasons, DuplicateOf: f.DuplicateOf,
+		ID: f.ID, Account: account, ReceivedAt: utc(f.ReceivedAt), Size: f.Size, Verdict: f.Verdict, Reasons: reasons, DuplicateOf: f.DuplicateOf,
 		Locked: "the rest of this receipt lies in a locked database; it is whole, under the file's own name, once your contact has unlocked it",
 		Ledger: receiptLedger{f.Ledger.Seq, f.Ledger.Hash},
 	}, "", "  ")
@@ -49,11 +51,11 @@ func (a *account) lockedReceipts(ctx context.Context, limit int) (list []transpo
 		return nil, err
 	}
 	for _, f := range files {
-		text, err := newLockedReceipt(f)
+		text, err := newLockedReceipt(a.ID, f)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, transport.ReceiptEntry{Name: shortID(f.ID) + ".json", Size: int64(len(text)), TakenAt: f.ReceivedAt})
+		list = append(list, transport.ReceiptEntry{Name: shortID(f.ID) + ".json", Size: int64(len(text) + vault.ReceiptSignature), TakenAt: f.ReceivedAt})
 	}
 	return list, nil
 }
@@ -67,7 +69,7 @@ func (a *account) lockedReceipt(ctx context.Context, id string) ([]byte, time.Ti
 	if len(files) == 0 {
 		return nil, time.Time{}, errNoSuchFile
 	}
-	text, err := newLockedReceipt(files[0])
+	text, err := newLockedReceipt(a.ID, files[0])
 	return text, files[0].ReceivedAt, err
 }
 

@@ -230,7 +230,10 @@ func (g *Gateway) Content(ctx context.Context, account string, s transport.Sendi
 	if err != nil {
 		return nil, err
 	}
-	text, err := newReceipt(f)
+	text, err := newReceipt(a.ID, f)
+	if err == nil {
+		text, err = g.receiptKey.Sign(text)
+	}
 	return bytes.NewReader(text), err
 }
 

@@ -15,13 +15,17 @@ import (
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
 )
 
-// Receipts are made from the index whenever they are read: nothing is stored twice for them.
+// Receipts are made from the index, and signed, whenever they are read: nothing is stored twice for them. The same state of a file
+// always makes the same bytes. Its row of the ledger, which was the chain's head when the file's state last changed, is signed with
+// them: whoever has receipts can tell a ledger that was rewritten since (checkreceipts.go).
 
 // receipt is what a customer reads of one delivery in /receipts, ack or nak.
 type receipt struct {
 	ID          string           `json:"id"`
+	Account     string           `json:"account"`
 	Name        string           `json:"name"`
 	ReceivedAt  string           `json:"received_at"`
 	Size        int64            `json:"size"`
@@ -56,9 +60,10 @@ type receiptLedger struct {
 	Hash     string `json:"hash"`
 }
 
-func newReceipt(f *indexer.File) ([]byte, error) {
+// newReceipt writes a receipt, without its signature.
+func newReceipt(account string, f *indexer.File) ([]byte, error) {
 	r := receipt{
-		ID: f.ID, Name: f.Name, ReceivedAt: f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z"), Size: f.Size,
+		ID: f.ID, Account: account, Name: f.Name, ReceivedAt: f.ReceivedAt.UTC().Format("2006-01-02T15:04:05.000Z"), Size: f.Size,
 		SHA256: f.SHA256, Verdict: f.Verdict, Reasons: f.Reasons, Sentence: presentSentence(f), DuplicateOf: f.DuplicateOf,
 		Recovery: f.Recovery,
 		Facts: receiptFacts{
@@ -114,11 +119,11 @@ func (g *Gateway) Receipts(ctx context.Context, account string, limit int) ([]tr
 		if err != nil {
 			return nil, err
 		}
-		text, err := newReceipt(f)
+		text, err := newReceipt(a.ID, f)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, transport.ReceiptEntry{Name: receiptName(f), Size: int64(len(text)), TakenAt: f.ReceivedAt})
+		list = append(list, transport.ReceiptEntry{Name: receiptName(f), Size: int64(len(text) + vault.ReceiptSignature), TakenAt: f.ReceivedAt})
 	}
 	return list, nil
 }
@@ -132,7 +137,8 @@ func (g *Gateway) Receipt(ctx context.Context, account, name string) ([]byte, ti
 		return nil, time.Time{}, errNoSuchFile
 	}
 	if a.index.Locked() {
-		return a.lockedReceipt(ctx, id)
+		text, at, err := a.lockedReceipt(ctx, id)
+		return g.signed(text, at, err)
 	}
 	files, err := a.index.Find(ctx, id)
 	if err != nil {
@@ -140,11 +146,19 @@ func (g *Gateway) Receipt(ctx context.Context, account, name string) ([]byte, ti
 	}
 	for _, f := range files {
 		if receiptName(f) == name {
-			text, err := newReceipt(f)
-			return text, f.ReceivedAt, err
+			text, err := newReceipt(a.ID, f)
+			return g.signed(text, f.ReceivedAt, err)
 		}
 	}
 	return nil, time.Time{}, errNoSuchFile
+}
+
+// signed signs a receipt that could be made.
+func (g *Gateway) signed(text []byte, at time.Time, err error) ([]byte, time.Time, error) {
+	if err == nil {
+		text, err = g.receiptKey.Sign(text)
+	}
+	return text, at, err
 }
 
 // Shown lists the files taken since a time, for the inbox view after a restart. A locked account's names are not known.

@@ -20,7 +20,7 @@ const (
 )
 
 const sqlFind = `SELECT ` + fileColumns + `, coalesce(d.data, ''), coalesce((SELECT hash FROM ledger WHERE seq =
-	(SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '')), x'')
+	(SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '' AND record IS NOT NULL)), x'')
 	FROM files f LEFT JOIN findings d ON d.n = f.n WHERE f.reversed >= ? AND f.reversed < ? ORDER BY f.reversed LIMIT ?`
 
 // Find gives the files whose id ends in ending (at least four characters, or the whole ULID), in any case; I, L and O are
@@ -86,7 +86,7 @@ const (
 		AND (?10 = '' OR f.answers = ?10) AND (?11 = '' OR instr(f.found, ' ' || ?11 || ' ') > 0)
 		ORDER BY f.received_at DESC, f.n DESC LIMIT ?9`
 	sqlFilesSelect = `SELECT ` + fileColumns + `, coalesce((SELECT hash FROM ledger WHERE seq =
-		(SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '')), x'') FROM files f `
+		(SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '' AND record IS NOT NULL)), x'') FROM files f `
 
 	sqlFilesByTime    = sqlFilesSelect + `WHERE` + sqlFilesWhere
 	sqlFilesHeld      = sqlFilesSelect + `INDEXED BY files_held WHERE f.verdict = 'held' AND` + sqlFilesWhere

@@ -66,6 +66,57 @@ func ledgerHash(seq, at int64, kind, file, who, detail string, record, prev []by
 	return sha256.Sum256(encode(encode(b, record), prev))
 }
 
+// LedgerWalk follows a ledger from its first row on, wherever its rows come from: a database, or what was printed of one.
+type LedgerWalk struct {
+	seq  int64
+	prev [32]byte
+}
+
+// Follow says what is wrong with the row that comes next, "" if it is the one that follows. After a wrong row there is nothing to
+// say of those behind it.
+func (w *LedgerWalk) Follow(e *LedgerEntry) string {
+	row, whole := e.row()
+	return w.follow(&row, whole && e.At.Equal(time.UnixMicro(row.at)))
+}
+
+// follow is Follow; whole is false for a row that cannot be one.
+func (w *LedgerWalk) follow(r *ledgerRow, whole bool) string {
+	sum := r.sum()
+	switch {
+	case r.seq > w.seq+1:
+		return fmt.Sprintf("row %d is missing", w.seq+1)
+	case r.seq <= w.seq:
+		return fmt.Sprintf("row %d comes after row %d", r.seq, w.seq)
+	case !bytes.Equal(r.prev, w.prev[:]):
+		return fmt.Sprintf("row %d does not follow row %d", r.seq, r.seq-1)
+	case !whole, !bytes.Equal(r.hash, sum[:]):
+		return fmt.Sprintf("row %d was changed", r.seq)
+	}
+	w.seq, w.prev = r.seq, sum
+	return ""
+}
+
+// Genuine says whether a row is, to the bit, the one of this hash.
+func (e *LedgerEntry) Genuine(hash string) bool {
+	row, whole := e.row()
+	sum := row.sum()
+	return whole && e.At.Equal(time.UnixMicro(row.at)) && hex.EncodeToString(sum[:]) == hash
+}
+
+// row is an entry as it is stored; whole: it can be one.
+func (e *LedgerEntry) row() (r ledgerRow, whole bool) {
+	r = ledgerRow{seq: e.Seq, at: e.At.UnixMicro(), kind: e.Kind, file: e.File, who: e.Who, detail: e.Detail}
+	whole = true
+	for _, text := range []struct {
+		hex  string
+		into *[]byte
+	}{{e.Record, &r.record}, {e.Prev, &r.prev}, {e.Hash, &r.hash}} {
+		b, err := hex.DecodeString(text.hex)
+		*text.into, whole = b, whole && err == nil
+	}
+	return r, whole
+}
+
 func (x *Index) readChain(ctx context.Context) (*chain, error) {
 	var c chain
 	var hash []byte
@@ -197,6 +248,11 @@ type ledgerRow struct {
 	seq, at                 int64
 	kind, file, who, detail string
 	record, prev, hash      []byte
+}
+
+// sum is the hash that the row must have.
+func (r *ledgerRow) sum() [32]byte {
+	return ledgerHash(r.seq, r.at, r.kind, r.file, r.who, r.detail, r.record, r.prev)
 }
 
 func (r *ledgerRow) entry() *LedgerEntry {

@@ -218,11 +218,12 @@ func backwards(s string) string {
 	return string(b)
 }
 
-// fileColumns are what scan reads; used as a constant part of each query on files.
+// fileColumns are what scan reads; used as a constant part of each query on files. Of the ledger's rows about a file, the newest that
+// changed its state is the one that counts, and that receipts name: that somebody looked at it changes nothing.
 const fileColumns = `f.n, f.id, f.account, f.name, f.door, f.user, f.received_at, f.size, f.sha256, f.business, f.format,
 	f.message_id, f.payments, f.first_execution, f.last_execution, f.verdict, f.codes, f.reasons, f.sentence, f.fate,
 	f.certificate, f.duplicate_of, f.copy_size, f.copy_path, f.witness, f.blocks, f.blocks_sha256, f.facts,
-	coalesce((SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''), 0)`
+	coalesce((SELECT max(seq) FROM ledger WHERE file = f.id AND file <> '' AND record IS NOT NULL), 0)`
 
 func (r *fileRow) scan(scan func(...any) error, more ...any) error {
 	return scan(append([]any{&r.n, &r.id, &r.account, &r.name, &r.door, &r.user, &r.receivedAt, &r.size, &r.sha256, &r.business,

@@ -47,26 +47,17 @@ func (x *Index) verifyDatabase(ctx context.Context, report func(what, problem st
 }
 
 func (x *Index) verifyChain(ctx context.Context, report func(what, problem string)) error {
-	prev := make([]byte, 32)
-	for next := int64(1); ; {
-		rows, err := x.ledgerPage(ctx, next)
+	var walk LedgerWalk
+	for {
+		rows, err := x.ledgerPage(ctx, walk.seq+1)
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			hash := ledgerHash(r.seq, r.at, r.kind, r.file, r.who, r.detail, r.record, r.prev)
-			switch {
-			case r.seq != next:
-				report("ledger", fmt.Sprintf("row %d is missing", next))
-				return nil
-			case !bytes.Equal(r.prev, prev):
-				report("ledger", fmt.Sprintf("row %d does not follow row %d", r.seq, r.seq-1))
-				return nil
-			case !bytes.Equal(r.hash, hash[:]):
-				report("ledger", fmt.Sprintf("row %d was changed", r.seq))
+		for i := range rows {
+			if wrong := walk.follow(&rows[i], true); wrong != "" {
+				report("ledger", wrong)
 				return nil
 			}
-			prev, next = r.hash, next+1
 		}
 		if len(rows) < ledgerPage {
 			return nil

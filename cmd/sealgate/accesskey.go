@@ -262,7 +262,7 @@ func accessOf(ctx context.Context, client *gateway.Client, line *gateway.Envelop
 	}
 	bound, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel() // and with it the rest of a large copy
-	_, sealed, err := client.Copy(bound, line.ID)
+	_, sealed, err := client.Copy(bound, gateway.CopyQuery{ID: line.ID, For: "to see its access keys"})
 	if err != nil {
 		return nil, err
 	}

@@ -56,9 +56,9 @@ func (t *tool) commands() *cobra.Command {
 	t.groups = []commandGroup{
 		{"Set up", []*cobra.Command{t.initCommand(), t.checkCommand(), t.userCommand()}},
 		{"Run", []*cobra.Command{t.serveCommand(), t.unlockCommand(), t.lockCommand(), t.statusCommand(), t.remotesCommand(), t.pollCommand(), t.sendCommand()}},
-		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.reportCommand(), t.inspectCommand(), t.openCommand(), t.exportCommand(), t.verifyCommand()}},
+		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.reportCommand(), t.inspectCommand(), t.openCommand(), t.exportCommand(), t.ledgerCommand(), t.verifyCommand(), t.verifyReceiptCommand()}},
 		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false)}},
-		{"Keys", []*cobra.Command{t.certCommand(), t.accessKeyCommand(), t.rekeyCommand(), t.protectCommand(), t.unprotectCommand(), t.dumpCommand()}},
+		{"Keys", []*cobra.Command{t.certCommand(), t.accessKeyCommand(), t.rekeyCommand(), t.protectCommand(), t.unprotectCommand(), t.dumpCommand(), t.receiptKeyCommand()}},
 	}
 	for _, g := range t.groups {
 		root.AddCommand(g.commands...)

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sealgate/sealgate/gateway"
 )
 
 func (t *tool) exportCommand() *cobra.Command {
@@ -37,7 +39,7 @@ func (t *tool) export(ctx context.Context, id, out string, force bool) error {
 		return err
 	}
 	defer client.Close()
-	line, sealed, err := client.Copy(ctx, id)
+	line, sealed, err := client.Copy(ctx, gateway.CopyQuery{ID: id, For: "to export"})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -194,7 +195,7 @@ func (t *tool) sealedCopy(ctx context.Context, o *opening) (*sealedSource, error
 		return nil, err
 	}
 	defer client.Close()
-	line, sealed, err := client.Copy(ctx, o.source)
+	line, sealed, err := client.Copy(ctx, gateway.CopyQuery{ID: o.source, For: "to open"})
 	if err != nil {
 		return nil, err
 	}

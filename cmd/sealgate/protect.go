@@ -197,8 +197,11 @@ func (t *tool) dumpCommand() *cobra.Command {
 }
 
 // dump writes a plain copy of an account's database. This process opens the database itself; the gateway, running or not, is only asked
-// to merge what waits.
+// to merge what waits, and to enter into the ledger that a copy is taken.
 func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err error) {
+	if _, err := os.Lstat(out); err == nil {
+		return no("give another name", "%s is there already; nothing was overwritten", clean(out))
+	}
 	if err := keepSecrets(); err != nil {
 		return err
 	}
@@ -219,6 +222,9 @@ func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err e
 		return err
 	}
 	defer clear(key[:])
+	if err := client.NoteDump(ctx, account); err != nil {
+		return err
+	}
 	if err := indexer.Dump(ctx, dir, key, out); err != nil {
 		if !errors.Is(err, os.ErrExist) {
 			os.Remove(out)

@@ -44,7 +44,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "like": like, "serve": serve, "halt": halt, "signal": sendSignal, "logs": logs, "push": push,
-			"keep": keep, "edit": edit, "askpass": askpass, "screen": onScreen,
+			"keep": keep, "edit": edit, "askpass": askpass, "screen": onScreen, "remake": remake,
 		},
 	})
 }

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// What a customer can prove with the receipts that he has, without the gateway: with its public key, that each is as it was signed,
+// and that no two tell of different rows in the same place of the ledger; with the ledger as well, that it still has these rows, and so,
+// by the chain, every row before the newest of them as it was.
+
+// ReceiptCheck checks the receipts that it is given against each other, and then perhaps a ledger against them.
+type ReceiptCheck struct {
+	key  *vault.ReceiptPublicKey
+	rows map[receiptRow]provenRow
+}
+
+// receiptRow is a place in the ledger of an account.
+type receiptRow struct {
+	account  string
+	sequence int64
+}
+
+// provenRow is what a receipt says of it.
+type provenRow struct{ hash, file string }
+
+// ReceiptProblem is one thing that is wrong with a receipt, or with the ledger.
+type ReceiptProblem struct {
+	File    string `json:"file"`
+	Problem string `json:"problem"`
+}
+
+// NewReceiptCheck begins a check with a gateway's public key.
+func NewReceiptCheck(key *vault.ReceiptPublicKey) *ReceiptCheck {
+	return &ReceiptCheck{key: key, rows: map[receiptRow]provenRow{}}
+}
+
+var errNotReceipt = errors.New("it is signed, and names no row of a ledger")
+
+// Receipt checks the receipt that was read from a file. The error says what is wrong with it; it counts for nothing then.
+func (c *ReceiptCheck) Receipt(file string, text []byte) error {
+	body, err := c.key.Open(text)
+	if err != nil {
+		return err
+	}
+	var r struct {
+		Account string        `json:"account"`
+		Ledger  receiptLedger `json:"ledger"`
+	}
+	if json.Unmarshal(body, &r) != nil || r.Account == "" || r.Ledger.Sequence < 1 {
+		return errNotReceipt
+	}
+	if sum, err := hex.DecodeString(r.Ledger.Hash); err != nil || len(sum) != 32 {
+		return errNotReceipt
+	}
+	at := receiptRow{r.Account, r.Ledger.Sequence}
+	if other, there := c.rows[at]; there && other.hash != r.Ledger.Hash {
+		return fmt.Errorf("it names another row %d of the ledger of account %s than %s does: the ledger was rewritten between the two",
+			at.sequence, at.account, other.file)
+	}
+	c.rows[at] = provenRow{r.Ledger.Hash, file}
+	return nil
+}
+
+// Accounts gives the accounts of the receipts that were good, in order, each with the newest row that they prove.
+func (c *ReceiptCheck) Accounts() (names []string, newest map[string]int64) {
+	newest = map[string]int64{}
+	for at := range c.rows {
+		newest[at.account] = max(newest[at.account], at.sequence)
+	}
+	return slices.Sorted(maps.Keys(newest)), newest
+}
+
+// LedgerCheck is what became of a ledger that was held against receipts.
+type LedgerCheck struct {
+	Rows     int   // so many were read
+	Proven   int64 // up to this one it is as it was, as far as the receipts go
+	Problems []string
+}
+
+// longestRow bounds a line of a ledger; the longest rows are operators' reasons.
+const longestRow = 1 << 20
+
+// Ledger reads a ledger, one row of JSON a line from the first on, as `sealgate ledger --json` prints it, and holds it against the
+// receipts, which must be of one account. The error is about not being able to read it.
+func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
+	var walk indexer.LedgerWalk
+	broken := int64(0) // the first row that is wrong, if any
+	last := int64(0)
+	seen := map[int64]bool{} // rows that receipts name: whether one of them is genuine
+	names := map[int64]provenRow{}
+	for at, row := range c.rows {
+		names[at.sequence] = row
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, longestRow)
+	for lines.Scan() {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		var e indexer.LedgerEntry
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			return check, fmt.Errorf("line %d is no row of a ledger; print it with: sealgate ledger ACCOUNT --json", check.Rows+1)
+		}
+		check.Rows++
+		last = max(last, e.Seq)
+		if wrong := walk.Follow(&e); wrong != "" && len(check.Problems) == 0 {
+			check.Problems, broken = append(check.Problems, wrong), check.Proven+1
+		}
+		if len(check.Problems) == 0 {
+			check.Proven = e.Seq
+		}
+		if row, named := names[e.Seq]; named {
+			seen[e.Seq] = seen[e.Seq] || e.Genuine(row.hash)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return check, err
+	}
+	proven := int64(0)
+	for _, seq := range slices.SortedFunc(maps.Keys(names), cmp.Compare[int64]) {
+		genuine, there := seen[seq]
+		switch {
+		case genuine:
+			if broken == 0 || seq < broken {
+				proven = seq
+			}
+			continue
+		case !there && seq > last:
+			check.Problems = append(check.Problems, fmt.Sprintf("row %d, which %s names, is not in it: it ends with row %d, and was cut", seq, names[seq].file, last))
+		case !there:
+			check.Problems = append(check.Problems, fmt.Sprintf("row %d, which %s names, was taken out of it", seq, names[seq].file))
+		default:
+			check.Problems = append(check.Problems, fmt.Sprintf("row %d is not the one that %s names: it was rewritten, from a row after %d on", seq, names[seq].file, proven))
+		}
+	}
+	check.Proven = proven
+	return check, nil
+}

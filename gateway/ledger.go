@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
+)
+
+// What enters the ledgers beside the files' own rows, which the index writes. People are in them by their ids: the user's, or the
+// operator's uid. Those noted here and in desk.go:
+//
+//	login           a user came in: door, address, and by what
+//	login-refused   a wrong try at a login that there is, as many as are counted towards a pause or a lock, and why it was wrong
+//	user-locked     too many of them
+//	handed-out      a sealed copy, or the whole database, is about to leave the gateway
+//
+// The other kinds stand where they are noted: users.go, userchange.go, secrets.go (users and their secrets), protect.go (a protected
+// database opened and closed), configured.go (configuration and certificates), certificates.go, names.go, verify.go.
+
+const (
+	kindLogin        = "login"
+	kindLoginRefused = "login-refused"
+	kindUserLocked   = "user-locked"
+	kindHandedOut    = "handed-out"
+)
+
+// Ledger gives the rows of an account's ledger, the oldest first.
+func (g *Gateway) Ledger(ctx context.Context, account string) iter.Seq2[*indexer.LedgerEntry, error] {
+	return func(yield func(*indexer.LedgerEntry, error) bool) {
+		a, err := g.askedOne(account)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if no := g.locked(ctx, a); no != nil {
+			yield(nil, no)
+			return
+		}
+		a.index.Ledger(ctx, 1)(yield)
+	}
+}
+
+// NoteDump enters that somebody is about to take a plain copy of the account's database. The ledger of a locked account has the row once
+// it is unlocked; the copy has it not.
+func (g *Gateway) NoteDump(ctx context.Context, account, who string) error {
+	a, err := g.askedOne(account)
+	if err != nil {
+		return err
+	}
+	_, err = a.index.Note(ctx, kindHandedOut, "", who, "the database, to dump")
+	return err
+}
+
+// noteLogin enters a login, durably, before its owner can do anything; logins at once are one commit. If it cannot be written, the
+// disk being full, say, he comes in all the same: his files are refused by their own rows.
+func (g *Gateway) noteLogin(ctx context.Context, v *visit, so transport.Progress) {
+	var by []string
+	for _, step := range []struct {
+		taken bool
+		name  string
+	}{{so.Key, "key"}, {so.Password, "password"}, {so.Code, "totp"}} {
+		if step.taken {
+			by = append(by, step.name)
+		}
+	}
+	detail := v.Door + " " + v.Addr.String() + " " + strings.Join(by, "+")
+	n := note{context.WithoutCancel(ctx), g, v.account, kindLogin, v.user.ID, detail}
+	n.write()
+}
+
+// noteRefusal has a counted wrong try entered, if it was at a login of an account.
+func (g *Gateway) noteRefusal(ctx context.Context, v *visit, why string, until time.Time) {
+	if v.user == nil || v.account == nil {
+		return
+	}
+	detail := v.Door + " " + v.Addr.String() + " " + why
+	if !until.IsZero() {
+		detail += ", paused until " + utc(until)
+	}
+	g.noteLater(ctx, v.account, kindLoginRefused, v.user.ID, detail)
+}
+
+const (
+	// notesAfter is how much later than a refused login its row is written: not before the next tries are answered, so that nobody can
+	// tell by them whether there is such a login. What a crash takes with it stands in the log.
+	notesAfter = time.Second
+	// notesKept bounds the rows that wait. Pauses and locks let fewer come.
+	notesKept = 1000
+)
+
+// notes are rows that are written a little later, in their order.
+type notes struct {
+	mu     sync.Mutex
+	queue  []note
+	timer  *time.Timer
+	writer sync.Mutex // held by the one who writes
+}
+
+type note struct {
+	ctx       context.Context // of the login, never cancelled
+	g         *Gateway
+	account   *account
+	kind, who string
+	detail    string
+}
+
+// noteLater has a row written a little later. It waits for nothing.
+func (g *Gateway) noteLater(ctx context.Context, a *account, kind, who, detail string) {
+	n := note{context.WithoutCancel(ctx), g, a, kind, who, detail}
+	g.notes.mu.Lock()
+	full := len(g.notes.queue) >= notesKept
+	if !full {
+		g.notes.queue = append(g.notes.queue, n)
+		if len(g.notes.queue) == 1 {
+			g.notes.timer = time.AfterFunc(notesAfter, g.notes.write)
+		}
+	}
+	g.notes.mu.Unlock()
+	if full {
+		g.log.Error("not in the ledger: too many rows wait", "account", a.ID, "user", who, "kind", kind)
+	}
+}
+
+// write writes what waits.
+func (n *notes) write() {
+	n.writer.Lock()
+	defer n.writer.Unlock()
+	n.mu.Lock()
+	queue := n.queue
+	n.queue = nil
+	n.mu.Unlock()
+	for _, row := range queue {
+		row.write()
+	}
+}
+
+func (n *note) write() {
+	if _, err := n.account.index.Note(n.ctx, n.kind, "", n.who, n.detail); err != nil {
+		n.g.log.Error("not in the ledger", "account", n.account.ID, "user", n.who, "kind", n.kind, "err", err)
+	}
+}
+
+// close writes what waits, at once. Nobody may log in any more.
+func (n *notes) close() {
+	n.mu.Lock()
+	if n.timer != nil {
+		n.timer.Stop()
+	}
+	n.mu.Unlock()
+	n.write()
+}
