@@ -93,38 +93,9 @@ func TestStolenDisk(t *testing.T) {
 	look("locked after all")
 	g.stop()
 	look("stopped")
-	pages := 0
-	for _, path := range g.tree() {
-		if !strings.HasSuffix(path, ".db") {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(g.data, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; len(b) >= 4096; b = b[4096:] {
-			if x := surprise(b[:4096]); x < 150 || x > 400 { // 255 is expected, with a deviation of 23
-				t.Errorf("a page of %s is not random: chi-square %.0f", path, x)
-			}
-			pages++
-		}
+	if looked := allRandom(t, g.data, g.tree()); looked[".db"] < 100 || looked[".p7m"] < 100 {
+		t.Errorf("only these pages were looked at: %v", looked)
 	}
-	if pages < 100 {
-		t.Errorf("only %d pages were looked at", pages)
-	}
-}
-
-// surprise is the chi-square statistic of the bytes' frequencies: about 255 for random ones, thousands for a text.
-func surprise(b []byte) (x float64) {
-	var counts [256]float64
-	for _, c := range b {
-		counts[c]++
-	}
-	expected := float64(len(b)) / 256
-	for _, n := range counts {
-		x += (n - expected) * (n - expected) / expected
-	}
-	return x
 }
 
 // TestProtectedKilled kills a gateway with a protected account again and again, while customers send and an operator unlocks, looks and
