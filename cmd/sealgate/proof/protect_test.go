@@ -164,6 +164,64 @@ func TestProtectedKilled(t *testing.T) {
 	t.Logf("%d kills, %d files acknowledged, all there once", rounds, len(acknowledged))
 }
 
+// TestMergeKilledAtEveryStep kills the daemon at each system call by which an unlocking merges what waits, and unlocks again: every
+// delivery is there once, with its payments.
+func TestMergeKilledAtEveryStep(t *testing.T) {
+	need(t, "strace")
+	g := newGuarded(t, options{})
+	want := map[string]int64{}
+	s := g.door().sit(t)
+	for n, size := range []int{2_000, 300_000, 3_000, 40_000, 2_000} {
+		content := pain001(t, size)
+		if err := s.push(fmt.Sprint("waits-", n, ".xml"), content); err != nil {
+			t.Fatal(err)
+		}
+		want[sum(content)] = int64(bytes.Count(content, []byte("<CdtTrfTxInf>")))
+	}
+	g.stop()
+	before := filepath.Join(g.dir, "before")
+	output(t, "cp", "-a", g.data, before)
+	died := map[string]int{}
+	for _, call := range []string{"pwrite64", "fdatasync,fsync", "ftruncate", "openat", "unlinkat,unlink", "renameat,rename"} {
+		for when := 1; ; when += 1 + when/3 {
+			what := fmt.Sprintf("killed at %s number %d", call, when)
+			os.RemoveAll(g.data)
+			output(t, "cp", "-a", before, g.data)
+			g.start()
+			x := g.trace(t, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
+			_, _, code := g.command("", append([]string{"unlock", "acme"}, g.acmeKeys()...)...)
+			if code == 0 {
+				x.end()
+			} else {
+				died[call]++
+				<-g.exited
+				g.start()
+				g.unlockAcme(t)
+			}
+			rows := with(g.files(), "accepted")
+			for _, r := range rows {
+				if want[r.SHA256] != r.Payments {
+					t.Errorf("%s: %s has %d payments, want %d", what, r.Name, r.Payments, want[r.SHA256])
+				}
+			}
+			if len(rows) != len(want) {
+				t.Errorf("%s: %d files, want %d", what, len(rows), len(want))
+			}
+			if out, talk, code := g.command("", "verify", "-c", g.config); code != 0 {
+				t.Errorf("%s: verify: %s%s", what, out, talk)
+			}
+			g.kill()
+			if code == 0 {
+				break // the merge has no more of these
+			}
+		}
+	}
+	t.Logf("killed: %v", died)
+	if died["pwrite64"] < 5 || died["fdatasync,fsync"] < 2 {
+		t.Errorf("it was hardly killed: %v", died)
+	}
+}
+
 // TestProtectionKilled: whenever a conversion is killed, in either direction, the account is protected or it is not, and holds
 // all that it held; the conversion can be made again.
 func TestProtectionKilled(t *testing.T) {
