@@ -72,7 +72,9 @@ func newEarly(p []byte, off int64) *early {
 // cost is what a waiting write holds in memory.
 func (w *early) cost() int64 { return int64(cap(w.buf)) + earlyCost }
 
+// release returns the write to its pool, without the payments in it.
 func (w *early) release() {
+	clear(w.buf)
 	if pool := earlyPoolOf(len(w.buf)); pool != nil {
 		pool.Put(w)
 	}

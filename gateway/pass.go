@@ -143,9 +143,15 @@ func (p *pass) release(c *chunk) {
 	if c.users.Add(-1) > 0 {
 		return
 	}
+	c.giveBack()
+	p.under.Done()
+}
+
+// giveBack returns the chunk to its pool, without the payments in it.
+func (c *chunk) giveBack() {
+	clear(c.buf)
 	c.buf, c.seen, c.asked = c.buf[:0], false, nil
 	chunks.Put(c)
-	p.under.Done()
 }
 
 // write takes bytes in order; seen says that they have been inspected before.
@@ -229,7 +235,7 @@ func (p *pass) end() error {
 		}
 		p.running.Wait()
 		p.storing.end()
-		chunks.Put(p.current)
+		p.current.giveBack()
 		p.current = nil
 	}
 	if fault := p.fault.Load(); fault != nil {

@@ -39,14 +39,21 @@ var batches = sync.Pool{New: func() any {
 	return &batch{make([]formats.Payment, 0, batchPayments), make([]byte, 0, batchText)}
 }}
 
+// giveBack returns the batch to its pool, without the payments in it.
+func (b *batch) giveBack() {
+	clear(b.payments)
+	clear(b.text)
+	b.payments, b.text = b.payments[:0], b.text[:0]
+	batches.Put(b)
+}
+
 // newStoring begins to store. failed is told of faults, in that goroutine.
 func newStoring(payments *indexer.Payments, failed func(error)) *storing {
 	s := &storing{payments: payments, failed: failed, current: batches.Get().(*batch), queue: make(chan *batch, batchesWait)}
 	s.running.Go(func() {
 		for b := range s.queue {
 			s.failed(caught(func() error { return s.store(b) }))
-			b.payments, b.text = b.payments[:0], b.text[:0]
-			batches.Put(b)
+			b.giveBack()
 			s.under.Done()
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -143,6 +144,50 @@ func FuzzPHC(f *testing.F) {
 		}
 		if p.memory > 64<<10 || p.time > 10 || p.lanes > 4 || p.lanes < 1 || p.time < 1 || p.String() != s {
 			t.Errorf("%q became %q", s, p.String())
+		}
+	})
+}
+
+// FuzzKeyFiles: whatever lies in a file that should hold a private key (also one under a passphrase), a certificate or an unlock key, it
+// is read or refused; the golden key opens its golden file in whatever form it was read.
+func FuzzKeyFiles(f *testing.F) {
+	for _, pattern := range []string{"testdata/keys/*.key", "testdata/v1/*.key", "testdata/v1/*.crt"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) < 3 {
+			f.Fatal("no seeds", pattern, err)
+		}
+		for _, path := range files {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Add(NewUnlockKey())
+	golden, err := ReadPrivateKey("testdata/v1/p-256.key", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	file, err := os.ReadFile("testdata/v1/p-256.p7m")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := ParsePrivateKey(text, func() ([]byte, error) { return []byte("tulip"), nil })
+		if (k == nil) != (err != nil) {
+			t.Fatalf("a key %v and %v", k != nil, err)
+		}
+		if k != nil {
+			if err := OpenSealed(io.Discard, bytes.NewReader(file), int64(len(file)), k, nil); (err == nil) != (k.KeyID() == golden.KeyID()) {
+				t.Errorf("key %s: %v", k.KeyID(), err)
+			}
+		}
+		if c, err := ParseCertificate(text); (c == nil) != (err != nil) || c != nil && !strings.HasPrefix(c.Fingerprint(), "sha256:") {
+			t.Errorf("a certificate %v and %v", c != nil, err)
+		}
+		if u, err := ParseUnlockKey(text); (u == nil) != (err != nil) {
+			t.Errorf("an unlock key %v and %v", u != nil, err)
 		}
 	})
 }

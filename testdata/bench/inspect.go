@@ -207,6 +207,9 @@ func parseSaid(out string) (s said, err error) {
 
 // child is this program as one of the tools; false for a call by people.
 func child(args []string) (bool, error) {
+	if len(args) == 2 && args[0] == "library" {
+		return true, library(args[1])
+	}
 	if len(args) != 2 || args[0] != "inspect" && args[0] != "tokens" {
 		return false, nil
 	}

@@ -41,7 +41,7 @@ func main() {
 		return
 	}
 	b := bench{ctx: context.Background()}
-	only := flag.String("only", "", "comma-separated: stream, answer, small, handshakes, idle, remotes, idleremotes, inspection, rooms")
+	only := flag.String("only", "", "comma-separated: stream, answer, small, handshakes, logins, idle, remotes, idleremotes, inspection, rooms")
 	disk := flag.String("disk", "", "folder on a disk (default: the system's temporary folder)")
 	memory := flag.String("memory", "/dev/shm", "folder on a tmpfs")
 	flag.StringVar(&b.sealgate, "sealgate", "bin/sealgate", "the binary to measure")
@@ -80,7 +80,7 @@ func (b *bench) main(only, disk, memory string) error {
 		run  func() error
 	}{
 		{"stream", b.stream}, {"answer", b.answer}, {"small", b.small},
-		{"handshakes", b.handshakes}, {"idle", b.idle}, {"remotes", b.remotes}, {"idleremotes", b.idleRemotes}, {"inspection", b.inspection},
+		{"handshakes", b.handshakes}, {"logins", b.logins}, {"idle", b.idle}, {"remotes", b.remotes}, {"idleremotes", b.idleRemotes}, {"inspection", b.inspection},
 		{"rooms", b.rooms}, {"endless", b.endless},
 	} {
 		if only == "" && part.name == "endless" || only != "" && !slices.Contains(strings.Split(only, ","), part.name) {

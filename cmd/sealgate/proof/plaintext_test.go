@@ -58,7 +58,7 @@ func TestFormsAreFound(t *testing.T) {
 // nowhere searches every file under the folders for every form of every secret.
 func nowhere(t *testing.T, when string, secrets []string, dirs ...string) {
 	t.Helper()
-	searched := 0
+	searched, sought := 0, seek(secrets...)
 	for _, dir := range dirs {
 		filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
@@ -69,12 +69,8 @@ func nowhere(t *testing.T, when string, secrets []string, dirs ...string) {
 				return nil // swept while we looked
 			}
 			searched++
-			for _, s := range secrets {
-				for form, f := range forms(s) {
-					if bytes.Contains(b, f) || strings.Contains(p, string(f)) {
-						t.Errorf("%s: %q is in %s as %s", when, s, p, form)
-					}
-				}
+			for what, n := range sought.in(append(b, p...)) {
+				t.Errorf("%s: %s is in %s, %d times", when, what, p, n)
 			}
 			return nil
 		})

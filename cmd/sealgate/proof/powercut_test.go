@@ -21,7 +21,7 @@ func cuts() int {
 	if testing.Short() || os.Getenv("CI") != "true" {
 		return 5
 	}
-	return 40
+	return 50
 }
 
 // TestPowerCut puts the data on a file system of its own and cuts its power: the file system is shut down without

@@ -93,38 +93,9 @@ func TestStolenDisk(t *testing.T) {
 	look("locked after all")
 	g.stop()
 	look("stopped")
-	pages := 0
-	for _, path := range g.tree() {
-		if !strings.HasSuffix(path, ".db") {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(g.data, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; len(b) >= 4096; b = b[4096:] {
-			if x := surprise(b[:4096]); x < 150 || x > 400 { // 255 is expected, with a deviation of 23
-				t.Errorf("a page of %s is not random: chi-square %.0f", path, x)
-			}
-			pages++
-		}
+	if looked := allRandom(t, g.data, g.tree()); looked[".db"] < 100 || looked[".p7m"] < 100 {
+		t.Errorf("only these pages were looked at: %v", looked)
 	}
-	if pages < 100 {
-		t.Errorf("only %d pages were looked at", pages)
-	}
-}
-
-// surprise is the chi-square statistic of the bytes' frequencies: about 255 for random ones, thousands for a text.
-func surprise(b []byte) (x float64) {
-	var counts [256]float64
-	for _, c := range b {
-		counts[c]++
-	}
-	expected := float64(len(b)) / 256
-	for _, n := range counts {
-		x += (n - expected) * (n - expected) / expected
-	}
-	return x
 }
 
 // TestProtectedKilled kills a gateway with a protected account again and again, while customers send and an operator unlocks, looks and
@@ -191,6 +162,64 @@ func TestProtectedKilled(t *testing.T) {
 		t.Errorf("verify: %s%s", out, talk)
 	}
 	t.Logf("%d kills, %d files acknowledged, all there once", rounds, len(acknowledged))
+}
+
+// TestMergeKilledAtEveryStep kills the daemon at each system call by which an unlocking merges what waits, and unlocks again: every
+// delivery is there once, with its payments.
+func TestMergeKilledAtEveryStep(t *testing.T) {
+	need(t, "strace")
+	g := newGuarded(t, options{})
+	want := map[string]int64{}
+	s := g.door().sit(t)
+	for n, size := range []int{2_000, 300_000, 3_000, 40_000, 2_000} {
+		content := pain001(t, size)
+		if err := s.push(fmt.Sprint("waits-", n, ".xml"), content); err != nil {
+			t.Fatal(err)
+		}
+		want[sum(content)] = int64(bytes.Count(content, []byte("<CdtTrfTxInf>")))
+	}
+	g.stop()
+	before := filepath.Join(g.dir, "before")
+	output(t, "cp", "-a", g.data, before)
+	died := map[string]int{}
+	for _, call := range []string{"pwrite64", "fdatasync,fsync", "ftruncate", "openat", "unlinkat,unlink", "renameat,rename"} {
+		for when := 1; ; when += 1 + when/3 {
+			what := fmt.Sprintf("killed at %s number %d", call, when)
+			os.RemoveAll(g.data)
+			output(t, "cp", "-a", before, g.data)
+			g.start()
+			x := g.trace(t, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
+			_, _, code := g.command("", append([]string{"unlock", "acme"}, g.acmeKeys()...)...)
+			if code == 0 {
+				x.end()
+			} else {
+				died[call]++
+				<-g.exited
+				g.start()
+				g.unlockAcme(t)
+			}
+			rows := with(g.files(), "accepted")
+			for _, r := range rows {
+				if want[r.SHA256] != r.Payments {
+					t.Errorf("%s: %s has %d payments, want %d", what, r.Name, r.Payments, want[r.SHA256])
+				}
+			}
+			if len(rows) != len(want) {
+				t.Errorf("%s: %d files, want %d", what, len(rows), len(want))
+			}
+			if out, talk, code := g.command("", "verify", "-c", g.config); code != 0 {
+				t.Errorf("%s: verify: %s%s", what, out, talk)
+			}
+			g.kill()
+			if code == 0 {
+				break // the merge has no more of these
+			}
+		}
+	}
+	t.Logf("killed: %v", died)
+	if died["pwrite64"] < 5 || died["fdatasync,fsync"] < 2 {
+		t.Errorf("it was hardly killed: %v", died)
+	}
 }
 
 // TestProtectionKilled: whenever a conversion is killed, in either direction, the account is protected or it is not, and holds
