@@ -27,16 +27,17 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// twoPersons is a house under the two-person rule: anna and bo sign.
+// twoPersons is a house under the two-person rule: anna, who has two keys, and bo sign; bo for a year.
 type twoPersons struct {
 	*house
-	anna, bo ssh.Signer
+	anna, annas, bo ssh.Signer
 }
 
 func newTwoPersons(t testing.TB) *twoPersons {
 	t.Helper()
-	h := &twoPersons{house: newHouse(t), anna: newSigner(t), bo: newSigner(t)}
-	h.write(t, "operators", fmt.Sprintf("anna %sbo %s", ssh.MarshalAuthorizedKey(h.anna.PublicKey()), ssh.MarshalAuthorizedKey(h.bo.PublicKey())))
+	h := &twoPersons{house: newHouse(t), anna: newSigner(t), annas: newSigner(t), bo: newSigner(t)}
+	h.write(t, "operators", fmt.Sprintf("anna %sanna %sbo valid-before=%q %s", ssh.MarshalAuthorizedKey(h.anna.PublicKey()),
+		ssh.MarshalAuthorizedKey(h.annas.PublicKey()), time.Now().AddDate(1, 0, 0).Format("20060102"), ssh.MarshalAuthorizedKey(h.bo.PublicKey())))
 	h.edit(t, "data_dir: ./data\n", "data_dir: ./data\nfour_eyes: true\noperators: ./operators\n")
 	h.reopen(t)
 	must(t, h.begin(t.Context()))
@@ -93,12 +94,8 @@ func (h *twoPersons) wait(t testing.TB, want ...string) Changes {
 // approve lets both sign what waits.
 func (h *twoPersons) approve(t testing.TB) {
 	t.Helper()
-	c, err := h.Changes(t.Context())
-	must(t, err)
-	for _, by := range []ssh.Signer{h.bo, h.anna} {
-		_, err := h.Approve(t.Context(), Approval{signed(t, by, c.Text)}, "test")
-		must(t, err)
-	}
+	h.approveBy(t, h.bo)
+	h.approveBy(t, h.annas)
 	h.wait(t)
 }
 
@@ -205,6 +202,68 @@ func TestGuardedRemotes(t *testing.T) {
 	if len(now()) != 2 {
 		t.Errorf("%+v", now())
 	}
+}
+
+// TestWhoseSignaturesCount: two persons', not two keys'; of this change before this state, and while the keys are good.
+func TestWhoseSignaturesCount(t *testing.T) {
+	h := newTwoPersons(t)
+	seal, remove := "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,"
+	turn := func(from, to string) Changes {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+		return h.wait(t, "account acme: after_indexing: ")
+	}
+	refused := func(by ssh.Signer, text, why string) {
+		t.Helper()
+		var no *No
+		if done, err := h.Approve(t.Context(), Approval{signed(t, by, text)}, "test"); !errors.As(err, &no) || !strings.Contains(no.Text, why) {
+			t.Errorf("%+v, %v; want %q", done, err, why)
+		}
+	}
+	first := turn(seal, remove)
+	_, err := h.Approve(t.Context(), Approval{signed(t, h.anna, first.Text)}, "test")
+	must(t, err)
+	refused(h.anna, first.Text, "anna has signed this already")
+	refused(h.annas, first.Text, "anna has signed this already")
+	refused(newSigner(t), first.Text, "not in operators")
+	refused(h.bo, first.Text+" ", "does not fit")
+	h.wait(t, "account acme: after_indexing: seal -> delete")
+	h.approveBy(t, h.bo)
+	h.wait(t)
+	turn(remove, seal)
+	h.approve(t)
+	again := turn(seal, remove)
+	if !slices.Equal(again.Waiting, first.Waiting) || again.Text == first.Text {
+		t.Errorf("the same change before another state is the same text:\n%s", again.Text)
+	}
+	refused(h.anna, first.Text, "does not fit")
+
+	// A signature counts as long as its key does: here bo's runs out before anna signs.
+	h.approveBy(t, h.bo)
+	h.now = func() time.Time { return time.Now().AddDate(2, 0, 0) }
+	refused(h.bo, again.Text, "bo's key was valid until")
+	h.approveBy(t, h.anna)
+	if c := h.wait(t, "account acme: after_indexing: "); len(c.SignedBy) != 1 || h.account("acme").AfterIndexing != "seal" {
+		t.Errorf("signed by %q, after_indexing %s", c.SignedBy, h.account("acme").AfterIndexing)
+	}
+
+	// A change that comes to others that wait makes another text: who signed the first has not seen it.
+	h.now = time.Now
+	h.edit(t, "  - {id: gone, after_indexing: delete}\n", "")
+	must(t, h.Reload(t.Context()))
+	if c := h.wait(t, "account acme: ", "account gone: the account is removed"); len(c.SignedBy) != 0 {
+		t.Errorf("signed by %q", c.SignedBy)
+	}
+	refused(h.bo, again.Text, "does not fit")
+}
+
+func (h *twoPersons) approveBy(t testing.TB, by ssh.Signer) {
+	t.Helper()
+	c, err := h.Changes(t.Context())
+	must(t, err)
+	_, err = h.Approve(t.Context(), Approval{signed(t, by, c.Text)}, "test")
+	must(t, err)
 }
 
 // TestTheRuleEnds by two signatures; after it nothing is guarded, and what begins anew is another rule: old signatures fit nothing.
