@@ -119,7 +119,7 @@ func parseOperator(line string) (o operator, err error) {
 		case "namespaces":
 			o.namespaces = strings.Split(value, ",")
 			if value == "" || strings.Contains(value, "!") {
-				return o, errors.New("namespaces is a list of names or patterns, without !")
+				return o, errors.New("namespaces takes names and patterns, and no negated ones")
 			}
 		case "valid-after":
 			o.after, err = signatureTime(value)

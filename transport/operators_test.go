@@ -48,7 +48,7 @@ func TestOperatorsRefused(t *testing.T) {
 		{"a strange name", "\x1b[2J " + anna + "\nbo " + bo, "line 1: \\x1b[2J is not a name"},
 		{"an authority", "anna cert-authority " + anna + "\nbo " + bo, "line 1: cert-authority: certificates are not taken here"},
 		{"an unknown option", "anna touch=\"no\" " + anna + "\nbo " + bo, "line 1: option touch is not known"},
-		{"no pattern with !", "anna namespaces=\"!sealgate\" " + anna + "\nbo " + bo, "line 1: namespaces is a list"},
+		{"no pattern with !", "anna namespaces=\"!sealgate\" " + anna + "\nbo " + bo, "line 1: namespaces takes names"},
 		{"an option twice", "anna valid-after=\"20260101\",valid-after=\"20270101\" " + anna + "\nbo " + bo, "line 1: valid-after is there twice"},
 		{"no time", "anna valid-before=\"tomorrow\" " + anna + "\nbo " + bo, "line 1: tomorrow is not a time"},
 		{"a month too many", "anna valid-before=\"20261301\" " + anna + "\nbo " + bo, "line 1: 20261301 is not a time"},
