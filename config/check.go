@@ -19,6 +19,7 @@ func (l *loading) check(c *Config) {
 	l.listen(c.SFTP.Listen)
 	l.dataDir(&c.DataDir)
 	l.unlockKey(c)
+	l.operators(c)
 	for i, key := range c.SFTP.HostKeys {
 		c.SFTP.HostKeys[i] = l.hostKey(fmt.Sprintf("sftp.host_keys.%d", i), key)
 	}

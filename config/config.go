@@ -32,6 +32,12 @@ type Config struct {
 	SFTP SFTP `yaml:"sftp" need:"{listen: 127.0.0.1:2022, host_keys: [./host_ed25519]}"`
 	// RemotesAtOnce is how many remotes are connected to at once, in total; each by one connection.
 	RemotesAtOnce int `yaml:"remotes_at_once" default:"8" min:"1"`
+	// FourEyes: whether changes to after_indexing, to certificates and access keys, to protect_database, to what remotes are trusted by
+	// and where they are, to the removal of accounts and to this rule itself wait until two of the operators have signed them.
+	FourEyes string `yaml:"four_eyes" default:"false" one:"true false" eg:"true"`
+	// Operators is a file with the public keys of those who may sign such changes, in the form of OpenSSH's allowed signers (see
+	// ssh-keygen(1)): one name and one key a line, at least two names.
+	Operators string `yaml:"operators" eg:"./operators"`
 	// Accounts are the customers, a list. An account without users cannot be logged in to.
 	Accounts []*Account `yaml:"accounts"`
 	// Include: globs of further files, each with nothing but a list `accounts:`. Wildcards stand in the last part of the
@@ -196,6 +202,9 @@ func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "contr
 
 // UnlockLater is the unlock_key_file of a gateway that starts locked.
 const UnlockLater = "wait"
+
+// TwoPersons tells whether some changes are to wait for two signatures.
+func (c *Config) TwoPersons() bool { return c.FourEyes == "true" }
 
 // Protected tells whether the account's database is to be protected by its certificate.
 func (a *Account) Protected() bool { return a.ProtectDatabase == "true" }

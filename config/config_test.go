@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 	passwords := Passwords{Rule: "long", LockAfter: 50}
 	want := &Config{File: "sealgate.yaml", Files: []string{"sealgate.yaml"}, DataDir: filepath.Join(dir, "data"),
 		UnlockKeyFile: filepath.Join(dir, "unlock.key"), DiskFloor: 1 << 30, Log: "text",
-		RemotesAtOnce: 8,
+		RemotesAtOnce: 8, FourEyes: "false",
 		SFTP: SFTP{Listen: "127.0.0.1:0", HostKeys: []string{filepath.Join(dir, "host_ed25519")}, Algorithms: "default",
 			StopWithin: 30 * time.Second, Park: 10 * time.Minute,
 			Limits: Limits{Sessions: 1000, SessionsPerAccount: 200, SessionsPerAddress: 200, Handshakes: 200, Handles: 64,

@@ -118,6 +118,31 @@ func (l *loading) sealKey(p place, written string) string {
 	return abs
 }
 
+// operators checks the file with those who sign changes, and makes its path absolute.
+func (l *loading) operators(c *Config) {
+	p, there := l.places["operators"]
+	if !there {
+		if c.TwoPersons() {
+			l.note(l.places["four_eyes"], "true needs operators: FILE, with the public keys of those who sign")
+		}
+		return
+	}
+	written := c.Operators
+	if written == "" {
+		return
+	}
+	c.Operators = l.absolute(p, written)
+	if !l.file(p, written, c.Operators, 0o022, l.examine.Operators != nil) || l.examine.Operators == nil {
+		return
+	}
+	warning, err := l.examine.Operators(c.Operators)
+	if err != nil {
+		l.examined(p, written, c.Operators, err)
+	} else if warning != "" {
+		l.warn(p, written+": "+warning, "")
+	}
+}
+
 // absolute is a path written in a file, seen from that file.
 func (l *loading) absolute(p place, written string) string {
 	abs, err := filepath.Abs(beside(p.file, written))

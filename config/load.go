@@ -32,6 +32,8 @@ type Examine struct {
 	SealKey func(path string) error
 	// UserCA looks at user_ca.
 	UserCA func(path string) error
+	// Operators looks at operators.
+	Operators func(path string) (warning string, err error)
 	// HostKey looks at one of host_keys.
 	HostKey func(path string) (warning string, err error)
 }

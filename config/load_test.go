@@ -46,6 +46,7 @@ func newHouse(t testing.TB) string {
 		{"acme.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o600}, {"world.sealkey", "1234567890ABCDEF1234567890ABCDEF\n", 0o644},
 		{"garbage.sealkey", "MARKER 1234\n", 0o600},
 		{"users.pub", "ssh-ed25519 AAAA ca\n", 0o644}, {"writable.pub", "ssh-ed25519 AAAA ca\n", 0o664}, {"garbage.pub", "none\n", 0o644},
+		{"operators", "anna\nbo\ncarl\n", 0o644}, {"doubtful.operators", "anna\nbo\n", 0o644}, {"one.operators", "anna\n", 0o644}, {"writable.operators", "anna\nbo\ncarl\n", 0o666},
 		{"acme.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"acme.access.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 365*24*time.Hour), 0o644},
 		{"soon.crt", newCertificate(t, x509.KeyUsageKeyAgreement, 10*24*time.Hour+time.Hour), 0o644},
@@ -138,6 +139,16 @@ func examine() Examine {
 				err = errors.New("line 1 is not an OpenSSH public key")
 			}
 			return err
+		},
+		Operators: func(path string) (string, error) {
+			text, err := os.ReadFile(path)
+			switch names := strings.Count(string(text), "\n"); {
+			case err == nil && names < 2:
+				err = fmt.Errorf("%s: names %d, and at least 2 must be there", path, names)
+			case names == 2:
+				return "only 1 of the names can sign now", err
+			}
+			return "", err
 		},
 		HostKey: func(path string) (string, error) {
 			text, err := os.ReadFile(path)

@@ -147,6 +147,16 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return first(ask[Status](ctx, c, "/status", struct{}{}))
 }
 
+// Changes tells what waits for signatures.
+func (c *Client) Changes(ctx context.Context) (Changes, error) {
+	return first(ask[Changes](ctx, c, "/changes", struct{}{}))
+}
+
+// Approve brings an operator's signature of what waits.
+func (c *Client) Approve(ctx context.Context, q Approval) (Approved, error) {
+	return first(ask[Approved](ctx, c, "/changes/approve", q))
+}
+
 // AddUser makes a login.
 func (c *Client) AddUser(ctx context.Context, n NewUser) (UserLine, error) {
 	return first(ask[UserLine](ctx, c, "/users/add", n))

@@ -61,6 +61,10 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /decide", one(func(ctx context.Context, who string, d Decision) (FileLine, error) {
 		return g.Decide(ctx, d, who)
 	}))
+	mux.Handle("POST /changes", one(func(ctx context.Context, _ string, _ struct{}) (Changes, error) { return g.Changes(ctx) }))
+	mux.Handle("POST /changes/approve", one(func(ctx context.Context, who string, q Approval) (Approved, error) {
+		return g.Approve(ctx, q, who)
+	}))
 	mux.Handle("POST /status", one(func(ctx context.Context, _ string, _ struct{}) (Status, error) { return g.Status(ctx) }))
 	mux.Handle("POST /users/add", one(func(ctx context.Context, who string, n NewUser) (UserLine, error) {
 		return g.AddUser(ctx, n, who)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,6 +70,9 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	if err := settleUnlockKey(ctx, cfg.DataDir, unlock, log); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
+	if c, err = accountInForce(ctx, cfg, unlock, c, log); err != nil {
+		return err
+	}
 	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", id)}
 	if err := a.readCertificates(); err != nil {
 		return fmt.Errorf("gateway: %w", err)
@@ -80,4 +84,27 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 		return &No{Text: fmt.Sprintf("account %s has no database yet: %v", id, err), Hint: "it is made, and protected if the configuration says so, when the gateway starts"}
 	}
 	return do(a, unlock.Database("account/"+id), unlock.Database("log/"+id))
+}
+
+// accountInForce is the account as it is in force: under the two-person rule not by all that the configuration says of it.
+func accountInForce(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, a *config.Account, log *slog.Logger) (*config.Account, error) {
+	g := &Gateway{log: log}
+	path := filepath.Join(cfg.DataDir, "gateway.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return a, nil
+	}
+	var err error
+	if g.registry, err = indexer.OpenRegistry(ctx, path, unlock.Database("gateway"), log); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	defer g.registry.Close()
+	r, err := g.newRule(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	approved := r.config.Account(a.ID)
+	if approved.Protected() != a.Protected() {
+		return nil, &No{Text: fmt.Sprintf("protect_database of account %s waits for signatures; nothing was changed", a.ID), Hint: "sealgate changes"}
+	}
+	return approved, nil
 }

@@ -189,6 +189,9 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	if err != nil {
 		return nil, &No{Text: "the new certificate: " + err.Error()}
 	}
+	if no := g.mayRewrap(a, certificate); no != nil {
+		return nil, no
+	}
 	g.copies.Lock()
 	defer g.copies.Unlock()
 	all := make([]respliced, len(q.Copies))

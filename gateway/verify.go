@@ -251,6 +251,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	for _, l := range s.Late {
 		s.Problems = append(s.Problems, l.problem())
 	}
+	if waits := g.rule.Load().problem(); waits != "" {
+		s.Problems = append(s.Problems, waits)
+	}
 	accounts, err := g.asked("")
 	if err != nil {
 		return Status{}, err

@@ -149,7 +149,7 @@ func earlierRegistry(t *testing.T, path string, version int) {
 		_, err := d.w.ExecContext(t.Context(), query, args...)
 		fine(t, err)
 	}
-	for _, table := range []string{"users", "settings", "polled", "remotes"} {
+	for _, table := range []string{"users", "settings", "polled", "remotes", "approved"} {
 		exec(`DROP TABLE ` + table)
 	}
 	names, err := migrations.ReadDir("migrations/gateway")

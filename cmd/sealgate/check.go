@@ -83,13 +83,23 @@ func (t *tool) tellConfig(ctx context.Context, cfg *config.Config) error {
 		keys = append(keys, "host key "+kind+" "+brief(fingerprint, len("SHA256:")+8))
 	}
 	t.say("  sftp     %s, %s\n", cfg.SFTP.Listen, strings.Join(keys, ", "))
-	logins := t.loginCounts(ctx, cfg)
+	logins, waits := t.asked(ctx, cfg)
 	for _, a := range cfg.Accounts {
 		line, err := t.accountLine(a, logins)
 		if err != nil {
 			return err
 		}
 		t.say("  account  %s\n", line)
+	}
+	if cfg.TwoPersons() {
+		operators, _, err := transport.ReadOperators(cfg.Operators)
+		if err != nil {
+			return err
+		}
+		t.say("  rule     two of %s sign guarded changes\n", clean(strings.Join(operators.Names(), ", ")))
+	}
+	if waits > 0 {
+		t.say("  rule     %s for signatures, and what was approved is in force meanwhile: sealgate changes\n", waitsText(waits))
 	}
 	free, err := freeUnder(cfg.DataDir)
 	if err != nil {
@@ -129,11 +139,11 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 	return line, nil
 }
 
-// loginCounts counts the logins of each account, if that can be known from here: check needs no unlock key, and a
-// data_dir that is not there yet must not be made by it. Otherwise it gives nil.
-func (t *tool) loginCounts(ctx context.Context, cfg *config.Config) map[string]int {
+// asked asks the gateway what the file does not tell, if that can be known from here: how many logins each account has, and how many
+// changes wait for signatures. check needs no unlock key, and a data_dir that is not there yet must not be made by it. Otherwise it gives nil.
+func (t *tool) asked(ctx context.Context, cfg *config.Config) (logins map[string]int, waits int) {
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, "gateway.db")); err != nil {
-		return nil
+		return nil, 0
 	}
 	unlock := func() (*vault.UnlockKey, error) {
 		if err := sameOwner(cfg.DataDir); err != nil {
@@ -143,18 +153,21 @@ func (t *tool) loginCounts(ctx context.Context, cfg *config.Config) map[string]i
 	}
 	client, err := gateway.Connect(ctx, cfg, unlock, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	defer client.Close()
+	if c, err := client.Changes(ctx); err == nil {
+		waits = len(c.Waiting)
+	}
 	users, err := client.Users(ctx, "")
 	if err != nil {
-		return nil
+		return nil, waits
 	}
-	logins := map[string]int{}
+	logins = map[string]int{}
 	for _, u := range users {
 		logins[u.Account]++
 	}
-	return logins
+	return logins, waits
 }
 
 // kept says what a gateway that runs on the broken configuration's data_dir goes on with.

@@ -57,7 +57,7 @@ func (t *tool) commands() *cobra.Command {
 		{"Set up", []*cobra.Command{t.initCommand(), t.checkCommand(), t.userCommand()}},
 		{"Run", []*cobra.Command{t.serveCommand(), t.unlockCommand(), t.lockCommand(), t.statusCommand(), t.remotesCommand(), t.pollCommand(), t.sendCommand()}},
 		{"Look", []*cobra.Command{t.filesCommand(), t.showCommand(), t.paymentsCommand(), t.reportCommand(), t.inspectCommand(), t.openCommand(), t.exportCommand(), t.ledgerCommand(), t.verifyCommand(), t.verifyReceiptCommand()}},
-		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false)}},
+		{"Decide", []*cobra.Command{t.decideCommand(true), t.decideCommand(false), t.changesCommand(), t.approveCommand()}},
 		{"Keys", []*cobra.Command{t.certCommand(), t.accessKeyCommand(), t.rekeyCommand(), t.protectCommand(), t.unprotectCommand(), t.dumpCommand(), t.receiptKeyCommand()}},
 	}
 	for _, g := range t.groups {

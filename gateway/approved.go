@@ -1,0 +1,193 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/sealgate/sealgate/config"
+)
+
+// How what is approved is kept: in gateway.db, in files for those who read files, and told in the ledgers.
+
+// approvedDir is where contents of approved files lie for those who read files. They are written anew from gateway.db at each load.
+const approvedDir = "approved"
+
+// placeApproved writes a content down under its hash, and gives the path; "" for none. It need not be durable: the next start writes it
+// again, and a file that somebody has changed meanwhile is put right.
+func placeApproved(dataDir string, t *content) (string, error) {
+	if t == nil {
+		return "", nil
+	}
+	dir := filepath.Join(approvedDir, t.hash()[:32])
+	path := filepath.Join(dataDir, dir, t.Name)
+	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, t.Text) {
+		return path, nil
+	}
+	if err := makeDirs(dataDir, dir); err != nil {
+		return "", err
+	}
+	tmp := path + tmpSuffix
+	if err := os.WriteFile(tmp, t.Text, 0o600); err != nil {
+		return "", err
+	}
+	return path, os.Rename(tmp, path)
+}
+
+// rows is what gateway.db is to hold.
+func (a *approved) rows() (map[string][]byte, error) {
+	if a == nil {
+		return nil, nil
+	}
+	all := map[string][]byte{}
+	own, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	all[""] = own
+	for id, known := range a.accounts {
+		if all[id], err = json.Marshal(known); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func parseApproved(rows map[string][]byte) (*approved, error) {
+	a := &approved{accounts: map[string]approvedAccount{}}
+	for name, value := range rows {
+		if name == "" {
+			if err := json.Unmarshal(value, a); err != nil {
+				return nil, fmt.Errorf("what is approved: %w", err)
+			}
+			continue
+		}
+		var known approvedAccount
+		if err := json.Unmarshal(value, &known); err != nil || known.Account == nil {
+			return nil, fmt.Errorf("what is approved of account %s: %w", name, err)
+		}
+		a.accounts[name] = known
+	}
+	return a, nil
+}
+
+// keep makes gateway.db hold what is approved now, in one transaction; nil: nothing.
+func (g *Gateway) keep(ctx context.Context, r *rule, a *approved) error {
+	rows, err := a.rows()
+	if err != nil {
+		return err
+	}
+	differ := map[string][]byte{}
+	for name, value := range rows {
+		if was, there := r.stored[name]; !there || !bytes.Equal(was, value) {
+			differ[name] = value
+		}
+	}
+	for name := range r.stored {
+		if _, stays := rows[name]; !stays {
+			differ[name] = nil
+		}
+	}
+	if len(differ) > 0 {
+		if err := g.registry.Approve(ctx, differ); err != nil {
+			return err
+		}
+	}
+	r.stored = rows
+	return nil
+}
+
+// settle makes durable what a load took over, and tells what waits: in the log, and once in the ledgers of the accounts concerned. The
+// caller holds reloading. Die anywhere in it, and the next start does it again.
+func (g *Gateway) settle(ctx context.Context) error {
+	r := g.rule.Load()
+	a := r.approved
+	if a == nil { // only the last rows of a rule that has ended are left to be entered
+		a = &r.proposed
+		if len(r.stored) == 0 {
+			return nil
+		}
+		if err := g.enterNotes(ctx, a); err != nil {
+			return err
+		}
+		return g.keep(ctx, r, nil)
+	}
+	if len(r.stored) == 0 {
+		g.log.Info("the two-person rule begins: what the configuration says counts as approved", "accounts", len(a.accounts))
+	}
+	statement := r.statement()
+	waits := r.waiting()
+	if digest := digestOf(statement); digest != a.Proposed {
+		if statement == "" {
+			for _, id := range a.Told {
+				a.Notes = append(a.Notes, owedNote{id, kindWithdrawn, "", a.Proposed})
+			}
+		}
+		told := g.tellConcerned(waits, kindProposed, "", digest)
+		a.Proposed, a.Signatures, a.Told, a.Notes = digest, nil, nil, append(a.Notes, told...)
+		for _, n := range told {
+			a.Told = append(a.Told, n.Account)
+		}
+	}
+	if err := g.keep(ctx, r, a); err != nil {
+		return err
+	}
+	if len(waits) > 0 {
+		g.log.Warn("changes of the configuration wait for signatures", "changes", len(waits), "hint", "sealgate changes")
+	}
+	if len(a.Notes) == 0 {
+		return nil
+	}
+	if err := g.enterNotes(ctx, a); err != nil {
+		return err
+	}
+	return g.keep(ctx, r, a)
+}
+
+// tellConcerned makes a row for each account that changes concern, with those that do; the gateway's own concern all.
+func (g *Gateway) tellConcerned(waits []change, kind, who, detail string) (notes []owedNote) {
+	for _, id := range slices.Sorted(maps.Keys(g.rule.Load().approved.accounts)) {
+		n := owedNote{id, kind, who, detail}
+		concerns := func(c change) bool { return c.account == "" || c.account == id }
+		if !slices.ContainsFunc(waits, concerns) {
+			continue
+		}
+		for _, c := range waits {
+			if concerns(c) {
+				n.Detail += "; " + c.text
+			}
+		}
+		notes = append(notes, n)
+	}
+	return notes
+}
+
+// enterNotes enters what is not in the ledgers yet. That of an account which is gone by now is opened for it.
+func (g *Gateway) enterNotes(ctx context.Context, a *approved) error {
+	for _, n := range a.Notes {
+		index := g.indexes[n.Account]
+		if index == nil {
+			gone := &account{Account: &config.Account{ID: n.Account}, dir: filepath.Join(g.cfg.Load().DataDir, "accounts", n.Account)}
+			_, err := os.Stat(gone.dir)
+			if errors.Is(err, fs.ErrNotExist) { // moved away, and its ledger with it
+				continue
+			}
+			if index, err = g.openIndex(ctx, gone); err != nil {
+				return fmt.Errorf("account %s: %w", n.Account, err)
+			}
+			g.indexes[n.Account] = index
+		}
+		if _, err := index.Note(ctx, n.Kind, "", n.Who, n.Detail); err != nil {
+			return fmt.Errorf("account %s: %w", n.Account, err)
+		}
+	}
+	a.Notes = nil
+	return nil
+}

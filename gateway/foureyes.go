@@ -1,0 +1,269 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// The two-person rule. What the configuration says of guarded things (facts.go) is only a proposal; what is in force is what gateway.db
+// holds as approved, contents of files included, and that changes by the signatures of two operators (approve.go). Everything else in
+// the configuration is in force at once. The order of a load:
+//
+//	read the configuration and the files that it names       -> rule.file, rule.proposed
+//	take over what needs nobody: new accounts, remotes gone  -> rule.approved
+//	put the approved values in the place of the proposed     -> rule.config, which the gateway runs by
+//	keep what was taken over, and tell what waits            (settle)
+
+// rule is how the two-person rule stands; it does not change once it is stored in the gateway, but for what settle writes down.
+type rule struct {
+	file     *config.Config    // as it was read
+	proposed approved          // what it says
+	approved *approved         // nil where the rule is not in force: then config is file
+	config   *config.Config    // what is in force
+	count    int               // of what waits
+	stored   map[string][]byte // as gateway.db has it
+}
+
+// approved is what two operators have approved, and in what state the next approval is.
+type approved struct {
+	Gateway    string     // made when the rule begins, so that no signature fits another gateway
+	Serial     int        // grows with every change, so that none fits an earlier state that looks the same
+	Operators  *content   // nil: the rule ends
+	Proposed   string     // digest of the statement that the ledgers know as proposed
+	Told       []string   // the accounts whose ledgers they are
+	Signatures []string   // of that statement, armoured
+	Notes      []owedNote // not yet in the ledgers
+
+	accounts map[string]approvedAccount
+}
+
+// approvedAccount is an account as it was read last; so it can run on when the configuration does not name it any more.
+type approvedAccount struct {
+	Account *config.Account
+	Facts   facts
+}
+
+// owedNote is a row for an account's ledger. It is kept with what it tells of, and entered after: die in between, and the next start enters
+// it; die right after it was entered, and the same row comes twice.
+type owedNote struct{ Account, Kind, Who, Detail string }
+
+// Kinds of ledger rows.
+const (
+	kindRuleBegun = "four-eyes-begun"
+	kindProposed  = "change-proposed"
+	kindWithdrawn = "change-withdrawn"
+	kindSigned    = "change-signed"
+	kindInForce   = "change-in-force"
+)
+
+// newRule finds out what is in force of a configuration that was read. It writes nothing but files' contents.
+func (g *Gateway) newRule(ctx context.Context, file *config.Config) (*rule, error) {
+	stored, err := g.registry.Approved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &rule{file: file, config: file, stored: stored}
+	var was *approved
+	if len(stored) > 0 {
+		if was, err = parseApproved(stored); err != nil {
+			return nil, err
+		}
+	}
+	ended := was != nil && was.Operators == nil
+	if (was == nil || ended) && !file.TwoPersons() {
+		if ended { // and its last rows are not in the ledgers yet
+			r.proposed.Notes = was.Notes
+		}
+		return r, nil
+	}
+	if r.proposed, err = propose(file); err != nil {
+		return nil, err
+	}
+	if was == nil || ended {
+		r.approved = r.begun()
+		if ended {
+			r.approved.Notes = slices.Concat(was.Notes, r.approved.Notes)
+		}
+	} else {
+		r.approved = was.takeOver(file, &r.proposed)
+	}
+	r.count = len(r.waiting())
+	r.config, err = r.inForce()
+	return r, err
+}
+
+// problem is what status says of changes that wait; "" if there are none.
+func (r *rule) problem() string {
+	if r.count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("configuration: %d of its changes wait for the signatures of %d persons: sealgate changes", r.count, signersNeeded)
+}
+
+// propose reads what a configuration says of guarded things.
+func propose(file *config.Config) (p approved, err error) {
+	p.accounts = map[string]approvedAccount{}
+	if file.TwoPersons() {
+		if p.Operators, err = fileContent(file.Operators); err != nil {
+			return p, err
+		}
+		if _, err := transport.ParseOperators(p.Operators.Text); err != nil { // it may have changed since it was checked
+			return p, fmt.Errorf("%s: %w", file.Operators, err)
+		}
+	}
+	for _, a := range file.Accounts {
+		f, err := factsOf(a)
+		if err != nil {
+			return p, fmt.Errorf("account %s: %w", a.ID, err)
+		}
+		p.accounts[a.ID] = approvedAccount{a, f}
+	}
+	return p, nil
+}
+
+// begun is the rule's first state: what the configuration says now counts as approved.
+func (r *rule) begun() *approved {
+	a := &approved{Gateway: rand.Text(), Serial: 1, Operators: r.proposed.Operators, accounts: maps.Clone(r.proposed.accounts)}
+	for _, id := range slices.Sorted(maps.Keys(a.accounts)) {
+		a.Notes = append(a.Notes, owedNote{id, kindRuleBegun, "", "what the configuration says counts as approved: " + a.digest()})
+	}
+	return a
+}
+
+// takeOver takes over what needs no signature: new accounts, whole; remotes that are gone, since that only takes trust away; and what is
+// not guarded, for the day on which an account leaves the configuration.
+func (a *approved) takeOver(file *config.Config, proposed *approved) *approved {
+	next := *a
+	next.accounts = maps.Clone(a.accounts)
+	changed := false
+	for _, c := range file.Accounts {
+		p := proposed.accounts[c.ID]
+		known, ok := a.accounts[c.ID]
+		if !ok {
+			next.accounts[c.ID], changed = p, true
+			continue
+		}
+		remotes := maps.Clone(known.Facts.Remotes)
+		maps.DeleteFunc(remotes, func(name string, _ remoteFacts) bool { _, there := p.Facts.Remotes[name]; return !there })
+		changed = changed || len(remotes) < len(known.Facts.Remotes)
+		known.Account, known.Facts.Remotes = c, remotes
+		next.accounts[c.ID] = known
+	}
+	if changed {
+		next.Serial++
+	}
+	return &next
+}
+
+// inForce is the configuration with the approved values in the place of the proposed ones. Accounts that it does not name any more stay.
+func (r *rule) inForce() (*config.Config, error) {
+	c := *r.file
+	c.FourEyes, c.Accounts = "true", nil
+	place := func(t *content) (string, error) { return placeApproved(c.DataDir, t) }
+	take := func(known approvedAccount, now *config.Account) error {
+		a, err := known.Facts.apply(now, place)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", now.ID, err)
+		}
+		c.Accounts = append(c.Accounts, a)
+		return nil
+	}
+	for _, a := range r.file.Accounts {
+		if err := take(r.approved.accounts[a.ID], a); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.approved.accounts)) {
+		if known := r.approved.accounts[id]; r.file.Account(id) == nil {
+			if err := take(known, known.Account); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &c, nil
+}
+
+// waiting gives what is proposed and not approved.
+func (r *rule) waiting() (list []change) {
+	if r.approved == nil {
+		return nil
+	}
+	list = changes("", r.approved.own(), r.proposed.own())
+	for _, id := range slices.Sorted(maps.Keys(r.approved.accounts)) {
+		known, p := r.approved.accounts[id], r.proposed.accounts[id]
+		if p.Account == nil {
+			list = append(list, change{id, "the account is removed"})
+			continue
+		}
+		list = append(list, changes(id, known.Facts.list(), p.Facts.list())...)
+	}
+	return list
+}
+
+// own are the gateway's own guarded values.
+func (a *approved) own() []fact {
+	return []fact{{"four_eyes", fmt.Sprint(a.Operators != nil)}, {"operators", fileText(a.Operators)}}
+}
+
+// digest is over all that is approved, and over which gateway's and the how manieth it is.
+func (a *approved) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "sealgate approved 1\ngateway: %s\nserial: %d\n", a.Gateway, a.Serial)
+	for _, f := range a.own() {
+		fmt.Fprintln(h, change{"", f.key + ": " + f.value})
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.accounts)) {
+		fmt.Fprintln(h, change{id, "is there"})
+		known := a.accounts[id].Facts
+		for _, f := range known.list() {
+			fmt.Fprintln(h, change{id, f.key + ": " + f.value})
+		}
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// statement is what two operators sign; "" if nothing waits. It is the same, byte by byte, as long as the same changes wait before the same
+// approved state of the same gateway.
+func (r *rule) statement() string {
+	waits := r.waiting()
+	if len(waits) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Sealgate change, version 1\nI approve that the gateway changes what it runs by, as follows.\ngateway: %s\nchanges what is approved: %s\n\n",
+		r.approved.Gateway, r.approved.digest())
+	for _, c := range waits {
+		fmt.Fprintln(&b, c)
+	}
+	return b.String()
+}
+
+// digestOf names a statement in the ledgers.
+func digestOf(statement string) string {
+	if statement == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(statement))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// mayRewrap refuses to seal an account's copies to a certificate that nobody has approved for it.
+func (g *Gateway) mayRewrap(a *account, c *vault.Certificate) *No {
+	if g.rule.Load().approved == nil || a.certificate != nil && a.certificate.Fingerprint() == c.Fingerprint() {
+		return nil
+	}
+	return &No{
+		Text: fmt.Sprintf("two persons must approve a certificate of account %s before anything is sealed to it; nothing was changed", a.ID),
+		Hint: "name it in " + g.cfg.Load().File + ", then: sealgate changes",
+	}
+}

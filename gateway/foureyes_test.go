@@ -1,0 +1,445 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mrand "math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// twoPersons is a house under the two-person rule: anna, who has two keys, and bo sign; bo for a year.
+type twoPersons struct {
+	*house
+	anna, annas, bo ssh.Signer
+}
+
+func newTwoPersons(t testing.TB) *twoPersons {
+	t.Helper()
+	h := &twoPersons{house: newHouse(t), anna: newSigner(t), annas: newSigner(t), bo: newSigner(t)}
+	h.write(t, "operators", fmt.Sprintf("anna %sanna %sbo valid-before=%q %s", ssh.MarshalAuthorizedKey(h.anna.PublicKey()),
+		ssh.MarshalAuthorizedKey(h.annas.PublicKey()), time.Now().AddDate(1, 0, 0).Format("20060102"), ssh.MarshalAuthorizedKey(h.bo.PublicKey())))
+	h.edit(t, "data_dir: ./data\n", "data_dir: ./data\nfour_eyes: true\noperators: ./operators\n")
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	return h
+}
+
+func newSigner(t testing.TB) ssh.Signer {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	signer, err := ssh.NewSignerFromKey(private)
+	must(t, err)
+	return signer
+}
+
+func (h *house) write(t testing.TB, name, text string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600))
+}
+
+// edit replaces one text in the configuration.
+func (h *house) edit(t testing.TB, old, now string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, "sealgate.yaml"))
+	must(t, err)
+	if bytes.Count(text, []byte(old)) != 1 {
+		t.Fatalf("%q is there %d times", old, bytes.Count(text, []byte(old)))
+	}
+	h.write(t, "sealgate.yaml", strings.Replace(string(text), old, now, 1))
+}
+
+func signed(t testing.TB, by ssh.Signer, text string) string {
+	t.Helper()
+	s, err := sshsig.Sign(strings.NewReader(text), by, sshsig.HashSHA512, transport.SignatureNamespace)
+	must(t, err)
+	return string(sshsig.Armor(s))
+}
+
+// wait fails unless exactly these changes wait; a want may be the beginning of one.
+func (h *twoPersons) wait(t testing.TB, want ...string) Changes {
+	t.Helper()
+	c, err := h.Changes(t.Context())
+	must(t, err)
+	same := len(c.Waiting) == len(want)
+	for i := range want {
+		same = same && strings.HasPrefix(c.Waiting[i], want[i])
+	}
+	if !same {
+		t.Fatalf("waiting: %q, want %q", c.Waiting, want)
+	}
+	return c
+}
+
+// approve lets both sign what waits.
+func (h *twoPersons) approve(t testing.TB) {
+	t.Helper()
+	h.approveBy(t, h.bo)
+	h.approveBy(t, h.annas)
+	h.wait(t)
+}
+
+// kinds are the kinds of an account's ledger rows that the rule writes.
+func (h *twoPersons) kinds(t testing.TB, account string) (kinds []string) {
+	t.Helper()
+	for row, err := range h.indexes[account].Ledger(t.Context(), 1) {
+		must(t, err)
+		if strings.HasPrefix(row.Kind, "change-") || row.Kind == kindRuleBegun {
+			kinds = append(kinds, row.Kind)
+		}
+	}
+	return kinds
+}
+
+// TestGuardedRemotes: what a remote is trusted by and where it is waits, by content; the rest of it does not.
+func TestGuardedRemotes(t *testing.T) {
+	h := newTwoPersons(t)
+	remote := func(name, url, more string) string {
+		return fmt.Sprintf(`{name: %s, url: %q, user: u, password_file: ./password, %s, send: {path: /in}}`, name, url, more)
+	}
+	bank := remote("bank", "ftps://127.0.0.1:990/out", "trust: {ca: ./ca.pem}")
+	with := func(list ...string) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(h.dir, "sealgate.yaml"))
+		must(t, err)
+		at := bytes.Index(text, []byte("  - {id: new"))
+		if at < 0 {
+			at = len(text)
+		}
+		h.write(t, "sealgate.yaml", string(text[:at])+"  - {id: new, after_indexing: delete, remotes: ["+strings.Join(list, ", ")+"]}\n")
+		must(t, h.Reload(t.Context()))
+	}
+	now := func() []*config.Remote { return h.cfg.Load().Account("new").Remotes }
+	ca, err := os.ReadFile(filepath.Join(h.dir, "acme.crt"))
+	must(t, err)
+	h.write(t, "ca.pem", string(ca))
+	h.write(t, "password", "secret\n")
+
+	with(bank) // a new account, with all that it has
+	h.wait(t)
+	if len(now()) != 1 || filepath.Base(now()[0].Trust.CA) != "ca.pem" {
+		t.Fatalf("%+v", now())
+	}
+	with(strings.Replace(strings.Replace(bank, "user: u", "user: v", 1), ":990/out", ":990/elsewhere", 1))
+	h.wait(t)
+	if r := now()[0]; r.User != "v" || r.URL != "ftps://127.0.0.1:990/elsewhere" {
+		t.Errorf("%+v", r)
+	}
+	with(bank)
+
+	// The same file, another content: who may write it must not choose whom the gateway trusts.
+	other, _, err := vault.NewCertificate("other", "p-256", time.Now(), time.Hour)
+	must(t, err)
+	h.write(t, "ca.pem", string(other))
+	must(t, h.Reload(t.Context()))
+	h.wait(t, "account new: remotes[bank].trust.ca: file sha256:")
+	if inForce, err := os.ReadFile(now()[0].Trust.CA); err != nil || !bytes.Equal(inForce, ca) {
+		t.Errorf("trusted: %s, %v", inForce, err)
+	}
+	must(t, os.WriteFile(now()[0].Trust.CA, other, 0o600)) // even in our own folder, until the next load
+	h.reopen(t)
+	if inForce, err := os.ReadFile(now()[0].Trust.CA); err != nil || !bytes.Equal(inForce, ca) {
+		t.Errorf("trusted after a restart: %s, %v", inForce, err)
+	}
+	h.write(t, "ca.pem", string(ca))
+
+	must(t, h.Reload(t.Context()))
+	h.wait(t)
+
+	pin := "sha256:" + strings.Repeat("0a", 32)
+	with(remote("bank", "ftps://127.0.0.2:990/other", `legacy: [tls1.0], trust: {pin: "`+pin+`"}`))
+	h.wait(t, "account new: remotes[bank].url: ftps://127.0.0.1:990 -> ftps://127.0.0.2:990", "account new: remotes[bank].trust.ca: file",
+		"account new: remotes[bank].trust.pin: none -> "+pin, `account new: remotes[bank].legacy: none -> "tls1.0"`)
+	if r := now()[0]; r.URL != "ftps://127.0.0.1:990/out" || r.Trust.Pin != "" || r.Trust.CA == "" || len(r.Legacy) != 0 {
+		t.Errorf("%+v", r)
+	}
+	h.approve(t)
+	if r := now()[0]; r.URL != "ftps://127.0.0.2:990/other" || r.Trust.Pin != pin || r.Trust.CA != "" || len(r.Legacy) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if got, want := h.kinds(t, "new"), []string{kindProposed, kindWithdrawn, kindProposed, kindSigned, kindSigned, kindInForce}; !slices.Equal(got, want) {
+		t.Errorf("ledger: %q", got)
+	}
+	if got := h.kinds(t, "gone"); !slices.Equal(got, []string{kindRuleBegun}) {
+		t.Errorf("ledger of an account that nothing concerns: %q", got)
+	}
+
+	// A remote that is taken out is gone at once; put in again, it is a new one, and new ones of accounts that are there wait.
+	bank = remote("bank", "ftps://127.0.0.2:990/other", `legacy: [tls1.0], trust: {pin: "`+pin+`"}`)
+	with()
+	h.wait(t)
+	if len(now()) != 0 {
+		t.Errorf("%+v", now())
+	}
+	with(bank, remote("other", "sftp://127.0.0.1:1/in", `trust: {host_key: "SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw"}`))
+	h.wait(t, "account new: remotes[bank].url: none -> ftps://127.0.0.2:990", "account new: remotes[bank].trust.pin: none -> ",
+		"account new: remotes[bank].legacy: none -> ", "account new: remotes[other].url: none -> sftp://127.0.0.1:1",
+		`account new: remotes[other].trust.host_key: none -> "SHA256:uNiV`)
+	if len(now()) != 0 {
+		t.Errorf("%+v", now())
+	}
+	h.approve(t)
+	if len(now()) != 2 {
+		t.Errorf("%+v", now())
+	}
+}
+
+// TestWhoseSignaturesCount: two persons', not two keys'; of this change before this state, and while the keys are good.
+func TestWhoseSignaturesCount(t *testing.T) {
+	h := newTwoPersons(t)
+	seal, remove := "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,"
+	turn := func(from, to string) Changes {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+		return h.wait(t, "account acme: after_indexing: ")
+	}
+	refused := func(by ssh.Signer, text, why string) {
+		t.Helper()
+		var no *No
+		if done, err := h.Approve(t.Context(), Approval{signed(t, by, text)}, "test"); !errors.As(err, &no) || !strings.Contains(no.Text, why) {
+			t.Errorf("%+v, %v; want %q", done, err, why)
+		}
+	}
+	first := turn(seal, remove)
+	_, err := h.Approve(t.Context(), Approval{signed(t, h.anna, first.Text)}, "test")
+	must(t, err)
+	refused(h.anna, first.Text, "anna has signed this already")
+	refused(h.annas, first.Text, "anna has signed this already")
+	refused(newSigner(t), first.Text, "not in operators")
+	refused(h.bo, first.Text+" ", "does not fit")
+	h.wait(t, "account acme: after_indexing: seal -> delete")
+	h.approveBy(t, h.bo)
+	h.wait(t)
+	turn(remove, seal)
+	h.approve(t)
+	again := turn(seal, remove)
+	if !slices.Equal(again.Waiting, first.Waiting) || again.Text == first.Text {
+		t.Errorf("the same change before another state is the same text:\n%s", again.Text)
+	}
+	refused(h.anna, first.Text, "does not fit")
+
+	// A signature counts as long as its key does: here bo's runs out before anna signs.
+	h.approveBy(t, h.bo)
+	h.now = func() time.Time { return time.Now().AddDate(2, 0, 0) }
+	refused(h.bo, again.Text, "bo's key was valid until")
+	h.approveBy(t, h.anna)
+	if c := h.wait(t, "account acme: after_indexing: "); len(c.SignedBy) != 1 || h.account("acme").AfterIndexing != "seal" {
+		t.Errorf("signed by %q, after_indexing %s", c.SignedBy, h.account("acme").AfterIndexing)
+	}
+
+	// A change that comes to others that wait makes another text: who signed the first has not seen it.
+	h.now = time.Now
+	h.edit(t, "  - {id: gone, after_indexing: delete}\n", "")
+	must(t, h.Reload(t.Context()))
+	if c := h.wait(t, "account acme: ", "account gone: the account is removed"); len(c.SignedBy) != 0 {
+		t.Errorf("signed by %q", c.SignedBy)
+	}
+	refused(h.bo, again.Text, "does not fit")
+}
+
+func (h *twoPersons) approveBy(t testing.TB, by ssh.Signer) {
+	t.Helper()
+	c, err := h.Changes(t.Context())
+	must(t, err)
+	_, err = h.Approve(t.Context(), Approval{signed(t, by, c.Text)}, "test")
+	must(t, err)
+}
+
+// TestTheRuleEnds by two signatures; after it nothing is guarded, and what begins anew is another rule: old signatures fit nothing.
+func TestTheRuleEnds(t *testing.T) {
+	h := newTwoPersons(t)
+	h.edit(t, "four_eyes: true", "four_eyes: false")
+	was := h.cfg.Load().Account("soft")
+	h.edit(t, "  - {id: soft", "  - {id: more, after_indexing: delete}\n  #- {id: soft")
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	first := h.wait(t, "gateway: four_eyes: true -> false", "gateway: operators: file sha256:", "account soft: the account is removed")
+	if !h.cfg.Load().TwoPersons() || h.cfg.Load().Account("soft") == nil || h.cfg.Load().Account("more") == nil {
+		t.Error("not as it was approved")
+	}
+	if d := cmp.Diff(was, h.cfg.Load().Account("soft")); d != "" {
+		t.Errorf("an account that is removed from the file is another:\n%s", d)
+	}
+	h.approve(t)
+	if got := h.kinds(t, "soft"); !slices.Equal(got, []string{kindRuleBegun, kindProposed, kindSigned, kindSigned, kindInForce}) {
+		t.Errorf("ledger: %q", got)
+	}
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	if rows, err := h.registry.Approved(t.Context()); err != nil || len(rows) != 0 {
+		t.Errorf("%d rows are left, %v", len(rows), err)
+	}
+	if h.account("soft") != nil || h.cfg.Load().TwoPersons() {
+		t.Error("the rule goes on")
+	}
+	h.edit(t, "four_eyes: false", "four_eyes: true")
+	must(t, h.Reload(t.Context()))
+	h.edit(t, "four_eyes: true", "four_eyes: false")
+	must(t, h.Reload(t.Context()))
+	c := h.wait(t, "gateway: four_eyes: true -> false", "gateway: operators:")
+	if c.Text == first.Text || strings.Split(c.Text, "\n")[2] == strings.Split(first.Text, "\n")[2] {
+		t.Errorf("the same gateway, the same text:\n%s", c.Text)
+	}
+	_, err := h.Approve(t.Context(), Approval{signed(t, h.bo, first.Text)}, "test")
+	var no *No
+	if !errors.As(err, &no) {
+		t.Errorf("an old signature: %v", err)
+	}
+}
+
+const approveEnv = "SEALGATE_GATEWAY_APPROVE"
+
+// TestApproveWorker is no test: it is the process that TestApproveCrash kills. It hands the second signature to a stopped gateway.
+func TestApproveWorker(t *testing.T) {
+	dir := os.Getenv(approveEnv)
+	if dir == "" {
+		t.Skip("started by TestApproveCrash only")
+	}
+	cfg, err := LoadConfig(filepath.Join(dir, "sealgate.yaml"), false)
+	must(t, err)
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	g, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
+	must(t, err)
+	signature, err := os.ReadFile(filepath.Join(dir, "bo.sig"))
+	must(t, err)
+	fmt.Println("begun")
+	_, err = g.Approve(context.WithoutCancel(t.Context()), Approval{string(signature)}, "test")
+	must(t, err)
+	fmt.Println("done")
+}
+
+// TestApproveCrash kills the second approval at random moments. After each, the changes are wholly in force, and the ledgers of all whom
+// they concern say so, or not at all, and the first signature still counts.
+func TestApproveCrash(t *testing.T) {
+	kills := 40
+	if testing.Short() {
+		kills = 4
+	}
+	h := newTwoPersons(t)
+	r := mrand.New(mrand.NewPCG(7, uint64(os.Getpid())))
+	took, between := 0, 0
+	for i := range kills {
+		// There and back: acme seals or not, and gone is removed or, for which nobody is asked, comes again.
+		if i%2 == 0 {
+			h.edit(t, "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,")
+			h.edit(t, "  - {id: gone, after_indexing: delete}\n", "")
+		} else {
+			h.edit(t, "{id: acme, after_indexing: delete,", "{id: acme, after_indexing: seal,")
+			h.edit(t, "  - {id: soft,", "  - {id: gone, after_indexing: delete}\n  - {id: soft,")
+		}
+		must(t, h.Reload(t.Context()))
+		c, err := h.Changes(t.Context())
+		must(t, err)
+		_, err = h.Approve(t.Context(), Approval{signed(t, h.anna, c.Text)}, "test")
+		must(t, err)
+		h.write(t, "bo.sig", signed(t, h.bo, c.Text))
+		must(t, h.Close())
+		killApproval(t, h.dir, time.Duration(r.Int64N(int64(12*time.Millisecond))))
+
+		h.open(t)
+		now := h.wait(t, []string{"account acme: after_indexing: ", "account gone: the account is removed"}[:h.left(t, i)]...)
+		if len(now.Waiting) == 0 {
+			took++
+			if rows, err := h.registry.Approved(t.Context()); err == nil && bytes.Contains(rows[""], []byte(kindInForce)) {
+				between++
+			}
+		} else if len(now.SignedBy) != 1 || !strings.HasPrefix(now.SignedBy[0], "anna ") || now.Text != c.Text {
+			t.Fatalf("kill %d: signed by %q", i, now.SignedBy)
+		}
+		must(t, h.begin(t.Context()))
+		for _, account := range []string{"acme", "gone"}[:2-i%2] {
+			if told := h.tells(t, account, kindInForce, digestOf(c.Text)); told != (len(now.Waiting) == 0) {
+				t.Fatalf("kill %d: the ledger of %s says in force: %v; waiting: %q", i, account, told, now.Waiting)
+			}
+		}
+		if len(now.Waiting) > 0 {
+			_, err := h.Approve(t.Context(), Approval{signed(t, h.bo, c.Text)}, "test")
+			must(t, err)
+			h.wait(t)
+		}
+	}
+	h.sound(t)
+	if !testing.Short() && (took == 0 || took == kills) {
+		t.Errorf("of %d kills %d came after the commit: they hit one side only", kills, took)
+	}
+	t.Logf("%d kills, %d after the changes were in force, %d of them before all ledgers knew", kills, took, between)
+}
+
+// left is how many changes wait after a kill: all or none. Whatever it is, both accounts must be as that says.
+func (h *twoPersons) left(t *testing.T, round int) int {
+	t.Helper()
+	want, asked := "delete", 2
+	if round%2 == 1 {
+		want, asked = "seal", 1
+	}
+	done := h.account("acme").AfterIndexing == want
+	if gone := h.account("gone") == nil; round%2 == 0 && gone != done {
+		t.Fatalf("round %d: acme %q, gone is removed: %v", round, h.account("acme").AfterIndexing, gone)
+	}
+	if done {
+		return 0
+	}
+	return asked
+}
+
+// tells says whether an account's ledger has a row of this kind about a statement.
+func (h *twoPersons) tells(t *testing.T, id, kind, statement string) bool {
+	t.Helper()
+	index := h.indexes[id]
+	if index == nil { // removed
+		var err error
+		index, err = h.openIndex(t.Context(), &account{Account: &config.Account{ID: id}, dir: filepath.Join(h.cfg.Load().DataDir, "accounts", id)})
+		must(t, err)
+		h.indexes[id] = index
+	}
+	for row, err := range index.Ledger(t.Context(), 1) {
+		must(t, err)
+		if row.Kind == kind && strings.HasPrefix(row.Detail, statement) {
+			return true
+		}
+	}
+	return false
+}
+
+// killApproval starts a process that approves, and kills it a moment after it has begun.
+func killApproval(t *testing.T, dir string, after time.Duration) {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestApproveWorker$", "-test.count=1")
+	c.Env = append(os.Environ(), approveEnv+"="+dir)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	must(t, err, c.Start())
+	var killer *time.Timer
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() == "begun" {
+			killer = time.AfterFunc(after, func() { c.Process.Kill() })
+		}
+	}
+	c.Wait() // killed or not
+	if killer == nil {
+		t.Fatal("an approval did not begin")
+	}
+	killer.Stop()
+}

@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
+	"github.com/sealgate/sealgate/vault"
+)
+
+// How a configuration is read, at the start and while the gateway runs.
+
+// follow loads the configuration anew whenever its files change, and calls watching once it misses no change any more. A
+// machine that lets us watch nothing (its inotify limits) is no reason not to serve: SIGHUP is left.
+func (g *Gateway) follow(ctx context.Context, watching func()) error {
+	told := sync.OnceFunc(watching)
+	err := transport.Watch(ctx, g.cfg.Load().Files, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
+	if err != nil {
+		g.log.Warn("changes of the configuration are not noticed; send SIGHUP after one", "err", err)
+		told()
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
+// the rules under which it began.
+func (g *Gateway) Reload(ctx context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	old := g.cfg.Load()
+	cfg, err := LoadConfig(old.File, old.KeyElsewhere)
+	if err == nil && cfg.DataDir != old.DataDir {
+		err = errors.New("data_dir cannot change while the gateway runs; stop it first")
+	}
+	var r *rule
+	if err == nil {
+		r, err = g.newRule(ctx, cfg)
+	}
+	if err == nil {
+		err = g.take(ctx, r)
+	}
+	if err != nil {
+		g.tellRefused(err)
+	}
+	return err
+}
+
+// begin makes durable what the start took over.
+func (g *Gateway) begin(ctx context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	return g.settle(ctx)
+}
+
+// take runs by another configuration from now on. The caller holds reloading.
+func (g *Gateway) take(ctx context.Context, r *rule) error {
+	old, cfg := g.cfg.Load(), r.config
+	if err := g.openAccounts(ctx, cfg); err != nil {
+		return err
+	}
+	g.rule.Store(r)
+	g.cfg.Store(cfg)
+	g.loaded.Store(new(g.now()))
+	g.tellConfiguration(ctx)
+	if door := g.door.Load(); door != nil {
+		door.Reload(cfg)
+	}
+	if poller := g.poller.Load(); poller != nil {
+		poller.Reload(cfg)
+	}
+	select {
+	case g.reloaded <- struct{}{}:
+	default: // nobody prepares seals: the gateway is not running
+	}
+	g.tellDoubts(cfg)
+	g.tellCertificates()
+	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
+	if err := g.settle(ctx); err != nil { // the next load does it again
+		g.log.Error("what waits for signatures is not noted yet", "err", err)
+	}
+	return nil
+}
+
+// tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.
+func (g *Gateway) tellUnchanged(old, now config.SFTP) {
+	for _, key := range []struct {
+		name string
+		same bool
+	}{
+		{"sftp.listen", now.Listen == old.Listen},
+		{"sftp.host_keys", slices.Equal(now.HostKeys, old.HostKeys)},
+		{"sftp.algorithms", now.Algorithms == old.Algorithms},
+	} {
+		if !key.same {
+			g.log.Warn("config doubtful", "warn", key.name+" has changed, which a restart takes over")
+		}
+	}
+}
+
+// tellRefused writes a line for each mistake of a configuration that is not taken over.
+func (g *Gateway) tellRefused(err error) {
+	var mistakes *config.Mistakes
+	if !errors.As(err, &mistakes) {
+		g.log.Error("config refused", "err", err)
+		return
+	}
+	for _, m := range mistakes.List {
+		g.log.Error("config refused", "err", m.String())
+	}
+}
+
+// LoadConfig loads and checks a configuration file, certificates and keys included; keyElsewhere: the unlock key is given
+// in another way. An expired certificate is a warning: it stops its own account's files, and must not stop everybody else's.
+func LoadConfig(path string, keyElsewhere bool) (*config.Config, error) {
+	return loadConfig(path, keyElsewhere, certificateLeft)
+}
+
+// CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
+func CheckConfig(path string) (*config.Config, error) {
+	return loadConfig(path, false, certificateAge)
+}
+
+// certificateLeft makes a warning of an expired certificate. Of one that soon will be, watchCertificates tells.
+func certificateLeft(c *vault.Certificate, now time.Time) (string, error) {
+	if _, expired := certificateAge(c, now); expired != nil {
+		return expired.Error(), nil
+	}
+	return "", nil
+}
+
+func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, time.Time) (string, error)) (*config.Config, error) {
+	return config.Load(path, config.Examine{
+		KeyElsewhere: keyElsewhere,
+		Certificate: func(path string) (string, error) {
+			c, err := vault.ReadCertificate(path)
+			if err != nil {
+				return "", err
+			}
+			return age(c, time.Now())
+		},
+		Remote:    transport.CheckRemote,
+		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
+		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
+		UserCA:    func(path string) error { _, err := transport.ReadAuthorities(path); return err },
+		Operators: func(path string) (string, error) {
+			o, _, err := transport.ReadOperators(path)
+			return o.Doubt(time.Now()), err
+		},
+		HostKey: func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
+	})
+}
+
+// certificateAge tells an expired certificate from one that soon will be.
+func certificateAge(c *vault.Certificate, now time.Time) (warning string, err error) {
+	left := c.NotAfter().Sub(now)
+	switch {
+	case c.Expired(now):
+		return "", fmt.Errorf("expired on %s; make a new one with: sealgate cert new", c.NotAfter().Format(time.DateOnly))
+	case left < 30*24*time.Hour:
+		return fmt.Sprintf("expires on %s", c.NotAfter().Format(time.DateOnly)), nil
+	}
+	return "", nil
+}
