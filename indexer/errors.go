@@ -25,6 +25,9 @@ var (
 
 	// ErrLocked: the account is protected, and nobody has brought its key. What comes for it waits in its log.
 	ErrLocked = errors.New("the account's database is locked")
+	// ErrApart: a protected account's log and index do not end, or do not meet, in the same row of the ledger. One of them was put
+	// back to an older copy, or has lost something. Nothing was merged that does not continue the index, and nothing removed.
+	ErrApart = errors.New("log.db and index.db are not of the same moment")
 
 	errKeyGone = errors.New("the database was closed")
 )

@@ -85,6 +85,15 @@ func (c *chain) next(kind, file, who, detail string, record []byte) ledgerRow {
 	return r
 }
 
+// follow moves the chain's end to a row that continues it, and says whether it does.
+func (c *chain) follow(r *ledgerRow) bool {
+	if r.seq != c.seq+1 || !bytes.Equal(r.prev, c.hash[:]) || len(r.hash) != len(c.hash) {
+		return false
+	}
+	c.seq, c.hash = r.seq, [32]byte(r.hash)
+	return true
+}
+
 // enter appends a row and moves the chain's end to it.
 func (x *Index) enter(ctx context.Context, c *chain, kind, file, who, detail string, record []byte) error {
 	row := c.next(kind, file, who, detail, record)

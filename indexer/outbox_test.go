@@ -305,7 +305,7 @@ func TestOutboxMigration(t *testing.T) {
 	x := openIndex(t, path, key)
 	f := newFile(t, "a", epoch)
 	commit(t, x, &Delivery{File: f})
-	for _, table := range []string{"outbox", "outbox_data", "sends", "merged", "restate", "names", "name_texts", "name_hashes", "name_list", "segments", "segment_pieces"} {
+	for _, table := range []string{"outbox", "outbox_data", "sends", "restate", "names", "name_texts", "name_hashes", "name_list", "segments", "segment_pieces"} {
 		change(t, x, `DROP TABLE `+table)
 	}
 	change(t, x, `PRAGMA user_version = 1`)

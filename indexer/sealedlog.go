@@ -27,7 +27,6 @@ type sealedLog struct {
 	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
 	hashKey []byte         // of content and business
 	ratchet *ratchet       // of the present segment; nil before its first record
-	last    int64          // number of the newest record written by us
 }
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
@@ -90,7 +89,6 @@ func (l *sealedLog) close() error {
 func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
 	l, done := x.sealed, false
 	inLog := func(ctx context.Context) error {
-		before := l.last
 		c, err := l.begin(ctx)
 		if err != nil {
 			return err
@@ -99,9 +97,6 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 			return err
 		}
 		_, err = l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:])
-		if err == nil && l.last > before && !x.d.locked.Load() {
-			_, err = x.d.w.ExecContext(ctx, `UPDATE merged SET n = ?`, l.last)
-		}
 		return err
 	}
 	write := func(ctx context.Context) error {
@@ -126,16 +121,22 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	return nil
 }
 
-// begin gives the ledger's end, and begins a segment if there is none.
-func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
+// readChain gives the ledger's end.
+func (l *sealedLog) readChain(ctx context.Context) (*chain, error) {
 	var c chain
 	var hash []byte
 	if err := l.d.w.QueryRowContext(ctx, `SELECT seq, hash FROM head`).Scan(&c.seq, &hash); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	copy(c.hash[:], hash)
-	if l.ratchet != nil {
-		return &c, nil
+	return &c, nil
+}
+
+// begin gives the ledger's end, and begins a segment if there is none.
+func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
+	c, err := l.readChain(ctx)
+	if err != nil || l.ratchet != nil {
+		return c, err
 	}
 	secret := newSecret()
 	defer clear(secret[:])
@@ -149,7 +150,7 @@ func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
 	}
 	l.ratchet = &ratchet{secret: secret}
 	l.ratchet.segment, err = r.LastInsertId()
-	return &c, err
+	return c, err
 }
 
 // endSegment forgets the ratchet. The next record begins another.
@@ -160,7 +161,8 @@ func (l *sealedLog) endSegment() {
 	}
 }
 
-// append seals a record, in the transaction under way.
+// append seals a record, in the transaction under way. Its number is that of its row of the ledger: what is undone of both is undone
+// together, and whether it is in the index, the index's own ledger tells.
 func (l *sealedLog) append(ctx context.Context, r *record) error {
 	plain := r.encode()
 	defer clear(plain)
@@ -172,11 +174,8 @@ func (l *sealedLog) append(ctx context.Context, r *record) error {
 	if r.kind == recordFile {
 		file = r.row.id
 	}
-	res, err := l.d.w.ExecContext(ctx, `INSERT INTO records (s, step, at, file, data) VALUES (?, ?, ?, ?, ?)`, l.ratchet.segment, step, r.ledger.at, file, data)
-	if err != nil {
-		return err
-	}
-	l.last, err = res.LastInsertId()
+	_, err = l.d.w.ExecContext(ctx, `INSERT INTO records (n, s, step, at, file, data) VALUES (?, ?, ?, ?, ?, ?)`,
+		r.ledger.seq, l.ratchet.segment, step, r.ledger.at, file, data)
 	return err
 }
 

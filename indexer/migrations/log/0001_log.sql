@@ -40,7 +40,7 @@ CREATE TABLE segments (
 
 -- What is to be merged into the index, in this order.
 CREATE TABLE records (
-    n    INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used again: the index knows by it what it has
+    n    INTEGER PRIMARY KEY,                 -- of its row of the ledger: the index has it if its own ledger goes as far
     s    INTEGER NOT NULL,
     step INTEGER NOT NULL,                    -- of the segment's ratchet
     at   INTEGER NOT NULL,

@@ -1,0 +1,150 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// What waits in a log comes into its index exactly once, whatever went before; and where log and index do not continue one another,
+// nothing is merged and nothing is removed.
+
+// TestProtectAgain: an account is protected, unprotected and protected again; what comes then is merged as it was the first time.
+func TestProtectAgain(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	for i := range 5 {
+		commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("a", i), epoch)})
+	}
+	own := s.own(t, x)
+	x.Close()
+	if err := Unprotect(t.Context(), s.dir, s.key, s.key, own, x.log); err != nil {
+		t.Fatal(err)
+	}
+	if err := Protect(t.Context(), s.dir, s.key, s.key, s.sealer); err != nil {
+		t.Fatal(err)
+	}
+	x = s.open(t)
+	for i := range 3 {
+		commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("b", i), epoch)})
+	}
+	if n := s.unlock(t, x); n != 3 {
+		t.Errorf("%d deliveries were merged, want 3", n)
+	}
+	if n := count(t, x, `SELECT count(*) FROM files`); n != 8 {
+		t.Errorf("the index has %d files, want 8", n)
+	}
+	sound(t, x)
+}
+
+// TestMergedAfterFull: a delivery fails while the index is full; the next one is merged once, and what came before it as well.
+func TestMergedAfterFull(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	commit(t, x, &Delivery{File: newFile(t, "before", epoch)})
+	mustExec(t, x.d.w, `PRAGMA max_page_count = 1`)
+	if err := x.Commit(t.Context(), &Delivery{File: newFile(t, "full", epoch), Copy: make([]byte, MaxCopy)}); !errors.Is(err, ErrFull) {
+		t.Fatalf("there was room: %v", err)
+	}
+	mustExec(t, x.d.w, `PRAGMA max_page_count = 1000000`)
+	commit(t, x, &Delivery{File: newFile(t, "after", epoch)})
+	x.Close()
+	x = s.open(t)
+	s.unlock(t, x)
+	if n := count(t, x, `SELECT count(*) FROM files`); n != 2 {
+		t.Errorf("the index has %d files, want 2", n)
+	}
+	sound(t, x)
+}
+
+// TestMergedAfterOneFails: one of a group fails after its record was written; the next record, written while it is locked, is merged.
+func TestMergedAfterOneFails(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	waiting := func() int {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return len(x.pending)
+	}
+	fault := errors.New("a fault after the record")
+	var group sync.WaitGroup
+	x.alone(func() error {
+		for i, want := range []error{nil, fault} {
+			group.Go(func() {
+				err := x.join(t.Context(), func(ctx context.Context, c *chain) error {
+					return errors.Join(x.enter(ctx, c, "note", "", "", "", nil), want)
+				})
+				if !errors.Is(err, want) {
+					t.Error(err)
+				}
+			})
+			for waiting() <= i {
+				runtime.Gosched()
+			}
+		}
+		return nil
+	})
+	group.Wait()
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	f := newFile(t, "locked", epoch)
+	commit(t, x, &Delivery{File: f})
+	if n := s.unlock(t, x); n != 1 {
+		t.Errorf("%d deliveries were merged, want 1", n)
+	}
+	find(t, x, f.ID)
+	sound(t, x)
+}
+
+// TestOlderCopyPutBack: one of the two databases is put back to an older copy, or to none of its own past. What waits is not merged, and
+// stays where it is.
+func TestOlderCopyPutBack(t *testing.T) {
+	for what, c := range map[string]struct {
+		name         string
+		between, now int // deliveries since the copy, and after it was put back
+	}{
+		"log, nothing waits":       {logName, 5, 0},
+		"log, less waits":          {logName, 5, 3},
+		"log, as much waits":       {logName, 5, 5},
+		"log, more waits":          {logName, 5, 8},
+		"index":                    {indexName, 5, 0},
+		"index, and more has come": {indexName, 5, 1},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSafe(t)
+			x := s.protected(t)
+			path := filepath.Join(s.dir, c.name)
+			commit(t, x, &Delivery{File: newFile(t, "first", epoch)})
+			s.unlock(t, x)
+			x.Close()
+			old := readAll(t, path)
+			x = s.open(t)
+			for i := range c.between {
+				commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("between", i), epoch)})
+			}
+			s.unlock(t, x)
+			x.Close()
+			write(t, path, old)
+			x = s.open(t)
+			for i := range c.now {
+				commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("now", i), epoch)})
+			}
+			for range 2 {
+				if n, err := x.Unlock(t.Context(), s.own(t, x)); !errors.Is(err, ErrApart) || n != 0 || !x.Locked() {
+					t.Errorf("%d deliveries were merged, %v", n, err)
+				}
+				if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != c.now {
+					t.Errorf("%d deliveries wait, want %d, %v", w.Deliveries, c.now, err)
+				}
+			}
+			commit(t, x, &Delivery{File: newFile(t, "afterwards", epoch)})
+		})
+	}
+}
