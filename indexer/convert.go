@@ -167,13 +167,16 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 	if err != nil {
 		return err
 	}
+	hashKey := newSecret()
+	l.hashKey = hashKey[:]
 	x := newIndexOf(d, nil)
 	err = l.d.write(ctx, true, func(ctx context.Context) error {
 		c, err := x.readChain(ctx)
 		if err != nil {
 			return err
 		}
-		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], segments.PublicKey().Bytes()); err != nil {
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?, hash_key = ?`,
+			c.seq, c.hash[:], segments.PublicKey().Bytes(), l.hashKey); err != nil {
 			return err
 		}
 		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))

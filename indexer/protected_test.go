@@ -488,3 +488,54 @@ func TestProtectedUndone(t *testing.T) {
 	}
 	sound(t, x)
 }
+
+// TestRekeyKeepsDuplicates: after a change of the unlock key the files before it are still seen as duplicates.
+func TestRekeyKeepsDuplicates(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	first := newFile(t, "same", epoch)
+	commit(t, x, &Delivery{File: first})
+	x.Close()
+	to := newKey(t)
+	if err := Rekey(t.Context(), filepath.Join(s.dir, logName), s.key, to); err != nil {
+		t.Fatal(err)
+	}
+	s.key = to
+	x = s.open(t)
+	for _, when := range []string{"locked", "unlocked"} {
+		var earlier Earlier
+		f := newFile(t, "same", epoch.Add(time.Minute))
+		commit(t, x, &Delivery{File: f, Window: time.Hour, Judge: func(e Earlier) { earlier = e }})
+		if earlier != (Earlier{Content: first.ID, Business: first.ID}) {
+			t.Errorf("%s: earlier are %+v, want %s", when, earlier, first.ID)
+		}
+		s.unlock(t, x)
+	}
+}
+
+// TestLogGone: a log that is gone, or was emptied, is not made anew.
+func TestLogGone(t *testing.T) {
+	for what, damage := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSafe(t)
+			x := s.protected(t)
+			commit(t, x, &Delivery{File: newFile(t, "a", epoch)})
+			s.unlock(t, x)
+			x.Close()
+			if err := damage(filepath.Join(s.dir, logName)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if x, err := OpenProtected(t.Context(), s.dir, s.key, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "restore it") {
+					t.Errorf("it was opened: %v", err)
+					if err == nil {
+						x.Close()
+					}
+				}
+			}
+		})
+	}
+}

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/sha256"
@@ -24,7 +23,7 @@ import (
 // sealedLog is log.db. All but d.r is used under the index's lock.
 type sealedLog struct {
 	d       *database
-	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
+	public  hpke.PublicKey // to whom segments are sealed
 	hashKey []byte         // of content and business
 	ratchet *ratchet       // of the present segment; nil before its first record
 }
@@ -36,18 +35,25 @@ func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (
 		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
 	}
 	x := newIndexOf(d, log)
-	if x.sealed, err = openSealedLog(ctx, dir, key); err != nil {
+	if !there(dir, logName) { // what is gone must not be hidden by a new one
+		err = errLogGone
+	} else if x.sealed, err = openSealedLog(ctx, dir, key); err == nil {
+		err = x.sealed.readHead(ctx)
+	}
+	if err != nil {
+		if x.sealed != nil {
+			err = errors.Join(err, x.sealed.close())
+		}
 		return nil, fmt.Errorf("indexer: open %s: %w", filepath.Join(dir, logName), errors.Join(err, d.close()))
 	}
 	return x, nil
 }
 
-func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error) {
-	hashKey, err := hkdf.Key(sha256.New, key[:], nil, "sealgate seen before", 32)
-	if err != nil {
-		return nil, err
-	}
-	l := &sealedLog{hashKey: hashKey}
+var errLogGone = errors.New("it is gone; restore it from a backup, together with index.db of the same moment")
+
+// openSealedLog opens log.db, and makes it, without keys, when it is not there.
+func openSealedLog(ctx context.Context, dir string, key Key) (l *sealedLog, err error) {
+	l = new(sealedLog)
 	if l.d, err = openDatabase(ctx, filepath.Join(dir, logName), key, "log"); err != nil {
 		return nil, err
 	}
@@ -56,23 +62,22 @@ func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error)
 		_, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file NOT IN (SELECT file FROM records WHERE file <> '')`)
 		return err
 	})
-	if err == nil {
-		err = l.readPublic(ctx)
-	}
 	if err != nil {
 		return nil, errors.Join(err, l.d.close())
 	}
 	return l, nil
 }
 
-// readPublic reads to whom segments are sealed.
-func (l *sealedLog) readPublic(ctx context.Context) error {
+// readHead reads the keys.
+func (l *sealedLog) readHead(ctx context.Context) (err error) {
 	var public []byte
-	if err := l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&public); err != nil || len(public) == 0 {
-		return err
+	if err := l.d.r.QueryRowContext(ctx, `SELECT public, hash_key FROM head`).Scan(&public, &l.hashKey); err != nil {
+		return l.d.plain(err)
 	}
-	key, err := segmentKEM().NewPublicKey(public)
-	l.public = key
+	if len(public) == 0 || len(l.hashKey) == 0 { // it was emptied, and has just been made anew
+		return errLogGone
+	}
+	l.public, err = segmentKEM().NewPublicKey(public)
 	return err
 }
 
