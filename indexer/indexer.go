@@ -84,7 +84,7 @@ func (x *Index) Close() error {
 // request is something to be done in the next transaction.
 type request struct {
 	do   func(ctx context.Context, c *chain) error
-	any  bool // the log of a locked index will do
+	any  bool // the log of a locked index will do; once it was done: did
 	err  error
 	done chan struct{} // closed when it is durable, or failed with err
 }
@@ -152,10 +152,11 @@ func (x *Index) lead(ctx context.Context) {
 	err := fmt.Errorf("%w: a panic broke it off", ErrUnsure) // unless it comes to its end
 	defer func() {
 		for _, r := range group { // a panic too must leave nobody waiting
-			if r.err == nil {
-				r.err = err
-			} else {
+			switch {
+			case r.err != nil:
 				r.err = x.d.plain(r.err)
+			case err != errBehind || !r.any:
+				r.err = err
 			}
 			close(r.done)
 		}
@@ -230,7 +231,9 @@ func (x *Index) try(ctx context.Context, r *request, c *chain) (err error) {
 			err = fmt.Errorf("panic while committing: %v", p)
 		}
 	}()
-	return r.do(ctx, c)
+	err = r.do(ctx, c)
+	r.any = !c.needsIndex
+	return err
 }
 
 // Broken is ErrBroken once the disk has failed under the database: it takes nothing more until it is opened anew.

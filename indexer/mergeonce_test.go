@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // What waits in a log comes into its index exactly once, whatever went before; and where log and index do not continue one another,
@@ -147,4 +149,57 @@ func TestOlderCopyPutBack(t *testing.T) {
 			commit(t, x, &Delivery{File: newFile(t, "afterwards", epoch)})
 		})
 	}
+}
+
+// TestIndexFailsBehindLog: the log commits and the index behind it cannot. What was a change of the index itself is told to have failed,
+// since the ledger will say that it was not done; a delivery or a note of the same group was taken.
+func TestIndexFailsBehindLog(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	held := newFile(t, "held", epoch)
+	held.Verdict = Held
+	commit(t, x, &Delivery{File: held})
+	out := put(t, x, "out.txt", []byte("content"), "bank")
+	laid := laid(t, x, "later.txt", []byte("content"))
+	send := sends(t, x, "bank")[0]
+	send.State = SendSent
+	later := newFile(t, "later", epoch)
+	for what, c := range map[string]struct {
+		do   func() error
+		want error
+	}{
+		"decide": {func() error {
+			return second(x.Decide(t.Context(), held.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}))
+		}, ErrUnsure},
+		"rename":        {func() error { return x.Rename(t.Context(), held.ID, "other.xml", "u1") }, ErrUnsure},
+		"add outbox":    {func() error { return x.AddOutbox(t.Context(), laid, beside(laid.Name), nil) }, ErrUnsure},
+		"remove outbox": {func() error { return x.RemoveOutbox(t.Context(), out.ID, "u1") }, ErrUnsure},
+		"sent":          {func() error { return x.NoteSend(t.Context(), &send) }, ErrUnsure},
+		"note":          {func() error { return second(x.Note(t.Context(), "login", "", "u1", "")) }, nil},
+		"delivery":      {func() error { return x.Commit(t.Context(), &Delivery{File: later}) }, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s.unlock(t, x)
+			err := x.d.w.Raw(func(conn any) error { // which goes with the lock
+				conn.(*sqlite3.SQLiteConn).RegisterCommitHook(func() int { return 1 })
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.do(); !errors.Is(err, c.want) || !x.Locked() {
+				t.Errorf("it was told %v, want %v; locked is %v", err, c.want, x.Locked())
+			}
+		})
+	}
+	s.unlock(t, x)
+	if f := find(t, x, held.ID); f.Verdict != Held || f.Name != held.Name {
+		t.Errorf("it is %s, and called %s", f.Verdict, f.Name)
+	}
+	if list, err := x.Outbox(t.Context()); err != nil || len(list) != 1 || list[0].ID != out.ID {
+		t.Errorf("the outbox: %+v, %v", list, err)
+	}
+	find(t, x, later.ID)
+	sound(t, x)
 }

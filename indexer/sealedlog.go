@@ -90,7 +90,7 @@ func (l *sealedLog) close() error {
 // logged runs f in one transaction of the log, which is what decides, and unless the index is locked in one of the index around it.
 //
 // Die before the log's commit, and nothing has happened; between the two commits, and the next unlocking merges it, or, if it
-// was a change of the index itself, tells that it was not done.
+// was a change of the index itself, tells that it was not done. errBehind: the index's commit has failed there.
 func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
 	l, done := x.sealed, false
 	inLog := func(ctx context.Context) error {
@@ -118,12 +118,12 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	if err == nil || !done {
 		return err
 	}
-	// It has happened, and waits. Until it is merged nobody may look at the index.
+	// The ledger's row is there, and waits. Until it is merged nobody may look at the index.
 	x.log.Error("what was logged cannot be written into the index, which is locked; what comes waits", "db", x.d.path, "err", err)
 	if err := x.d.lock(); err != nil {
 		x.log.Error("lock", "db", x.d.path, "err", err)
 	}
-	return nil
+	return errBehind
 }
 
 // readChain gives the ledger's end.
