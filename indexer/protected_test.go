@@ -539,3 +539,26 @@ func TestLogGone(t *testing.T) {
 		})
 	}
 }
+
+// TestProtectedDiscardBesideLock: the account is locked between the steps in which an upload's payments are thrown away.
+func TestProtectedDiscardBesideLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	p := x.NewPayments(newID(epoch))
+	for i := range int64(9 * blockPayments) {
+		if err := p.Add(&formats.Payment{Index: i + 1, Reference: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whoever holds the token now goes on after the discarding's first step, and locks before its second.
+	locked := make(chan error)
+	x.lock <- struct{}{}
+	go func() { locked <- x.Lock() }()
+	discarded := make(chan error)
+	go func() { discarded <- p.Discard() }()
+	<-x.lock
+	if err := errors.Join(<-locked, <-discarded); err != nil {
+		t.Error(err)
+	}
+}
