@@ -37,6 +37,7 @@ type Index struct {
 	mu      sync.Mutex
 	pending []*request      // wait for a commit
 	live    map[string]bool // uploads under way whose blocks are in the database
+	laying  map[string]bool // files on their way into the outbox
 
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
@@ -61,7 +62,7 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 }
 
 func newIndexOf(d *database, log *slog.Logger) *Index {
-	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool)}
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool), laying: make(map[string]bool)}
 	x.list.Store(new(nameList)) // until it can be read
 	return x
 }

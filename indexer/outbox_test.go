@@ -183,11 +183,17 @@ func TestOutboxNames(t *testing.T) {
 
 // TestSweepOutbox: content without a file goes, and no other.
 func TestSweepOutbox(t *testing.T) {
-	x := newIndex(t)
+	path, key := filepath.Join(t.TempDir(), "index.db"), newKey(t)
+	x := openIndex(t, path, key)
 	content := make([]byte, 20*outboxPiece)
 	kept := put(t, x, "a", content)
 	laid(t, x, "b", content)
 	laid(t, x, "c", content)
+	if n, err := x.SweepOutbox(t.Context()); n != 0 || err != nil {
+		t.Errorf("on their way: %d, %v", n, err)
+	}
+	x.Close()
+	x = openIndex(t, path, key)
 	if n, err := x.SweepOutbox(t.Context()); n != 2 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}

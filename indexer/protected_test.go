@@ -3,14 +3,17 @@ package indexer
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -562,3 +565,58 @@ func TestProtectedDiscardBesideLock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestProtectedOutboxBesideLock: the account is locked and unlocked while a file for the customer is being put there; it is whole. One
+// of which nobody knows any more is swept.
+func TestProtectedOutboxBesideLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 3*outboxPiece/16)
+	again := func() {
+		if err := x.Lock(); err != nil {
+			t.Error(err)
+		}
+		s.unlock(t, x)
+	}
+	halves := io.MultiReader(bytes.NewReader(content[:2*outboxPiece]), readerFunc(func([]byte) (int, error) { again(); return 0, io.EOF }), bytes.NewReader(content[2*outboxPiece:]))
+	f := &OutboxFile{ID: newID(epoch), Name: "a.txt", Size: int64(len(content)), SHA256: hexSum(content), MadeAt: epoch, Who: "uid:0"}
+	if err := x.AddOutboxPieces(t.Context(), f.ID, halves); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	if err := x.AddOutbox(t.Context(), f, beside(f.Name), nil); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	r, err := x.OutboxReader(t.Context(), f.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	left := newID(epoch)
+	if err := x.AddOutboxPieces(t.Context(), left, io.MultiReader(bytes.NewReader(content), iotest.ErrReader(io.ErrUnexpectedEOF))); err == nil {
+		t.Fatal("a sender who was cut off has an end")
+	}
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.DropOutboxPieces(t.Context(), left); !errors.Is(err, ErrLocked) {
+		t.Errorf("dropped while it is locked: %v", err)
+	}
+	s.unlock(t, x)
+	if n := count(t, x, `SELECT count(*) FROM outbox_data WHERE id = ?`, left); n != 0 {
+		t.Errorf("%d pieces of nobody's stay", n)
+	}
+	if n := len(x.laying); n != 0 {
+		t.Errorf("%d files are still taken for under way", n)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func hexSum(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }

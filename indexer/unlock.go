@@ -53,6 +53,9 @@ func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	if err = x.restate(ctx); err == nil {
 		_, err = x.Sweep(ctx)
 	}
+	if err == nil {
+		_, err = x.SweepOutbox(ctx)
+	}
 	if err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", errors.Join(err, x.lockNow()))
 	}
@@ -106,14 +109,6 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 			return err
 		}
 		if err := x.tidy(ctx); err != nil {
-			return err
-		}
-		// Nothing is on its way into the outbox: content without its row is of one who died.
-		err := x.d.transact(ctx, false, func(ctx context.Context) error {
-			_, err := x.d.w.ExecContext(ctx, `DELETE FROM outbox_data WHERE id NOT IN (SELECT id FROM outbox)`)
-			return err
-		})
-		if err != nil {
 			return err
 		}
 		if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
