@@ -30,6 +30,8 @@ const (
 	kindUndone   = "undone"   // the row that its detail names tells of something that was not done
 	kindRestated = "restated" // the file as it is after the row that its detail names
 
+	kindLeftOut = "left-out" // what waited in the log is not in here, and never will be
+
 	kindOutbox    = "outbox"    // put there for the customer
 	kindFetched   = "fetched"   // taken out of it by the customer
 	kindDelivered = "delivered" // to one of the customer's servers

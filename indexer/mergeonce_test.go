@@ -1,11 +1,14 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -202,4 +205,123 @@ func TestIndexFailsBehindLog(t *testing.T) {
 	}
 	find(t, x, later.ID)
 	sound(t, x)
+}
+
+// TestMergedUpToDamage: a record is damaged. What came before it is merged, nothing is removed, and without what waits the index can be
+// taken out of its protection; the log is kept.
+func TestMergedUpToDamage(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	var files []*File
+	for i := range 6 {
+		f := newFile(t, fmt.Sprint(i), epoch)
+		files = append(files, f)
+		commit(t, x, &Delivery{File: f})
+	}
+	mustExec(t, x.sealed.d.w, `UPDATE records SET data = zeroblob(length(data)) WHERE n = 4`)
+	for i, want := range []int{3, 0} {
+		n, err := x.Unlock(t.Context(), s.own(t, x))
+		if !errors.Is(err, ErrDamaged) || n != want || !x.Locked() || !strings.Contains(err.Error(), "row 4 of the ledger") {
+			t.Errorf("try %d: %d deliveries were merged, want %d, %v", i, n, want, err)
+		}
+	}
+	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 6 {
+		t.Errorf("the log has %d deliveries, want 6, %v", w.Deliveries, err)
+	}
+	own := s.own(t, x)
+	x.Close()
+	if err := Unprotect(t.Context(), s.dir, s.key, s.key, own, x.log); !errors.Is(err, ErrDamaged) || !Protected(s.dir) {
+		t.Fatalf("unprotected without saying so: %v", err)
+	}
+	if err := UnprotectWithoutLog(t.Context(), s.dir, s.key, newKey(t), x.log); !errors.Is(err, ErrKey) || !Protected(s.dir) {
+		t.Fatalf("a wrong key: %v", err)
+	}
+	log, key := readAll(t, filepath.Join(s.dir, logName)), readAll(t, filepath.Join(s.dir, keyName))
+	if err := UnprotectWithoutLog(t.Context(), s.dir, s.key, own, x.log); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(readAll(t, filepath.Join(s.dir, logLeft)), log) || !bytes.Equal(readAll(t, filepath.Join(s.dir, keyLeft)), key) {
+		t.Error("what was left out is not kept as it was")
+	}
+	x = openIndex(t, filepath.Join(s.dir, indexName), s.key)
+	for i, f := range files {
+		if list, err := x.Find(t.Context(), f.ID); err != nil || (len(list) == 1) != (i < 3) {
+			t.Errorf("file %d: %v, %v", i, list, err)
+		}
+	}
+	for e, err := range x.Ledger(t.Context(), 4) {
+		if err != nil || e.Kind != "left-out" || e.Detail != "what waited in log.db" {
+			t.Errorf("the ledger goes on with %+v, %v", e, err)
+		}
+	}
+	sound(t, x)
+	x.Close()
+
+	// It is protected again, and goes on; what was left out stays.
+	if err := Protect(t.Context(), s.dir, s.key, s.key, s.sealer); err != nil {
+		t.Fatal(err)
+	}
+	x = s.open(t)
+	commit(t, x, &Delivery{File: newFile(t, "again", epoch)})
+	if n := s.unlock(t, x); n != 1 {
+		t.Errorf("%d deliveries were merged, want 1", n)
+	}
+	sound(t, x)
+	own = s.own(t, x)
+	x.Close()
+	if err := UnprotectWithoutLog(t.Context(), s.dir, s.key, own, x.log); err == nil || !strings.Contains(err.Error(), logLeft) || !Protected(s.dir) {
+		t.Errorf("what was left out before is overwritten: %v", err)
+	}
+	if err := Unprotect(t.Context(), s.dir, s.key, s.key, own, x.log); err != nil || there(s.dir, logName) || !there(s.dir, logLeft) {
+		t.Errorf("unprotected: %v", err)
+	}
+}
+
+// TestUnprotectWithoutLogGone: no log is there at all.
+func TestUnprotectWithoutLogGone(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	f := newFile(t, "a", epoch)
+	commit(t, x, &Delivery{File: f})
+	s.unlock(t, x)
+	own := s.own(t, x)
+	x.Close()
+	if err := os.Remove(filepath.Join(s.dir, logName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := UnprotectWithoutLog(t.Context(), s.dir, s.key, own, x.log); err != nil || there(s.dir, keyLeft) {
+		t.Fatal(err)
+	}
+	x = openIndex(t, filepath.Join(s.dir, indexName), s.key)
+	find(t, x, f.ID)
+	sound(t, x)
+}
+
+// TestUnprotectWithoutLogDies: whoever dies at the one moment that counts has the log kept by the next start.
+func TestUnprotectWithoutLogDies(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	commit(t, x, &Delivery{File: newFile(t, "a", epoch)})
+	own := s.own(t, x)
+	x.Close()
+	log := readAll(t, filepath.Join(s.dir, logName))
+	d, err := openDatabase(t.Context(), filepath.Join(s.dir, indexName), own, "account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.copyUnder(t.Context(), filepath.Join(s.dir, unprotecting), s.key), d.close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(s.dir, keyName), filepath.Join(s.dir, keyLeft)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := Settle(s.dir); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(readAll(t, filepath.Join(s.dir, logLeft)), log) {
+			t.Error("the log is not kept")
+		}
+	}
+	openIndex(t, filepath.Join(s.dir, indexName), s.key)
 }

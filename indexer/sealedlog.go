@@ -49,7 +49,7 @@ func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (
 	return x, nil
 }
 
-var errLogGone = errors.New("it is gone; restore it from a backup, together with index.db of the same moment")
+var errLogGone = fmt.Errorf("%w: it is gone, or empty; restore it from a backup, together with index.db of the same moment", ErrDamaged)
 
 // openSealedLog opens log.db, and makes it, without keys, when it is not there.
 func openSealedLog(ctx context.Context, dir string, key Key) (l *sealedLog, err error) {

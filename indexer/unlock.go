@@ -21,7 +21,12 @@ type Sealer func(key []byte) ([]byte, error)
 
 // SealedKey is the key of a protected account's index, as Protect or Reseal has sealed it.
 func (x *Index) SealedKey() ([]byte, error) {
-	sealed, err := os.ReadFile(filepath.Join(filepath.Dir(x.d.path), keyName))
+	return SealedKey(filepath.Dir(x.d.path))
+}
+
+// SealedKey is that of the account in a folder, whether its databases can be opened or not.
+func SealedKey(dir string) ([]byte, error) {
+	sealed, err := os.ReadFile(filepath.Join(dir, keyName))
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
@@ -103,7 +108,7 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 	if err := m.all(ctx); err != nil {
 		return m.deliveries, err
 	}
-	return m.deliveries, x.alone(func() error {
+	err = x.alone(func() error {
 		x.sealed.endSegment() // its secret was opened: what comes now is sealed by another
 		if err := m.all(ctx); err != nil {
 			return err
@@ -117,6 +122,7 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 		x.d.show()
 		return nil
 	})
+	return m.deliveries, err
 }
 
 // Lock closes the index of a protected account and zeroes its key. Whoever asks at this moment is told ErrLocked. An account that is
@@ -183,22 +189,12 @@ func (m *merge) all(ctx context.Context) (err error) {
 			return err
 		}
 		rows, err := m.next(ctx)
-		if err != nil || len(rows) == 0 {
+		if len(rows) == 0 { // an error behind some rows comes again
 			return err
 		}
-		end, most := *m.end, m.pieces+mergePieces
-		err = m.x.d.transact(ctx, true, func(ctx context.Context) error {
-			for i := 0; i < len(rows) && m.pieces < most; i++ {
-				if err := m.one(ctx, &end, &rows[i]); err != nil {
-					return fmt.Errorf("row %d of the ledger, which waits in the log: %w", rows[i].n, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := m.some(ctx, rows); err != nil {
 			return err
 		}
-		m.end = &end
 		if m.x.d.key.logEnd.Load() > logPages { // nobody else writes into the index: it is emptied on the spot
 			if err := checkpoint(m.x.d.base, m.x.d.w); err != nil {
 				m.x.d.doubt(err)
@@ -206,6 +202,36 @@ func (m *merge) all(ctx context.Context) (err error) {
 			}
 		}
 	}
+}
+
+// some merges records in one transaction, as many as are sound: its error is about the first that is not, and those before it stay.
+func (m *merge) some(ctx context.Context, rows []logRow) error {
+	end, deliveries, most := *m.end, m.deliveries, m.pieces+mergePieces
+	var fault error
+	err := m.x.d.transact(ctx, true, func(ctx context.Context) error {
+		w := m.x.d.w
+		for i := 0; i < len(rows) && m.pieces < most; i++ {
+			if _, err := w.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+				return err
+			}
+			before := end
+			if err := m.one(ctx, &end, &rows[i]); err != nil {
+				end, fault = before, fmt.Errorf("row %d of the ledger, which waits in log.db: %w", rows[i].n, m.x.d.plain(err))
+				_, err = w.ExecContext(ctx, `ROLLBACK TO one; RELEASE one`)
+				return err
+			}
+			if _, err := w.ExecContext(ctx, `RELEASE one`); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		m.deliveries = deliveries
+		return errors.Join(fault, err)
+	}
+	m.end = &end
+	return fault
 }
 
 // next reads the records that are not in the index.
@@ -219,7 +245,7 @@ func (m *merge) next(ctx context.Context) (list []logRow, err error) {
 	for rows.Next() {
 		var r logRow
 		if err := rows.Scan(&r.n, &r.segment, &r.step, &r.data); err != nil {
-			return nil, d.plain(err)
+			return list, d.plain(err)
 		}
 		list = append(list, r)
 	}
@@ -257,8 +283,11 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 	w := x.d.w
 	switch rec.kind {
 	case recordFile:
+		if err := x.put(ctx, rec, func() error { return x.unfold(ctx, rec) }); err != nil {
+			return err
+		}
 		m.deliveries, m.pieces = m.deliveries+1, m.pieces+rec.pieces
-		return x.put(ctx, rec, func() error { return x.unfold(ctx, rec) })
+		return nil
 	case recordNote:
 		return x.putLedger(ctx, &rec.ledger)
 	case recordDone: // had it been done, its row were in the index
@@ -352,28 +381,4 @@ func (x *Index) restate(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// verifyLog checks a protected account's log, and while the index is open that both end in the same row of the ledger.
-func (x *Index) verifyLog(ctx context.Context, report func(what, problem string)) error {
-	if x.sealed == nil {
-		return nil
-	}
-	d := x.sealed.d
-	var word string
-	if err := d.r.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&word); err != nil || word != "ok" {
-		report("log", errors.Join(d.plain(err), errors.New(word)).Error())
-		return nil
-	}
-	err := x.alone(func() error { // no commit is between the two
-		if x.d.locked.Load() {
-			return ErrLocked
-		}
-		return x.meet(ctx)
-	})
-	if errors.Is(err, ErrApart) {
-		report("log", err.Error())
-		return nil
-	}
-	return err
 }
