@@ -199,7 +199,9 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 }
 
 // apart says whether an account cannot be unlocked because its two databases do not fit, or one is damaged.
-func apart(err error) bool { return errors.Is(err, indexer.ErrApart) || errors.Is(err, indexer.ErrDamaged) }
+func apart(err error) bool {
+	return errors.Is(err, indexer.ErrApart) || errors.Is(err, indexer.ErrDamaged)
+}
 
 // wayOn is what can be done then.
 func (a *account) wayOn() string {

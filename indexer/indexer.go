@@ -237,7 +237,16 @@ func (x *Index) try(ctx context.Context, r *request, c *chain) (err error) {
 	return err
 }
 
-// Broken is ErrBroken once the disk has failed under the database: it takes nothing more until it is opened anew.
+// Refuses is ErrBroken once the disk has failed under what takes deliveries: none is taken until it is opened anew. A protected account's
+// are taken by its log.
+func (x *Index) Refuses() error {
+	if x.sealed != nil && !x.sealed.d.broken.Load() {
+		return nil
+	}
+	return x.Broken()
+}
+
+// Broken is ErrBroken once the disk has failed under the database or its log: what failed is not written until it is opened anew.
 func (x *Index) Broken() error {
 	if x.d.broken.Load() {
 		return fmt.Errorf("indexer: %s: %w", x.d.path, ErrBroken)

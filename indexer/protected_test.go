@@ -12,11 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mattn/go-sqlite3"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/vault"
@@ -620,3 +622,89 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func hexSum(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
+
+// TestProtectedIndexBroken: the disk fails under the index while it is open. Deliveries go on into the log, what needs the index is told
+// that it is locked, and nothing of it stays open; a restart merges all.
+func TestProtectedIndexBroken(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	held := newFile(t, "held", epoch)
+	held.Verdict = Held
+	commit(t, x, &Delivery{File: held})
+	x.d.doubt(sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrFsync, SystemErrno: syscall.EIO})
+	if err := x.Refuses(); err != nil {
+		t.Errorf("it takes nothing: %v", err)
+	}
+	later, wal := newFile(t, "later", epoch), readAll(t, x.d.path+"-wal")
+	commit(t, x, &Delivery{File: later})
+	if !bytes.Equal(readAll(t, x.d.path+"-wal"), wal) {
+		t.Error("what may not be on the disk was taken for certain")
+	}
+	if _, err := x.Decide(t.Context(), held.ID, Ruling{Verdict: Accepted, Who: "u1"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("decide: %v", err)
+	}
+	if err := x.Broken(); !errors.Is(err, ErrBroken) || !x.Locked() {
+		t.Errorf("status does not say so: %v", err)
+	}
+	for _, fd := range openFiles(t, x.d.path) {
+		t.Errorf("%s is still open", fd)
+	}
+	if _, err := x.Unlock(t.Context(), s.own(t, x)); !errors.Is(err, ErrBroken) {
+		t.Errorf("unlocked without a restart: %v", err)
+	}
+	x.Close()
+	x = s.open(t)
+	if n := s.unlock(t, x); n != 1 {
+		t.Errorf("%d deliveries were merged, want 1", n)
+	}
+	find(t, x, held.ID)
+	find(t, x, later.ID)
+	sound(t, x)
+	x.sealed.d.broken.Store(true)
+	if err := x.Broken(); !errors.Is(err, ErrBroken) {
+		t.Errorf("the log is broken, and deliveries are asked for: %v", err)
+	}
+}
+
+// openFiles lists what this process has open of a database.
+func openFiles(t testing.TB, path string) (list []string) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(to, path) {
+			list = append(list, to)
+		}
+	}
+	return list
+}
+
+// TestProtectedAskedAcrossLock: a question that met the lock, and asks what its error means when the account is open again, is told of
+// the lock and of no damage.
+func TestProtectedAskedAcrossLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	for i := range 300 {
+		f := newFile(t, fmt.Sprint(i), epoch)
+		f.Facts.Payments, f.Facts.Totals = 0, nil
+		commit(t, x, &Delivery{File: f, Copy: make([]byte, 3000)})
+	}
+	rows, err := x.d.r.QueryContext(t.Context(), `SELECT data FROM copies`)
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+	}
+	s.unlock(t, x)
+	if err := x.d.plain(rows.Err()); !errors.Is(err, ErrLocked) || damaged(err) {
+		t.Errorf("it is told: %v", err)
+	}
+}

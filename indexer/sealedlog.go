@@ -92,6 +92,9 @@ func (l *sealedLog) close() error {
 // Die before the log's commit, and nothing has happened; between the two commits, and the next unlocking merges it, or, if it
 // was a change of the index itself, tells that it was not done. errBehind: the index's commit has failed there.
 func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	if !x.d.locked.Load() && x.d.broken.Load() { // a checkpoint has failed
+		x.giveUpIndex(ErrBroken)
+	}
 	l, done := x.sealed, false
 	inLog := func(ctx context.Context) error {
 		c, err := l.begin(ctx)
@@ -118,12 +121,16 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	if err == nil || !done {
 		return err
 	}
-	// The ledger's row is there, and waits. Until it is merged nobody may look at the index.
-	x.log.Error("what was logged cannot be written into the index, which is locked; what comes waits", "db", x.d.path, "err", err)
+	x.giveUpIndex(err) // the ledger's row is there, and waits: until it is merged nobody may look
+	return errBehind
+}
+
+// giveUpIndex locks an index that cannot be written. The caller holds the lock.
+func (x *Index) giveUpIndex(why error) {
+	x.log.Error("the index cannot be written, and is locked; what comes waits in its log", "db", x.d.path, "err", why)
 	if err := x.d.lock(); err != nil {
 		x.log.Error("lock", "db", x.d.path, "err", err)
 	}
-	return errBehind
 }
 
 // readChain gives the ledger's end.

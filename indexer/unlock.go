@@ -43,6 +43,9 @@ func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	}
 	x.unlocking.Lock()
 	defer x.unlocking.Unlock()
+	if err := x.Broken(); err != nil {
+		return 0, err
+	}
 	if !x.d.locked.Load() {
 		err := x.alone(func() error {
 			if subtle.ConstantTimeCompare(key[:], x.d.key.secret[:]) != 1 {

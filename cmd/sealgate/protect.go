@@ -198,7 +198,9 @@ func (t *tool) dumpCommand() *cobra.Command {
 		Example: examples("sealgate dump acme acme.db", "sealgate dump acme acme.db --key acme.key --access-key-file acme.access",
 			"sqlite3 acme.db 'SELECT id, verdict, payments FROM files'"),
 		Args: arguments("ACCOUNT", "OUT.db"),
-		RunE: func(c *cobra.Command, args []string) error { return t.dump(c.Context(), args[0], args[1], withoutWaiting, &o) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.dump(c.Context(), args[0], args[1], withoutWaiting, &o)
+		},
 	}
 	withKeys(c, &o)
 	c.Flags().BoolVar(&withoutWaiting, "without-waiting", false, "of a protected account: merge nothing, write what the database has by now")
