@@ -708,3 +708,18 @@ func TestProtectedAskedAcrossLock(t *testing.T) {
 		t.Errorf("it is told: %v", err)
 	}
 }
+
+// TestProtectedLockBroken: what an index may have lost when its disk failed is not removed from the log.
+func TestProtectedLockBroken(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	commit(t, x, &Delivery{File: newFile(t, "a", epoch)})
+	x.d.broken.Store(true)
+	if err := x.Lock(); !errors.Is(err, ErrBroken) || !x.Locked() {
+		t.Errorf("locked: %v", err)
+	}
+	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 {
+		t.Errorf("%d deliveries are in the log, want 1, %v", w.Deliveries, err)
+	}
+}

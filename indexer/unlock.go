@@ -313,6 +313,9 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 // holds the lock.
 func (x *Index) tidy(ctx context.Context) error {
 	l := x.sealed
+	if x.d.broken.Load() { // what it holds is not certain
+		return fmt.Errorf("%s: %w", x.d.path, ErrBroken)
+	}
 	if err := x.meet(ctx); err != nil {
 		return err
 	}
