@@ -30,17 +30,14 @@ func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 }
 
 // Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its sealed key.
-func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), log *slog.Logger) error {
+// withoutWaiting: what waits in its log is given up, since it cannot be merged; the log is kept under another name.
+func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
 	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
-		index, err := indexer.OpenProtected(ctx, a.dir, logKey, log)
+		sealed, err := indexer.SealedKey(a.dir)
 		if err != nil {
-			return err
-		}
-		sealed, err := index.SealedKey()
-		if err = errors.Join(err, index.Close()); err != nil {
 			return err
 		}
 		opened, err := open(sealed)
@@ -52,7 +49,14 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 		if err != nil {
 			return err
 		}
-		return indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
+		if withoutWaiting {
+			return indexer.UnprotectWithoutLog(ctx, a.dir, key, own, log)
+		}
+		err = indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
+		if apart(err) {
+			return &No{Text: err.Error(), Hint: a.wayOn()}
+		}
+		return err
 	})
 }
 

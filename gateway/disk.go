@@ -25,7 +25,7 @@ func (g *Gateway) Room(guest transport.Guest, name string) error {
 		return notTaken(name, "the gateway is closing down. Send it again in a minute", "closing", "")
 	}
 	a := g.account(guest.Account)
-	if a != nil && a.index.Broken() != nil {
+	if a != nil && a.index.Refuses() != nil {
 		return notTaken(name, "the gateway has a fault of its own. Nothing is lost here; send it again later", "internal", "")
 	}
 	if a != nil && polls(guest) && a.expired(g.now()) && a.PolicyFor("expired-certificate") == "reject" {

@@ -174,6 +174,10 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	if errors.Is(err, indexer.ErrKey) {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
 	}
+	if apart(err) {
+		g.log.Error("account not unlocked", "account", a.ID, "user", who, "merged", merged, "err", err)
+		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s stays locked, and %d of what waited are merged: %v", a.ID, merged, err), Hint: a.wayOn()}
+	}
 	if err != nil {
 		return AccountStatus{}, err
 	}
@@ -192,6 +196,16 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	line, err := g.accountStatus(ctx, a)
 	line.Waiting = merged
 	return line, err
+}
+
+// apart says whether an account cannot be unlocked because its two databases do not fit, or one is damaged.
+func apart(err error) bool {
+	return errors.Is(err, indexer.ErrApart) || errors.Is(err, indexer.ErrDamaged)
+}
+
+// wayOn is what can be done then.
+func (a *account) wayOn() string {
+	return fmt.Sprintf("put index.db and log.db back from one backup; or give up what waits in log.db: stop the gateway, then sealgate unprotect %s --key KEY.pem --without-waiting", a.ID)
 }
 
 // databaseKey gives the sealed key of the account's database as Envelopes gives files.

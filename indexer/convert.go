@@ -113,6 +113,9 @@ const (
 	logName   = "log.db"
 	keyName   = "index.dek.p7m" // the index's own key, sealed to the account's certificate: with it, the account is protected
 
+	logLeft = logName + ".left" // a log that could not be merged, kept when the account was unprotected without it
+	keyLeft = keyName + ".left" // and the key that its records want
+
 	protecting   = indexName + ".protecting"   // the index under its own key, on its way into its place
 	unprotecting = indexName + ".unprotecting" // the index under the unlock key, on its way back
 )
@@ -167,13 +170,16 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 	if err != nil {
 		return err
 	}
+	hashKey := newSecret()
+	l.hashKey = hashKey[:]
 	x := newIndexOf(d, nil)
 	err = l.d.write(ctx, true, func(ctx context.Context) error {
 		c, err := x.readChain(ctx)
 		if err != nil {
 			return err
 		}
-		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], segments.PublicKey().Bytes()); err != nil {
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?, hash_key = ?`,
+			c.seq, c.hash[:], segments.PublicKey().Bytes(), l.hashKey); err != nil {
 			return err
 		}
 		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
@@ -249,6 +255,64 @@ func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.
 	return settle(dir)
 }
 
+// UnprotectWithoutLog brings an account's index back under key, without what waits in its log, which cannot be merged, is damaged or
+// gone. The log and the sealed key are kept under other names, and the ledger says that something was left out. Nobody may have the
+// index open. Die before the sealed key's file has its other name, and the account is as it was.
+func UnprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slog.Logger) error {
+	if err := unprotectWithoutLog(ctx, dir, key, own, log); err != nil {
+		return fmt.Errorf("indexer: unprotect: %w", err)
+	}
+	return nil
+}
+
+func unprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slog.Logger) error {
+	if err := settle(dir); err != nil {
+		return err
+	}
+	for _, name := range []string{logLeft, keyLeft} {
+		if there(dir, name) {
+			return fmt.Errorf("%s is there from an earlier time: put it in a safe place first", filepath.Join(dir, name))
+		}
+	}
+	if err := opens(filepath.Join(dir, indexName), own); err != nil {
+		return err
+	}
+	d, err := openDatabase(ctx, filepath.Join(dir, indexName), own, "account")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.copyUnder(ctx, filepath.Join(dir, unprotecting), key), d.close()); err != nil {
+		return err
+	}
+	if err := leaveOut(ctx, filepath.Join(dir, unprotecting), key, log); err != nil {
+		return err
+	}
+	if there(dir, logName) || there(dir, logName+"-wal") {
+		err = os.Rename(filepath.Join(dir, keyName), filepath.Join(dir, keyLeft))
+	} else {
+		err = os.Remove(filepath.Join(dir, keyName))
+	}
+	if err != nil {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+// leaveOut enters into a copy's ledger that it is without what waited, after what an unlocking that did not come to its end would have.
+func leaveOut(ctx context.Context, path string, key Key, log *slog.Logger) error {
+	x, err := Open(ctx, path, key, log)
+	if err != nil {
+		return err
+	}
+	if err = x.restate(ctx); err == nil {
+		_, err = x.Note(ctx, kindLeftOut, "", "", "what waited in "+logName)
+	}
+	return errors.Join(err, x.Close())
+}
+
 // Dump writes the index in an account's folder, which key opens, to a new file as a plain SQLite database. Others may have it open.
 func Dump(ctx context.Context, dir string, key Key, path string) error {
 	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "")
@@ -289,12 +353,27 @@ func Settle(dir string) error {
 	return nil
 }
 
+// endLog removes the log of an account that is protected no longer, or keeps it beside its key under another name. Die, and it is
+// done again.
+func endLog(dir string) error {
+	path, left := filepath.Join(dir, logName), filepath.Join(dir, logLeft)
+	if !there(dir, keyLeft) || there(dir, logLeft) {
+		return removeDatabase(path)
+	}
+	for _, suffix := range []string{"-wal", ""} { // the database last: it says that all is there
+		if err := os.Rename(path+suffix, left+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(removeDatabase(path), syncFolder(dir))
+}
+
 func settle(dir string) error {
 	made, left := protecting, unprotecting
 	if !Protected(dir) {
 		made, left = unprotecting, protecting
 		if there(dir, made) || there(dir, left) { // otherwise a log without a key is no leftover, but has lost its key
-			if err := removeDatabase(filepath.Join(dir, logName)); err != nil {
+			if err := endLog(dir); err != nil {
 				return err
 			}
 		}

@@ -132,14 +132,17 @@ func (d *database) close() error {
 // told so at the next page. Whoever calls it keeps others from writing.
 func (d *database) lock() error {
 	d.locked.Store(true)
+	// After a failed flush nobody knows what the log holds. Without the key it is left as it is, and the next start reads what the
+	// disk really has.
+	if d.broken.Load() {
+		d.key.forget()
+	}
 	d.r.SetMaxIdleConns(0)
 	var errs []error
-	// The last connection's end copies the log into the database. After a failed flush nobody knows what the log holds, so
-	// the writer is left to the process's end, and the next start reads what the disk really has.
-	if d.w != nil && !d.broken.Load() {
+	if d.w != nil {
 		errs = append(errs, d.w.Close())
 	}
-	if d.writers != nil && !d.broken.Load() {
+	if d.writers != nil {
 		errs = append(errs, d.writers.Close())
 	}
 	d.w, d.writers = nil, nil
@@ -306,7 +309,7 @@ func (d *database) transact(ctx context.Context, durable bool, f func(ctx contex
 // answered OK and be gone after a power cut. A restart reads back what the disk really has.
 func (d *database) doubt(err error) {
 	var e sqlite3.Error
-	if errors.As(err, &e) && e.Code == sqlite3.ErrIoErr && !quota(&e) {
+	if errors.As(err, &e) && e.Code == sqlite3.ErrIoErr && e.ExtendedCode != errKeyless && !quota(&e) {
 		d.broken.Store(true)
 	}
 }
@@ -325,6 +328,9 @@ func quota(e *sqlite3.Error) bool {
 	return e.SystemErrno == syscall.EDQUOT && e.ExtendedCode == sqlite3.ErrIoErrWrite
 }
 
+// errKeyless is what vfs.c says of a page that was asked for while the key was not there: by now it may be again.
+var errKeyless = sqlite3.ErrIoErr.Extend(28)
+
 // plain turns SQLite's errors about a full disk into ErrFull, and those about pages that do not open into ErrDamaged.
 // While SQLite reads its schema it forgets the finer code, hence the look at the key's own count.
 func (d *database) plain(err error) error {
@@ -332,7 +338,7 @@ func (d *database) plain(err error) error {
 	if !errors.As(err, &e) || errors.Is(err, ErrDamaged) {
 		return err
 	}
-	if d.key.forgotten() {
+	if d.key.forgotten() || e.ExtendedCode == errKeyless {
 		return ErrLocked
 	}
 	page := e.ExtendedCode == sqlite3.ErrIoErr.Extend(32) || e.ExtendedCode == sqlite3.ErrNoExtended(sqlite3.ErrIoErr) && d.key.failed.Load()

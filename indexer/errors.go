@@ -1,6 +1,9 @@
 package indexer
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that a caller tells apart with errors.Is.
 var (
@@ -25,6 +28,13 @@ var (
 
 	// ErrLocked: the account is protected, and nobody has brought its key. What comes for it waits in its log.
 	ErrLocked = errors.New("the account's database is locked")
+	// ErrApart: a protected account's log and index do not end, or do not meet, in the same row of the ledger. One of them was put
+	// back to an older copy, or has lost something. Nothing was merged that does not continue the index, and nothing removed.
+	ErrApart = errors.New("log.db and index.db are not of the same moment")
+
+	// errBehind: it is in the log and not in the index, which was locked for that. A record waits there; a change of the index itself was
+	// not done, and the next unlocking enters that.
+	errBehind = fmt.Errorf("%w: the database could not be written behind its log, and was locked; unlock it to see", ErrUnsure)
 
 	errKeyGone = errors.New("the database was closed")
 )

@@ -37,6 +37,7 @@ type Index struct {
 	mu      sync.Mutex
 	pending []*request      // wait for a commit
 	live    map[string]bool // uploads under way whose blocks are in the database
+	laying  map[string]bool // files on their way into the outbox
 
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
@@ -61,7 +62,7 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 }
 
 func newIndexOf(d *database, log *slog.Logger) *Index {
-	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool)}
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool), laying: make(map[string]bool)}
 	x.list.Store(new(nameList)) // until it can be read
 	return x
 }
@@ -84,7 +85,7 @@ func (x *Index) Close() error {
 // request is something to be done in the next transaction.
 type request struct {
 	do   func(ctx context.Context, c *chain) error
-	any  bool // the log of a locked index will do
+	any  bool // the log of a locked index will do; once it was done: did
 	err  error
 	done chan struct{} // closed when it is durable, or failed with err
 }
@@ -152,10 +153,11 @@ func (x *Index) lead(ctx context.Context) {
 	err := fmt.Errorf("%w: a panic broke it off", ErrUnsure) // unless it comes to its end
 	defer func() {
 		for _, r := range group { // a panic too must leave nobody waiting
-			if r.err == nil {
-				r.err = err
-			} else {
+			switch {
+			case r.err != nil:
 				r.err = x.d.plain(r.err)
+			case err != errBehind || !r.any:
+				r.err = err
 			}
 			close(r.done)
 		}
@@ -230,10 +232,21 @@ func (x *Index) try(ctx context.Context, r *request, c *chain) (err error) {
 			err = fmt.Errorf("panic while committing: %v", p)
 		}
 	}()
-	return r.do(ctx, c)
+	err = r.do(ctx, c)
+	r.any = !c.needsIndex
+	return err
 }
 
-// Broken is ErrBroken once the disk has failed under the database: it takes nothing more until it is opened anew.
+// Refuses is ErrBroken once the disk has failed under what takes deliveries: none is taken until it is opened anew. A protected account's
+// are taken by its log.
+func (x *Index) Refuses() error {
+	if x.sealed != nil && !x.sealed.d.broken.Load() {
+		return nil
+	}
+	return x.Broken()
+}
+
+// Broken is ErrBroken once the disk has failed under the database or its log: what failed is not written until it is opened anew.
 func (x *Index) Broken() error {
 	if x.d.broken.Load() {
 		return fmt.Errorf("indexer: %s: %w", x.d.path, ErrBroken)

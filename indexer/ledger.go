@@ -30,6 +30,8 @@ const (
 	kindUndone   = "undone"   // the row that its detail names tells of something that was not done
 	kindRestated = "restated" // the file as it is after the row that its detail names
 
+	kindLeftOut = "left-out" // what waited in the log is not in here, and never will be
+
 	kindOutbox    = "outbox"    // put there for the customer
 	kindFetched   = "fetched"   // taken out of it by the customer
 	kindDelivered = "delivered" // to one of the customer's servers
@@ -134,6 +136,15 @@ func (c *chain) next(kind, file, who, detail string, record []byte) ledgerRow {
 	c.seq, c.hash = r.seq, ledgerHash(r.seq, r.at, kind, file, who, detail, record, r.prev)
 	r.hash = bytes.Clone(c.hash[:])
 	return r
+}
+
+// follow moves the chain's end to a row that continues it, and says whether it does.
+func (c *chain) follow(r *ledgerRow) bool {
+	if r.seq != c.seq+1 || !bytes.Equal(r.prev, c.hash[:]) || len(r.hash) != len(c.hash) {
+		return false
+	}
+	c.seq, c.hash = r.seq, [32]byte(r.hash)
+	return true
 }
 
 // enter appends a row and moves the chain's end to it.

@@ -28,8 +28,11 @@ type OutboxFile struct {
 const outboxPiece = 256 << 10
 
 // AddOutboxPieces stores the content of a file for the customer. It is invisible until AddOutbox; die before that, and the
-// next SweepOutbox removes it.
+// next SweepOutbox removes it. Whoever does not come to AddOutbox calls DropOutboxPieces.
 func (x *Index) AddOutboxPieces(ctx context.Context, id string, r io.Reader) error {
+	x.mu.Lock()
+	x.laying[id] = true
+	x.mu.Unlock()
 	piece := make([]byte, outboxPiece)
 	for no := 0; ; no++ {
 		n, err := fill(r, piece)
@@ -97,7 +100,15 @@ func (x *Index) AddOutbox(ctx context.Context, f *OutboxFile, beside func(n int)
 	if err != nil {
 		return fmt.Errorf("indexer: outbox: %w", err)
 	}
+	x.laid(f.ID)
 	return nil
+}
+
+// laid says that a file is no longer on its way into the outbox.
+func (x *Index) laid(id string) {
+	x.mu.Lock()
+	delete(x.laying, id)
+	x.mu.Unlock()
 }
 
 func (x *Index) outboxPiece(ctx context.Context, id string, no int, data []byte) error {
@@ -112,8 +123,8 @@ func (x *Index) outboxPiece(ctx context.Context, id string, no int, data []byte)
 	return err
 }
 
-// SweepOutbox removes pieces that belong to no file: whoever was adding or removing it died. Called at the start; it says
-// of how many files they were.
+// SweepOutbox removes pieces that belong to no file: whoever was adding or removing it died, or found the index locked. Files on
+// their way are left alone. Called at the start; it says of how many files they were.
 func (x *Index) SweepOutbox(ctx context.Context) (int, error) {
 	var ids []string
 	rows, err := x.d.r.QueryContext(ctx, `SELECT DISTINCT id FROM outbox_data WHERE id NOT IN (SELECT id FROM outbox)`)
@@ -126,7 +137,11 @@ func (x *Index) SweepOutbox(ctx context.Context) (int, error) {
 		if err := rows.Scan(&id); err != nil {
 			return 0, fmt.Errorf("indexer: outbox: %w", x.d.plain(err))
 		}
-		ids = append(ids, id)
+		x.mu.Lock()
+		if !x.laying[id] {
+			ids = append(ids, id)
+		}
+		x.mu.Unlock()
 	}
 	if err := rows.Err(); err != nil {
 		return 0, fmt.Errorf("indexer: outbox: %w", x.d.plain(err))
@@ -143,6 +158,7 @@ func (x *Index) SweepOutbox(ctx context.Context) (int, error) {
 // DropOutboxPieces removes the content of a file that is not in the outbox, or not yet: a little at a time, so that nobody who
 // commits a file meanwhile waits for a long one to go. What a power cut brings back is swept.
 func (x *Index) DropOutboxPieces(ctx context.Context, id string) error {
+	x.laid(id)
 	for {
 		var n int64
 		err := x.alone(func() error {

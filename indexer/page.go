@@ -197,13 +197,14 @@ func (k *pageKey) open(kind byte, no uint64, sealed, plain []byte) bool {
 // header enciphers (or deciphers) the salts and checksums of a log frame's header in place, bytes 8 to 23: one AES
 // block, tweaked with the frame's number, the page's number and the commit size. The checksums are computed over
 // plaintext and would say something about it; SQLite compares salts and checksums, so a changed header ends the log.
-func (k *pageKey) header(frame uint64, h []byte, seal bool) {
+// false: the key was forgotten.
+func (k *pageKey) header(frame uint64, h []byte, seal bool) bool {
 	k.mu.RLock()
 	block := k.frames
 	k.mu.RUnlock()
 	if block == nil {
 		clear(h)
-		return
+		return false
 	}
 	var tweak [16]byte
 	binary.BigEndian.PutUint64(tweak[:], frame)
@@ -220,4 +221,5 @@ func (k *pageKey) header(frame uint64, h []byte, seal bool) {
 	for i := range tweak {
 		h[8+i] ^= tweak[i]
 	}
+	return true
 }

@@ -303,13 +303,15 @@ const dropBlocks = 128
 // drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
 func (x *Index) drop(file string) error {
 	if x.sealed != nil {
-		if err := x.alone(func() error { return x.sealed.dropPieces(file) }); err != nil || x.d.locked.Load() {
+		if err := x.alone(func() error { return x.sealed.dropPieces(file) }); err != nil {
 			return err
 		}
 	}
 	for more := true; more; {
 		err := x.alone(func() (err error) {
-			more, err = x.dropSome(file)
+			if more = !x.d.locked.Load(); more { // otherwise, also in between: the next unlocking sweeps
+				more, err = x.dropSome(file)
+			}
 			return err
 		})
 		if err != nil {

@@ -3,17 +3,22 @@ package indexer
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mattn/go-sqlite3"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/vault"
@@ -487,4 +492,234 @@ func TestProtectedUndone(t *testing.T) {
 		t.Errorf("the log takes it for %s, %v", list[0].Verdict, err)
 	}
 	sound(t, x)
+}
+
+// TestRekeyKeepsDuplicates: after a change of the unlock key the files before it are still seen as duplicates.
+func TestRekeyKeepsDuplicates(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	first := newFile(t, "same", epoch)
+	commit(t, x, &Delivery{File: first})
+	x.Close()
+	to := newKey(t)
+	if err := Rekey(t.Context(), filepath.Join(s.dir, logName), s.key, to); err != nil {
+		t.Fatal(err)
+	}
+	s.key = to
+	x = s.open(t)
+	for _, when := range []string{"locked", "unlocked"} {
+		var earlier Earlier
+		f := newFile(t, "same", epoch.Add(time.Minute))
+		commit(t, x, &Delivery{File: f, Window: time.Hour, Judge: func(e Earlier) { earlier = e }})
+		if earlier != (Earlier{Content: first.ID, Business: first.ID}) {
+			t.Errorf("%s: earlier are %+v, want %s", when, earlier, first.ID)
+		}
+		s.unlock(t, x)
+	}
+}
+
+// TestLogGone: a log that is gone, or was emptied, is not made anew.
+func TestLogGone(t *testing.T) {
+	for what, damage := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSafe(t)
+			x := s.protected(t)
+			commit(t, x, &Delivery{File: newFile(t, "a", epoch)})
+			s.unlock(t, x)
+			x.Close()
+			if err := damage(filepath.Join(s.dir, logName)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if x, err := OpenProtected(t.Context(), s.dir, s.key, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "restore it") {
+					t.Errorf("it was opened: %v", err)
+					if err == nil {
+						x.Close()
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestProtectedDiscardBesideLock: the account is locked between the steps in which an upload's payments are thrown away.
+func TestProtectedDiscardBesideLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	p := x.NewPayments(newID(epoch))
+	for i := range int64(9 * blockPayments) {
+		if err := p.Add(&formats.Payment{Index: i + 1, Reference: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whoever holds the token now goes on after the discarding's first step, and locks before its second.
+	locked := make(chan error)
+	x.lock <- struct{}{}
+	go func() { locked <- x.Lock() }()
+	discarded := make(chan error)
+	go func() { discarded <- p.Discard() }()
+	<-x.lock
+	if err := errors.Join(<-locked, <-discarded); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProtectedOutboxBesideLock: the account is locked and unlocked while a file for the customer is being put there; it is whole. One
+// of which nobody knows any more is swept.
+func TestProtectedOutboxBesideLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 3*outboxPiece/16)
+	again := func() {
+		if err := x.Lock(); err != nil {
+			t.Error(err)
+		}
+		s.unlock(t, x)
+	}
+	halves := io.MultiReader(bytes.NewReader(content[:2*outboxPiece]), readerFunc(func([]byte) (int, error) { again(); return 0, io.EOF }), bytes.NewReader(content[2*outboxPiece:]))
+	f := &OutboxFile{ID: newID(epoch), Name: "a.txt", Size: int64(len(content)), SHA256: hexSum(content), MadeAt: epoch, Who: "uid:0"}
+	if err := x.AddOutboxPieces(t.Context(), f.ID, halves); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	if err := x.AddOutbox(t.Context(), f, beside(f.Name), nil); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	r, err := x.OutboxReader(t.Context(), f.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	left := newID(epoch)
+	if err := x.AddOutboxPieces(t.Context(), left, io.MultiReader(bytes.NewReader(content), iotest.ErrReader(io.ErrUnexpectedEOF))); err == nil {
+		t.Fatal("a sender who was cut off has an end")
+	}
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.DropOutboxPieces(t.Context(), left); !errors.Is(err, ErrLocked) {
+		t.Errorf("dropped while it is locked: %v", err)
+	}
+	s.unlock(t, x)
+	if n := count(t, x, `SELECT count(*) FROM outbox_data WHERE id = ?`, left); n != 0 {
+		t.Errorf("%d pieces of nobody's stay", n)
+	}
+	if n := len(x.laying); n != 0 {
+		t.Errorf("%d files are still taken for under way", n)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func hexSum(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
+
+// TestProtectedIndexBroken: the disk fails under the index while it is open. Deliveries go on into the log, what needs the index is told
+// that it is locked, and nothing of it stays open; a restart merges all.
+func TestProtectedIndexBroken(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	held := newFile(t, "held", epoch)
+	held.Verdict = Held
+	commit(t, x, &Delivery{File: held})
+	x.d.doubt(sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrFsync, SystemErrno: syscall.EIO})
+	if err := x.Refuses(); err != nil {
+		t.Errorf("it takes nothing: %v", err)
+	}
+	later, wal := newFile(t, "later", epoch), readAll(t, x.d.path+"-wal")
+	commit(t, x, &Delivery{File: later})
+	if !bytes.Equal(readAll(t, x.d.path+"-wal"), wal) {
+		t.Error("what may not be on the disk was taken for certain")
+	}
+	if _, err := x.Decide(t.Context(), held.ID, Ruling{Verdict: Accepted, Who: "u1"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("decide: %v", err)
+	}
+	if err := x.Broken(); !errors.Is(err, ErrBroken) || !x.Locked() {
+		t.Errorf("status does not say so: %v", err)
+	}
+	for _, fd := range openFiles(t, x.d.path) {
+		t.Errorf("%s is still open", fd)
+	}
+	if _, err := x.Unlock(t.Context(), s.own(t, x)); !errors.Is(err, ErrBroken) {
+		t.Errorf("unlocked without a restart: %v", err)
+	}
+	x.Close()
+	x = s.open(t)
+	if n := s.unlock(t, x); n != 1 {
+		t.Errorf("%d deliveries were merged, want 1", n)
+	}
+	find(t, x, held.ID)
+	find(t, x, later.ID)
+	sound(t, x)
+	x.sealed.d.broken.Store(true)
+	if err := x.Broken(); !errors.Is(err, ErrBroken) {
+		t.Errorf("the log is broken, and deliveries are asked for: %v", err)
+	}
+}
+
+// openFiles lists what this process has open of a database.
+func openFiles(t testing.TB, path string) (list []string) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(to, path) {
+			list = append(list, to)
+		}
+	}
+	return list
+}
+
+// TestProtectedAskedAcrossLock: a question that met the lock, and asks what its error means when the account is open again, is told of
+// the lock and of no damage.
+func TestProtectedAskedAcrossLock(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	for i := range 300 {
+		f := newFile(t, fmt.Sprint(i), epoch)
+		f.Facts.Payments, f.Facts.Totals = 0, nil
+		commit(t, x, &Delivery{File: f, Copy: make([]byte, 3000)})
+	}
+	rows, err := x.d.r.QueryContext(t.Context(), `SELECT data FROM copies`)
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if err := x.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+	}
+	s.unlock(t, x)
+	if err := x.d.plain(rows.Err()); !errors.Is(err, ErrLocked) || damaged(err) {
+		t.Errorf("it is told: %v", err)
+	}
+}
+
+// TestProtectedLockBroken: what an index may have lost when its disk failed is not removed from the log.
+func TestProtectedLockBroken(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	commit(t, x, &Delivery{File: newFile(t, "a", epoch)})
+	x.d.broken.Store(true)
+	if err := x.Lock(); !errors.Is(err, ErrBroken) || !x.Locked() {
+		t.Errorf("locked: %v", err)
+	}
+	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 {
+		t.Errorf("%d deliveries are in the log, want 1, %v", w.Deliveries, err)
+	}
 }

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/sha256"
@@ -24,10 +23,9 @@ import (
 // sealedLog is log.db. All but d.r is used under the index's lock.
 type sealedLog struct {
 	d       *database
-	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
+	public  hpke.PublicKey // to whom segments are sealed
 	hashKey []byte         // of content and business
 	ratchet *ratchet       // of the present segment; nil before its first record
-	last    int64          // number of the newest record written by us
 }
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
@@ -37,18 +35,25 @@ func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (
 		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
 	}
 	x := newIndexOf(d, log)
-	if x.sealed, err = openSealedLog(ctx, dir, key); err != nil {
+	if !there(dir, logName) { // what is gone must not be hidden by a new one
+		err = errLogGone
+	} else if x.sealed, err = openSealedLog(ctx, dir, key); err == nil {
+		err = x.sealed.readHead(ctx)
+	}
+	if err != nil {
+		if x.sealed != nil {
+			err = errors.Join(err, x.sealed.close())
+		}
 		return nil, fmt.Errorf("indexer: open %s: %w", filepath.Join(dir, logName), errors.Join(err, d.close()))
 	}
 	return x, nil
 }
 
-func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error) {
-	hashKey, err := hkdf.Key(sha256.New, key[:], nil, "sealgate seen before", 32)
-	if err != nil {
-		return nil, err
-	}
-	l := &sealedLog{hashKey: hashKey}
+var errLogGone = fmt.Errorf("%w: it is gone, or empty; restore it from a backup, together with index.db of the same moment", ErrDamaged)
+
+// openSealedLog opens log.db, and makes it, without keys, when it is not there.
+func openSealedLog(ctx context.Context, dir string, key Key) (l *sealedLog, err error) {
+	l = new(sealedLog)
 	if l.d, err = openDatabase(ctx, filepath.Join(dir, logName), key, "log"); err != nil {
 		return nil, err
 	}
@@ -57,23 +62,22 @@ func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error)
 		_, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file NOT IN (SELECT file FROM records WHERE file <> '')`)
 		return err
 	})
-	if err == nil {
-		err = l.readPublic(ctx)
-	}
 	if err != nil {
 		return nil, errors.Join(err, l.d.close())
 	}
 	return l, nil
 }
 
-// readPublic reads to whom segments are sealed.
-func (l *sealedLog) readPublic(ctx context.Context) error {
+// readHead reads the keys.
+func (l *sealedLog) readHead(ctx context.Context) (err error) {
 	var public []byte
-	if err := l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&public); err != nil || len(public) == 0 {
-		return err
+	if err := l.d.r.QueryRowContext(ctx, `SELECT public, hash_key FROM head`).Scan(&public, &l.hashKey); err != nil {
+		return l.d.plain(err)
 	}
-	key, err := segmentKEM().NewPublicKey(public)
-	l.public = key
+	if len(public) == 0 || len(l.hashKey) == 0 { // it was emptied, and has just been made anew
+		return errLogGone
+	}
+	l.public, err = segmentKEM().NewPublicKey(public)
 	return err
 }
 
@@ -86,11 +90,13 @@ func (l *sealedLog) close() error {
 // logged runs f in one transaction of the log, which is what decides, and unless the index is locked in one of the index around it.
 //
 // Die before the log's commit, and nothing has happened; between the two commits, and the next unlocking merges it, or, if it
-// was a change of the index itself, tells that it was not done.
+// was a change of the index itself, tells that it was not done. errBehind: the index's commit has failed there.
 func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
+	if !x.d.locked.Load() && x.d.broken.Load() { // a checkpoint has failed
+		x.giveUpIndex(ErrBroken)
+	}
 	l, done := x.sealed, false
 	inLog := func(ctx context.Context) error {
-		before := l.last
 		c, err := l.begin(ctx)
 		if err != nil {
 			return err
@@ -99,9 +105,6 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 			return err
 		}
 		_, err = l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:])
-		if err == nil && l.last > before && !x.d.locked.Load() {
-			_, err = x.d.w.ExecContext(ctx, `UPDATE merged SET n = ?`, l.last)
-		}
 		return err
 	}
 	write := func(ctx context.Context) error {
@@ -118,24 +121,34 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	if err == nil || !done {
 		return err
 	}
-	// It has happened, and waits. Until it is merged nobody may look at the index.
-	x.log.Error("what was logged cannot be written into the index, which is locked; what comes waits", "db", x.d.path, "err", err)
+	x.giveUpIndex(err) // the ledger's row is there, and waits: until it is merged nobody may look
+	return errBehind
+}
+
+// giveUpIndex locks an index that cannot be written. The caller holds the lock.
+func (x *Index) giveUpIndex(why error) {
+	x.log.Error("the index cannot be written, and is locked; what comes waits in its log", "db", x.d.path, "err", why)
 	if err := x.d.lock(); err != nil {
 		x.log.Error("lock", "db", x.d.path, "err", err)
 	}
-	return nil
 }
 
-// begin gives the ledger's end, and begins a segment if there is none.
-func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
+// readChain gives the ledger's end.
+func (l *sealedLog) readChain(ctx context.Context) (*chain, error) {
 	var c chain
 	var hash []byte
 	if err := l.d.w.QueryRowContext(ctx, `SELECT seq, hash FROM head`).Scan(&c.seq, &hash); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	copy(c.hash[:], hash)
-	if l.ratchet != nil {
-		return &c, nil
+	return &c, nil
+}
+
+// begin gives the ledger's end, and begins a segment if there is none.
+func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
+	c, err := l.readChain(ctx)
+	if err != nil || l.ratchet != nil {
+		return c, err
 	}
 	secret := newSecret()
 	defer clear(secret[:])
@@ -149,7 +162,7 @@ func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
 	}
 	l.ratchet = &ratchet{secret: secret}
 	l.ratchet.segment, err = r.LastInsertId()
-	return &c, err
+	return c, err
 }
 
 // endSegment forgets the ratchet. The next record begins another.
@@ -160,7 +173,8 @@ func (l *sealedLog) endSegment() {
 	}
 }
 
-// append seals a record, in the transaction under way.
+// append seals a record, in the transaction under way. Its number is that of its row of the ledger: what is undone of both is undone
+// together, and whether it is in the index, the index's own ledger tells.
 func (l *sealedLog) append(ctx context.Context, r *record) error {
 	plain := r.encode()
 	defer clear(plain)
@@ -172,11 +186,8 @@ func (l *sealedLog) append(ctx context.Context, r *record) error {
 	if r.kind == recordFile {
 		file = r.row.id
 	}
-	res, err := l.d.w.ExecContext(ctx, `INSERT INTO records (s, step, at, file, data) VALUES (?, ?, ?, ?, ?)`, l.ratchet.segment, step, r.ledger.at, file, data)
-	if err != nil {
-		return err
-	}
-	l.last, err = res.LastInsertId()
+	_, err = l.d.w.ExecContext(ctx, `INSERT INTO records (n, s, step, at, file, data) VALUES (?, ?, ?, ?, ?, ?)`,
+		r.ledger.seq, l.ratchet.segment, step, r.ledger.at, file, data)
 	return err
 }
 

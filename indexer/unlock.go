@@ -1,7 +1,6 @@
 package indexer
 
 import (
-	"bytes"
 	"context"
 	"crypto/hpke"
 	"crypto/subtle"
@@ -13,15 +12,21 @@ import (
 	"strconv"
 )
 
-// How a protected account's index is unlocked, and what waits in its log merged into it, exactly once: a record goes into the index in
-// one transaction with its number, so that whoever dies goes on where that stands.
+// How a protected account's index is unlocked, and what waits in its log merged into it, exactly once: each record goes into the index in
+// one transaction with its row of the ledger, so that whoever dies goes on where the ledger ends. A record that does not continue it, by
+// number and hash, is not merged, and nothing is removed from the log before both end in the same row.
 
 // Sealer seals a key of 32 bytes so that only the account's keys open it.
 type Sealer func(key []byte) ([]byte, error)
 
 // SealedKey is the key of a protected account's index, as Protect or Reseal has sealed it.
 func (x *Index) SealedKey() ([]byte, error) {
-	sealed, err := os.ReadFile(filepath.Join(filepath.Dir(x.d.path), keyName))
+	return SealedKey(filepath.Dir(x.d.path))
+}
+
+// SealedKey is that of the account in a folder, whether its databases can be opened or not.
+func SealedKey(dir string) ([]byte, error) {
+	sealed, err := os.ReadFile(filepath.Join(dir, keyName))
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
@@ -38,6 +43,9 @@ func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	}
 	x.unlocking.Lock()
 	defer x.unlocking.Unlock()
+	if err := x.Broken(); err != nil {
+		return 0, err
+	}
 	if !x.d.locked.Load() {
 		err := x.alone(func() error {
 			if subtle.ConstantTimeCompare(key[:], x.d.key.secret[:]) != 1 {
@@ -52,6 +60,9 @@ func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
 	}
 	if err = x.restate(ctx); err == nil {
 		_, err = x.Sweep(ctx)
+	}
+	if err == nil {
+		_, err = x.SweepOutbox(ctx)
 	}
 	if err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", errors.Join(err, x.lockNow()))
@@ -100,20 +111,12 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 	if err := m.all(ctx); err != nil {
 		return m.deliveries, err
 	}
-	return m.deliveries, x.alone(func() error {
+	err = x.alone(func() error {
 		x.sealed.endSegment() // its secret was opened: what comes now is sealed by another
 		if err := m.all(ctx); err != nil {
 			return err
 		}
-		if err := m.tidy(ctx); err != nil {
-			return err
-		}
-		// Nothing is on its way into the outbox: content without its row is of one who died.
-		err := x.d.transact(ctx, false, func(ctx context.Context) error {
-			_, err := x.d.w.ExecContext(ctx, `DELETE FROM outbox_data WHERE id NOT IN (SELECT id FROM outbox)`)
-			return err
-		})
-		if err != nil {
+		if err := x.tidy(ctx); err != nil {
 			return err
 		}
 		if err := x.damagedNames(x.readList(ctx)); err != nil && !damaged(err) {
@@ -122,6 +125,7 @@ func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
 		x.d.show()
 		return nil
 	})
+	return m.deliveries, err
 }
 
 // Lock closes the index of a protected account and zeroes its key. Whoever asks at this moment is told ErrLocked. An account that is
@@ -141,12 +145,7 @@ func (x *Index) lockNow() error {
 			return nil
 		}
 		x.sealed.endSegment()
-		m := &merge{x: x}
-		err := x.d.readMerged(&m.after)
-		if err == nil {
-			err = m.tidy(x.d.base)
-		}
-		return errors.Join(err, x.d.lock())
+		return errors.Join(x.tidy(x.d.base), x.d.lock())
 	})
 	x.known.forget()
 	if err != nil {
@@ -155,17 +154,12 @@ func (x *Index) lockNow() error {
 	return nil
 }
 
-// readMerged reads which record was merged last.
-func (d *database) readMerged(n *int64) error {
-	return d.w.QueryRowContext(d.base, `SELECT n FROM merged`).Scan(n)
-}
-
 // merge is one merging of the log into the index.
 type merge struct {
 	x          *Index
 	segments   hpke.PrivateKey
 	ratchets   map[int64]*ratchet
-	after      int64 // the last record that is in the index
+	end        *chain // the ledger's end in the index
 	deliveries int
 	pieces     int64
 }
@@ -189,8 +183,8 @@ type logRow struct {
 }
 
 // all merges until nothing waits.
-func (m *merge) all(ctx context.Context) error {
-	if err := m.x.d.readMerged(&m.after); err != nil {
+func (m *merge) all(ctx context.Context) (err error) {
+	if m.end, err = m.x.readChain(ctx); err != nil {
 		return err
 	}
 	for {
@@ -198,24 +192,12 @@ func (m *merge) all(ctx context.Context) error {
 			return err
 		}
 		rows, err := m.next(ctx)
-		if err != nil || len(rows) == 0 {
+		if len(rows) == 0 { // an error behind some rows comes again
 			return err
 		}
-		last, most := m.after, m.pieces+mergePieces
-		err = m.x.d.transact(ctx, true, func(ctx context.Context) error {
-			for i := 0; i < len(rows) && m.pieces < most; i++ {
-				if err := m.one(ctx, &rows[i]); err != nil {
-					return fmt.Errorf("record %d of the log: %w", rows[i].n, err)
-				}
-				last = rows[i].n
-			}
-			_, err := m.x.d.w.ExecContext(ctx, `UPDATE merged SET n = ?`, last)
-			return err
-		})
-		if err != nil {
+		if err := m.some(ctx, rows); err != nil {
 			return err
 		}
-		m.after = last
 		if m.x.d.key.logEnd.Load() > logPages { // nobody else writes into the index: it is emptied on the spot
 			if err := checkpoint(m.x.d.base, m.x.d.w); err != nil {
 				m.x.d.doubt(err)
@@ -225,10 +207,40 @@ func (m *merge) all(ctx context.Context) error {
 	}
 }
 
-// next reads the records after the last one.
+// some merges records in one transaction, as many as are sound: its error is about the first that is not, and those before it stay.
+func (m *merge) some(ctx context.Context, rows []logRow) error {
+	end, deliveries, most := *m.end, m.deliveries, m.pieces+mergePieces
+	var fault error
+	err := m.x.d.transact(ctx, true, func(ctx context.Context) error {
+		w := m.x.d.w
+		for i := 0; i < len(rows) && m.pieces < most; i++ {
+			if _, err := w.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+				return err
+			}
+			before := end
+			if err := m.one(ctx, &end, &rows[i]); err != nil {
+				end, fault = before, fmt.Errorf("row %d of the ledger, which waits in log.db: %w", rows[i].n, m.x.d.plain(err))
+				_, err = w.ExecContext(ctx, `ROLLBACK TO one; RELEASE one`)
+				return err
+			}
+			if _, err := w.ExecContext(ctx, `RELEASE one`); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		m.deliveries = deliveries
+		return errors.Join(fault, err)
+	}
+	m.end = &end
+	return fault
+}
+
+// next reads the records that are not in the index.
 func (m *merge) next(ctx context.Context) (list []logRow, err error) {
 	d := m.x.sealed.d
-	rows, err := d.r.QueryContext(ctx, `SELECT n, s, step, data FROM records WHERE n > ? ORDER BY n LIMIT ?`, m.after, mergeRecords)
+	rows, err := d.r.QueryContext(ctx, `SELECT n, s, step, data FROM records WHERE n > ? ORDER BY n LIMIT ?`, m.end.seq, mergeRecords)
 	if err != nil {
 		return nil, d.plain(err)
 	}
@@ -236,15 +248,15 @@ func (m *merge) next(ctx context.Context) (list []logRow, err error) {
 	for rows.Next() {
 		var r logRow
 		if err := rows.Scan(&r.n, &r.segment, &r.step, &r.data); err != nil {
-			return nil, d.plain(err)
+			return list, d.plain(err)
 		}
 		list = append(list, r)
 	}
 	return list, d.plain(rows.Err())
 }
 
-// one opens a record and writes it into the index, in the transaction under way.
-func (m *merge) one(ctx context.Context, row *logRow) error {
+// one opens a record, which must continue the ledger, and writes it into the index, in the transaction under way.
+func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 	x := m.x
 	r := m.ratchets[row.segment]
 	if r == nil {
@@ -268,14 +280,20 @@ func (m *merge) one(ctx context.Context, row *logRow) error {
 	if err != nil {
 		return err
 	}
+	if rec.ledger.seq != row.n || !c.follow(&rec.ledger) {
+		return fmt.Errorf("%w: it does not continue row %d, in which index.db ends", ErrApart, c.seq)
+	}
 	w := x.d.w
 	switch rec.kind {
 	case recordFile:
+		if err := x.put(ctx, rec, func() error { return x.unfold(ctx, rec) }); err != nil {
+			return err
+		}
 		m.deliveries, m.pieces = m.deliveries+1, m.pieces+rec.pieces
-		return x.put(ctx, rec, func() error { return x.unfold(ctx, rec) })
+		return nil
 	case recordNote:
 		return x.putLedger(ctx, &rec.ledger)
-	case recordDone: // had it been done, this record's number were among the merged ones
+	case recordDone: // had it been done, its row were in the index
 		_, err = w.ExecContext(ctx, `INSERT INTO restate (seq, file, kind) VALUES (?, ?, ?)`, rec.ledger.seq, rec.ledger.file, kindUndone)
 	case recordRenamed:
 		if _, err := w.ExecContext(ctx, `UPDATE files SET name = ? WHERE id = ?`, rec.ledger.detail, rec.ledger.file); err != nil {
@@ -291,23 +309,50 @@ func (m *merge) one(ctx context.Context, row *logRow) error {
 	return x.putLedger(ctx, &rec.ledger)
 }
 
-// tidy removes from the log what is in the index, durably. The caller holds the lock.
-func (m *merge) tidy(ctx context.Context) error {
-	l := m.x.sealed
+// tidy removes from the log what is in the index, durably: everything, and only if both end in the same row of the ledger. The caller
+// holds the lock.
+func (x *Index) tidy(ctx context.Context) error {
+	l := x.sealed
+	if x.d.broken.Load() { // what it holds is not certain
+		return fmt.Errorf("%s: %w", x.d.path, ErrBroken)
+	}
+	if err := x.meet(ctx); err != nil {
+		return err
+	}
 	present := int64(-1)
 	if l.ratchet != nil {
 		present = l.ratchet.segment
 	}
 	return l.d.write(ctx, false, func(ctx context.Context) error {
-		if _, err := l.d.w.ExecContext(ctx, `DELETE FROM pieces WHERE file IN (SELECT file FROM records WHERE file <> '' AND n <= ?)`, m.after); err != nil {
-			return err
+		for _, query := range []string{
+			`DELETE FROM pieces WHERE file IN (SELECT file FROM records WHERE file <> '')`,
+			`DELETE FROM records`,
+		} {
+			if _, err := l.d.w.ExecContext(ctx, query); err != nil {
+				return err
+			}
 		}
-		if _, err := l.d.w.ExecContext(ctx, `DELETE FROM records WHERE n <= ?`, m.after); err != nil {
-			return err
-		}
-		_, err := l.d.w.ExecContext(ctx, `DELETE FROM segments WHERE s <> ? AND s NOT IN (SELECT s FROM records)`, present)
+		_, err := l.d.w.ExecContext(ctx, `DELETE FROM segments WHERE s <> ?`, present)
 		return err
 	})
+}
+
+// meet is ErrApart unless log and index end in the same row of the ledger. The caller holds the lock.
+func (x *Index) meet(ctx context.Context) error {
+	logged, err := x.sealed.readChain(ctx)
+	if err != nil {
+		return x.sealed.d.plain(err)
+	}
+	indexed, err := x.readChain(ctx)
+	switch {
+	case err != nil:
+		return x.d.plain(err)
+	case logged.seq != indexed.seq:
+		return fmt.Errorf("%w: log.db ends in row %d of the ledger, index.db in row %d", ErrApart, logged.seq, indexed.seq)
+	case logged.hash != indexed.hash:
+		return fmt.Errorf("%w: they have different rows %d of the ledger", ErrApart, logged.seq)
+	}
+	return nil
 }
 
 // restate enters into the ledger what is true of files of which it says something else: a change was not done, since everything
@@ -342,37 +387,4 @@ func (x *Index) restate(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// verifyLog checks a protected account's log, and while the index is open that both end in the same row of the ledger.
-func (x *Index) verifyLog(ctx context.Context, report func(what, problem string)) error {
-	if x.sealed == nil {
-		return nil
-	}
-	d := x.sealed.d
-	var word string
-	if err := d.r.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&word); err != nil || word != "ok" {
-		report("log", errors.Join(d.plain(err), errors.New(word)).Error())
-		return nil
-	}
-	var logged, indexed int64
-	var logHash, indexHash []byte
-	err := x.alone(func() error { // no commit is between the two
-		err := d.w.QueryRowContext(ctx, `SELECT seq, hash FROM head`).Scan(&logged, &logHash)
-		if err != nil || x.d.locked.Load() {
-			return errors.Join(err, ErrLocked)
-		}
-		err = x.d.w.QueryRowContext(ctx, `SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1`).Scan(&indexed, &indexHash)
-		if errors.Is(err, sql.ErrNoRows) {
-			err, indexHash = nil, make([]byte, 32)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if logged != indexed || !bytes.Equal(logHash, indexHash) {
-		report("log", fmt.Sprintf("it ends in row %d of the ledger, the index in row %d", logged, indexed))
-	}
-	return nil
 }

@@ -260,3 +260,27 @@ func differences(sums map[string]formats.Amount, totals []formats.Total, directi
 	}
 	return wrong
 }
+
+// verifyLog checks a protected account's log, and while the index is open that both end in the same row of the ledger.
+func (x *Index) verifyLog(ctx context.Context, report func(what, problem string)) error {
+	if x.sealed == nil {
+		return nil
+	}
+	d := x.sealed.d
+	var word string
+	if err := d.r.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&word); err != nil || word != "ok" {
+		report("log", errors.Join(d.plain(err), errors.New(word)).Error())
+		return nil
+	}
+	err := x.alone(func() error { // no commit is between the two
+		if x.d.locked.Load() {
+			return ErrLocked
+		}
+		return x.meet(ctx)
+	})
+	if errors.Is(err, ErrApart) {
+		report("log", err.Error())
+		return nil
+	}
+	return err
+}

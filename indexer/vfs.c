@@ -65,7 +65,7 @@ static int read_page(sqlite3_file *f, sg_int64 no, sg_int64 start, unsigned char
 	unsigned char sealed[SG_PAGE];
 	int rc = fetch(f, sealed, SG_PAGE, start, past);
 	if (rc != SG_OK || *past) return rc;
-	return openPage(s->key, s->kind, no, sealed, plain) ? SG_OK : SG_IOERR_DATA;
+	return openPage(s->key, s->kind, no, sealed, plain);
 }
 
 static int read_main(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
@@ -119,7 +119,7 @@ static int read_log(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
 		if (header) {
 			if ((rc = fetch(f, head, SG_FRAME_HEADER, start, &past)) != SG_OK) return rc;
 			if (past) break;
-			openHeader(s->key, no + 1, head);
+			if (!openHeader(s->key, no + 1, head)) return SG_IOERR_AUTH;
 			give(out, n, at, head, SG_FRAME_HEADER, start);
 		}
 		if (at + n <= body) return SG_OK;
@@ -227,7 +227,11 @@ static int sg_control(sqlite3_file *f, int op, void *arg) {
 	return CALL(f, xFileControl, op, arg);
 }
 
-static int sg_lock(sqlite3_file *f, int l) { return CALL(f, xLock, l); }
+/* The last connection's end asks for the whole database to copy its log into it, and to remove the log then. Nobody does so
+   without the key: not even if all was copied once, since after a failed flush the log alone may have what was written. */
+static int sg_lock(sqlite3_file *f, int l) {
+	return l == SG_LOCK_EXCLUSIVE && !holdsKey(F(f)->key) ? SG_BUSY : CALL(f, xLock, l);
+}
 static int sg_unlock(sqlite3_file *f, int l) { return CALL(f, xUnlock, l); }
 static int sg_reserved(sqlite3_file *f, int *out) { return CALL(f, xCheckReservedLock, out); }
 /* Small sectors keep a journal's header apart from its page records. */

@@ -41,6 +41,12 @@ func pageAt(p *C.uchar) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)),
 //export knownKey
 func knownKey(h C.uintptr_t) C.int { return truth(keyOf(h) != nil) }
 
+//export holdsKey
+func holdsKey(h C.uintptr_t) C.int {
+	k := keyOf(h)
+	return truth(k != nil && !k.forgotten())
+}
+
 //export sealPage
 func sealPage(h C.uintptr_t, kind C.int, no C.int64_t, plain, sealed *C.uchar) C.int {
 	k := keyOf(h)
@@ -49,25 +55,25 @@ func sealPage(h C.uintptr_t, kind C.int, no C.int64_t, plain, sealed *C.uchar) C
 
 //export openPage
 func openPage(h C.uintptr_t, kind C.int, no C.int64_t, sealed, plain *C.uchar) C.int {
-	k := keyOf(h)
-	return truth(k != nil && k.open(byte(kind), uint64(no), pageAt(sealed), pageAt(plain)))
+	switch k := keyOf(h); {
+	case k != nil && k.open(byte(kind), uint64(no), pageAt(sealed), pageAt(plain)):
+		return C.SG_OK
+	case k == nil || k.forgotten():
+		return C.SG_IOERR_AUTH
+	}
+	return C.SG_IOERR_DATA
 }
 
 //export sealHeader
 func sealHeader(h C.uintptr_t, no C.int64_t, header *C.uchar) C.int {
 	k := keyOf(h)
-	if k == nil {
-		return 0
-	}
-	k.header(uint64(no), unsafe.Slice((*byte)(unsafe.Pointer(header)), frameHeader), true)
-	return 1
+	return truth(k != nil && k.header(uint64(no), unsafe.Slice((*byte)(unsafe.Pointer(header)), frameHeader), true))
 }
 
 //export openHeader
-func openHeader(h C.uintptr_t, no C.int64_t, header *C.uchar) {
-	if k := keyOf(h); k != nil {
-		k.header(uint64(no), unsafe.Slice((*byte)(unsafe.Pointer(header)), frameHeader), false)
-	}
+func openHeader(h C.uintptr_t, no C.int64_t, header *C.uchar) C.int {
+	k := keyOf(h)
+	return truth(k != nil && k.header(uint64(no), unsafe.Slice((*byte)(unsafe.Pointer(header)), frameHeader), false))
 }
 
 func truth(b bool) C.int {

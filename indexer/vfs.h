@@ -66,12 +66,16 @@ int sqlite3_libversion_number(void);
 
 enum {
 	SG_OK = 0,
+	SG_BUSY = 5,
 	SG_NOMEM = 7,
 	SG_NOTFOUND = 12,
 	SG_CANTOPEN = 14,
 	SG_IOERR_WRITE = 10 | (3 << 8),
 	SG_IOERR_SHORT_READ = 10 | (2 << 8),
-	SG_IOERR_DATA = 10 | (32 << 8),
+	SG_IOERR_AUTH = 10 | (28 << 8), /* the key is not there: the database is locked */
+	SG_IOERR_DATA = 10 | (32 << 8), /* it is, and does not open the page */
+
+	SG_LOCK_EXCLUSIVE = 4,
 
 	SG_OPEN_MAIN_DB = 0x100,
 	SG_OPEN_MAIN_JOURNAL = 0x800,

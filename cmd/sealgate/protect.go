@@ -122,26 +122,34 @@ func (t *tool) protectCommand() *cobra.Command {
 
 func (t *tool) unprotectCommand() *cobra.Command {
 	var o opening
+	var withoutWaiting bool
 	c := &cobra.Command{
 		Use:     "unprotect ACCOUNT --key KEY.pem",
 		Short:   "Bring a protected account's database back under the unlock key, while no gateway runs.",
-		Example: examples("sealgate unprotect acme --key acme.key --access-key-file acme.access", "sealgate protect acme", "sealgate status"),
+		Example: examples("sealgate unprotect acme --key acme.key --access-key-file acme.access", "sealgate unprotect acme --key acme.key --without-waiting", "sealgate status"),
 		Args:    arguments("ACCOUNT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.keyFile == "" {
 				return usage("", "sealgate unprotect needs --key KEY.pem")
 			}
-			return t.convert(c.Context(), args[0], false, func(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey) error {
+			dir := ""
+			err := t.convert(c.Context(), args[0], false, func(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey) error {
 				key, access, err := t.readKeys(ctx, &o)
 				if err != nil {
 					return err
 				}
+				dir = filepath.Join(cfg.DataDir, "accounts", args[0])
 				open := func(sealed []byte) ([]byte, error) { return openKey(sealed, &o, key, access) }
-				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, t.newLog(cfg.Log, slog.LevelWarn))
+				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, withoutWaiting, t.newLog(cfg.Log, slog.LevelWarn))
 			})
+			if err == nil && withoutWaiting && there(filepath.Join(dir, "log.db.left")) {
+				t.say("What waited is not in it. It is kept in %s: log.db.left and index.dek.p7m.left; put them in a safe place.\n", clean(dir))
+			}
+			return err
 		},
 	}
 	withKeys(c, &o)
+	c.Flags().BoolVar(&withoutWaiting, "without-waiting", false, "give up what waits in log.db and cannot be merged; log.db is kept as log.db.left")
 	c.ValidArgsFunction = t.completeAccount
 	return t.withDesk(c)
 }
@@ -183,22 +191,26 @@ func (t *tool) convert(ctx context.Context, account string, protected bool, do f
 
 func (t *tool) dumpCommand() *cobra.Command {
 	var o opening
+	var withoutWaiting bool
 	c := &cobra.Command{
 		Use:   "dump ACCOUNT OUT.db",
 		Short: "Write an account's database to OUT.db as plain SQLite, which anybody can read.",
 		Example: examples("sealgate dump acme acme.db", "sealgate dump acme acme.db --key acme.key --access-key-file acme.access",
 			"sqlite3 acme.db 'SELECT id, verdict, payments FROM files'"),
 		Args: arguments("ACCOUNT", "OUT.db"),
-		RunE: func(c *cobra.Command, args []string) error { return t.dump(c.Context(), args[0], args[1], &o) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.dump(c.Context(), args[0], args[1], withoutWaiting, &o)
+		},
 	}
 	withKeys(c, &o)
+	c.Flags().BoolVar(&withoutWaiting, "without-waiting", false, "of a protected account: merge nothing, write what the database has by now")
 	c.ValidArgsFunction = t.completeAccount
 	return t.withDesk(c)
 }
 
 // dump writes a plain copy of an account's database. This process opens the database itself; the gateway, running or not, is only asked
 // to merge what waits, and to enter into the ledger that a copy is taken.
-func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err error) {
+func (t *tool) dump(ctx context.Context, account, out string, withoutWaiting bool, o *opening) (err error) {
 	if _, err := os.Lstat(out); err == nil {
 		return no("give another name", "%s is there already; nothing was overwritten", clean(out))
 	}
@@ -217,7 +229,7 @@ func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err e
 		return err
 	}
 	dir := filepath.Join(cfg.DataDir, "accounts", account)
-	key, err := t.databaseKey(ctx, client, cfg, account, dir, o)
+	key, err := t.databaseKey(ctx, client, cfg, account, dir, withoutWaiting, o)
 	if err != nil {
 		return err
 	}
@@ -235,8 +247,9 @@ func (t *tool) dump(ctx context.Context, account, out string, o *opening) (err e
 	return nil
 }
 
-// databaseKey gives the key of an account's database: from the unlock key, or opened by the account's, once what waits is merged.
-func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *config.Config, account, dir string, o *opening) (key indexer.Key, err error) {
+// databaseKey gives the key of an account's database: from the unlock key, or opened by the account's, once what waits is merged or is
+// said to be left out.
+func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *config.Config, account, dir string, withoutWaiting bool, o *opening) (key indexer.Key, err error) {
 	if !indexer.Protected(dir) {
 		unlock, err := t.unlockKey(ctx, cfg)
 		if err != nil {
@@ -261,8 +274,13 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	if err != nil {
 		return key, err
 	}
-	if slices.ContainsFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.UnlockedUntil != "" }) {
+	i := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account })
+	if i >= 0 && s.Accounts[i].UnlockedUntil != "" {
 		return key, nil // nothing waits
+	}
+	if i >= 0 && withoutWaiting {
+		t.talk("the copy is without what waits: deliveries: %d", s.Accounts[i].Waiting)
+		return key, nil
 	}
 	if _, err = client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own}); err == nil {
 		_, err = client.LockAccount(ctx, account)

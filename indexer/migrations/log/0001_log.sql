@@ -1,13 +1,15 @@
 -- What a protected account keeps outside of its index (sealedlog.go). Times are microseconds since 1970, UTC.
 
--- The ledger's newest row, whether it is in the index already or not, and to whom segments are sealed.
+-- The ledger's newest row, whether it is in the index already or not, to whom segments are sealed, and the key of the hashes below,
+-- which a change of the unlock key must not change.
 CREATE TABLE head (
-    one    INTEGER PRIMARY KEY CHECK (one = 1),
-    seq    INTEGER NOT NULL,
-    hash   BLOB NOT NULL,
-    public BLOB NOT NULL                      -- whose private half follows from the index's own key
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    seq      INTEGER NOT NULL,
+    hash     BLOB NOT NULL,
+    public   BLOB NOT NULL,                   -- whose private half follows from the index's own key
+    hash_key BLOB NOT NULL                    -- random, 32 bytes
 ) STRICT;
-INSERT INTO head VALUES (1, 0, zeroblob(32), x'');
+INSERT INTO head VALUES (1, 0, zeroblob(32), x'', x''); -- no log yet: indexer.Protect fills it
 
 -- Each delivery, as far as it may be known while the index is locked: no names, no parties, no amounts.
 CREATE TABLE files (
@@ -40,7 +42,7 @@ CREATE TABLE segments (
 
 -- What is to be merged into the index, in this order.
 CREATE TABLE records (
-    n    INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used again: the index knows by it what it has
+    n    INTEGER PRIMARY KEY,                 -- of its row of the ledger: the index has it if its own ledger goes as far
     s    INTEGER NOT NULL,
     step INTEGER NOT NULL,                    -- of the segment's ratchet
     at   INTEGER NOT NULL,
