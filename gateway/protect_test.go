@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,59 @@ func TestProtectedAccount(t *testing.T) {
 	if h.endSessions(t.Context()); !index.Locked() {
 		t.Error("its time is up, and it is not locked")
 	}
+}
+
+// TestProtectedIndexGone: without its index a protected account is not opened, by a start or by a stopped command, and the key that is
+// there is not written over: when the index is put back, everything is there.
+func TestProtectedIndexGone(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	if _, err := h.push(t, "safe", "one.txt", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	h.unlockFor(t, time.Minute)
+	must(t, h.Close())
+	dir := filepath.Join(h.dir, "data/accounts/safe")
+	index, key := filepath.Join(dir, "index.db"), filepath.Join(dir, "index.dek.p7m")
+	sealed, err := os.ReadFile(key)
+	must(t, err, os.Rename(index, index+".away"))
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	next, err := vault.ParseUnlockKey(vault.NewUnlockKey())
+	must(t, err)
+	log := slog.New(slog.DiscardHandler)
+	refused := func(when string, gone string) {
+		t.Helper()
+		for what, err := range map[string]error{
+			"start":     second(Open(t.Context(), cfg, unlock, log)),
+			"protect":   Protect(t.Context(), cfg, unlock, "safe", log),
+			"unprotect": Unprotect(t.Context(), cfg, unlock, "safe", nil, log),
+			"rekey":     Rekey(t.Context(), cfg, unlock, next, log),
+		} {
+			if err == nil || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "restore") {
+				t.Errorf("%s, %s: %v", when, what, err)
+			}
+		}
+		if _, err := os.Stat(index); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: there is an index: %v", when, err)
+		}
+	}
+	refused("index gone", "index.db is gone")
+	must(t, os.Rename(key, key+".away"))
+	refused("index and key gone", "index.dek.p7m is gone")
+	must(t, os.Rename(key+".away", key))
+	if now, err := os.ReadFile(key); err != nil || !bytes.Equal(now, sealed) {
+		t.Errorf("the key is another one: %v", err)
+	}
+	must(t, os.Rename(index+".away", index))
+	h.open(t)
+	h.unlockFor(t, time.Minute)
+	if list := h.files(t, "safe"); len(list) != 1 {
+		t.Errorf("%d files", len(list))
+	}
+	h.sound(t)
 }
 
 func second[T any](_ T, err error) error { return err }

@@ -133,6 +133,9 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err := settle(dir); err != nil {
 		return err
 	}
+	if Protected(dir) {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, keyName), fs.ErrExist)
+	}
 	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
 	if err != nil {
 		return err
@@ -150,7 +153,7 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err != nil {
 		return err
 	}
-	if err := writeKey(dir, box); err != nil {
+	if err := writeKey(dir, box, false); err != nil {
 		return err
 	}
 	return settle(dir)
@@ -196,10 +199,15 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 	return errors.Join(d.plain(err), l.close())
 }
 
-// writeKey puts the sealed key in its place, durably.
-func writeKey(dir string, box []byte) error {
+// writeKey puts the sealed key in its place, durably. It takes the place of another one only if that is meant: whoever loses a key that
+// nobody else has, loses the index.
+func writeKey(dir string, box []byte, replace bool) error {
 	path := filepath.Join(dir, keyName)
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	made := path + ".new"
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) { // not truncated: it may be the key's second name
+		return err
+	}
+	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -210,7 +218,12 @@ func writeKey(dir string, box []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if replace {
+		err = os.Rename(made, path)
+	} else if err = os.Link(made, path); err == nil { // fails if there is one
+		err = os.Remove(made)
+	}
+	if err != nil {
 		return err
 	}
 	return syncFolder(dir)
@@ -299,15 +312,26 @@ func settle(dir string) error {
 			}
 		}
 		if there(dir, logName) {
-			return fmt.Errorf("%s is gone, but %s is there: restore it from a backup", filepath.Join(dir, keyName), logName)
+			return gone(dir, keyName, logName)
 		}
 	}
-	if err := removeDatabase(filepath.Join(dir, left)); err != nil || !there(dir, made) {
+	if err := removeDatabase(filepath.Join(dir, left)); err != nil {
 		return err
+	}
+	if !there(dir, made) {
+		if Protected(dir) && !there(dir, indexName) { // a new one would take a new key, and the old one be good for nothing
+			return gone(dir, indexName, keyName)
+		}
+		return nil
 	}
 	// What was the database until the key appeared, or disappeared, is none any more, with what lies beside it.
 	if err := removeDatabase(filepath.Join(dir, indexName)); err != nil {
 		return err
 	}
 	return replaceDatabase(filepath.Join(dir, made), filepath.Join(dir, indexName))
+}
+
+// gone tells that half of what belongs together is missing.
+func gone(dir, what, beside string) error {
+	return fmt.Errorf("%s is gone, but %s is there: restore it from a backup", filepath.Join(dir, what), beside)
 }

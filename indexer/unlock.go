@@ -69,7 +69,7 @@ func (x *Index) Reseal(seal Sealer) error {
 		if err != nil {
 			return err
 		}
-		return writeKey(filepath.Dir(x.d.path), box)
+		return writeKey(filepath.Dir(x.d.path), box, true)
 	})
 	if err != nil {
 		return fmt.Errorf("indexer: reseal: %w", err)
