@@ -170,7 +170,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	if q.For <= 0 || q.For > LongestSession {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
 	}
-	merged, err := a.index.Unlock(context.WithoutCancel(ctx), key)
+	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
 	}

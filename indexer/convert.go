@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 	if err := removeDatabase(path + rekeying); err != nil {
 		return fmt.Errorf("indexer: rekey: %w", err)
 	}
-	err := opens(path, to)
+	err := opens(path, &to)
 	if !errors.Is(err, ErrKey) {
 		if err != nil {
 			err = fmt.Errorf("indexer: rekey: %w", err)
@@ -34,7 +35,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 	if err != nil {
 		return fmt.Errorf("indexer: rekey: %w", err)
 	}
-	err = d.copyUnder(ctx, path+rekeying, to)
+	err = d.copyUnder(ctx, path+rekeying, &to)
 	if err = errors.Join(err, d.close()); err == nil {
 		err = replaceDatabase(path+rekeying, path)
 	}
@@ -45,7 +46,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 }
 
 // opens says whether the key opens the database at path, which must be there.
-func opens(path string, key Key) error {
+func opens(path string, key *Key) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func opens(path string, key Key) error {
 }
 
 // copyUnder writes the whole database to a new file under another key; it is on the disk when copyUnder returns nil.
-func (d *database) copyUnder(ctx context.Context, path string, key Key) error {
+func (d *database) copyUnder(ctx context.Context, path string, key *Key) error {
 	k, err := newPageKey(key)
 	if err != nil {
 		return err
@@ -140,11 +141,12 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err != nil {
 		return err
 	}
-	own := Key(newSecret())
+	var own Key
 	defer clear(own[:])
-	err = d.copyUnder(ctx, filepath.Join(dir, protecting), own)
+	rand.Read(own[:]) // never fails (crypto/rand)
+	err = d.copyUnder(ctx, filepath.Join(dir, protecting), &own)
 	if err == nil {
-		err = newLog(ctx, d, dir, own, logKey)
+		err = newLog(ctx, d, dir, &own, logKey)
 	}
 	if err = errors.Join(err, d.close()); err != nil {
 		return err
@@ -161,8 +163,10 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 
 // newLog makes the log of an index that is to be protected: the ledger's end, what is known of each delivery, and to whom segments are
 // sealed. own is the key that the index will have, key that of the log.
-func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
-	segments, err := segmentKeys(own)
+func newLog(ctx context.Context, d *database, dir string, own *Key, key Key) error {
+	var segments Key
+	defer clear(segments[:])
+	public, err := segmentKey(&segments, own)
 	if err != nil {
 		return err
 	}
@@ -176,7 +180,7 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 		if err != nil {
 			return err
 		}
-		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], segments.PublicKey().Bytes()); err != nil {
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?`, c.seq, c.hash[:], public); err != nil {
 			return err
 		}
 		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
@@ -246,9 +250,9 @@ func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.
 	if err != nil {
 		return err
 	}
-	_, err = x.Unlock(ctx, own)
+	_, err = x.Unlock(ctx, &own)
 	if err == nil {
-		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), key) })
+		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), &key) })
 	}
 	if err = errors.Join(err, x.Close()); err != nil {
 		return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/hpke"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -24,10 +24,10 @@ import (
 // sealedLog is log.db. All but d.r is used under the index's lock.
 type sealedLog struct {
 	d       *database
-	public  hpke.PublicKey // to whom segments are sealed; nil in a log that is being made
-	hashKey []byte         // of content and business
-	ratchet *ratchet       // of the present segment; nil before its first record
-	last    int64          // number of the newest record written by us
+	public  []byte   // to whom segments are sealed; nil in a log that is being made
+	hashKey []byte   // of content and business
+	ratchet *ratchet // of the present segment; nil before its first record
+	last    int64    // number of the newest record written by us
 }
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
@@ -68,13 +68,7 @@ func openSealedLog(ctx context.Context, dir string, key Key) (*sealedLog, error)
 
 // readPublic reads to whom segments are sealed.
 func (l *sealedLog) readPublic(ctx context.Context) error {
-	var public []byte
-	if err := l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&public); err != nil || len(public) == 0 {
-		return err
-	}
-	key, err := segmentKEM().NewPublicKey(public)
-	l.public = key
-	return err
+	return l.d.r.QueryRowContext(ctx, `SELECT public FROM head`).Scan(&l.public)
 }
 
 func (l *sealedLog) close() error {
@@ -137,9 +131,8 @@ func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
 	if l.ratchet != nil {
 		return &c, nil
 	}
-	secret := newSecret()
-	defer clear(secret[:])
-	box, err := sealSegment(l.public, secret[:])
+	started := newRatchet()
+	box, err := sealBox(l.public, segmentLabel, &started.secret)
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
@@ -147,7 +140,7 @@ func (l *sealedLog) begin(ctx context.Context) (*chain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
-	l.ratchet = &ratchet{secret: secret}
+	l.ratchet = started
 	l.ratchet.segment, err = r.LastInsertId()
 	return &c, err
 }
@@ -258,13 +251,14 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e E
 func (p *Payments) piece() error {
 	l := p.x.sealed
 	if p.key == nil {
-		secret := newSecret()
-		p.key = secret[:]
+		p.key = make([]byte, len(Key{}))
+		rand.Read(p.key) // never fails (crypto/rand)
 	}
 	aead, err := pieceCipher(p.key)
 	if err != nil {
 		return err
 	}
+	defer wipe(aead)
 	r := &record{kind: recordFile, blocks: p.queue}
 	plain := r.encode()
 	defer clear(plain)
@@ -289,6 +283,7 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 		if err != nil {
 			return err
 		}
+		defer wipe(aead)
 		for no := range r.pieces {
 			var data []byte
 			if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT data FROM pieces WHERE file = ? AND no = ?`, r.row.id, no).Scan(&data); err != nil {
