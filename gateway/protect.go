@@ -144,23 +144,23 @@ func (g *Gateway) protected(id string) (*account, error) {
 type AccountKey struct {
 	Account string
 	For     time.Duration
-	Key     []byte // 32 bytes; zeroed by whoever takes it
+	Key     []byte // 32 bytes
 }
 
-// databaseKey takes a key that was brought, and zeroes where it stood.
-func databaseKey(brought []byte) (key indexer.Key, err error) {
-	defer clear(brought)
+// databaseKey takes a key as bytes.
+func databaseKey(brought []byte, key *indexer.Key) error {
 	if len(brought) != len(key) {
-		return key, &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
+		return &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
 	}
-	return indexer.Key(brought), nil
+	copy(key[:], brought)
+	return nil
 }
 
 // UnlockAccount opens a protected account's database for a while, and merges what waits. Unlocked again, its time begins anew.
-func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (AccountStatus, error) {
-	key, err := databaseKey(q.Key)
+func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who string) (AccountStatus, error) {
+	var key indexer.Key
 	defer clear(key[:])
-	if err != nil {
+	if err := g.brought(&q, &key); err != nil {
 		return AccountStatus{}, err
 	}
 	a, err := g.protected(q.Account)

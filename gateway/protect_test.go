@@ -56,9 +56,27 @@ func (h *house) keyOf(t testing.TB, account string) []byte {
 	return opened.Bytes()
 }
 
+// unlockWith brings a key as the operators' command does.
+func (h *house) unlockWith(t testing.TB, q AccountKey) (AccountStatus, error) {
+	t.Helper()
+	public, err := h.Handover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := SealAccountKey(public, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := h.UnlockAccount(t.Context(), sealed, "uid:7")
+	if _, again := h.UnlockAccount(t.Context(), sealed, "uid:7"); again == nil || !strings.Contains(again.Error(), "not brought as this gateway wants it") {
+		t.Errorf("it was taken twice: %v", again)
+	}
+	return line, err
+}
+
 func (h *house) unlockFor(t testing.TB, length time.Duration) AccountStatus {
 	t.Helper()
-	line, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")}, "uid:7")
+	line, err := h.unlockWith(t, AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,16 +136,16 @@ func TestProtectedAccount(t *testing.T) {
 		t.Errorf("sealed are %v", got)
 	}
 
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}, "uid:7"); err == nil {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}); err == nil {
 		t.Error("it was unlocked for more than an hour")
 	}
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}, "uid:7"); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
 		t.Errorf("a wrong key: %v", err)
 	}
 	if line := h.unlockFor(t, 20*time.Minute); line.Waiting != 3 || line.UnlockedUntil != utc(now.Add(20*time.Minute)) {
 		t.Errorf("unlocked: %+v", line)
 	}
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}, "uid:7"); err == nil {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}); err == nil {
 		t.Error("a wrong key has lengthened a session")
 	}
 	if list := h.files(t, "safe"); len(list) != 3 {
