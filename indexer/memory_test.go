@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/vault"
 )
 
 const memoryEnv = "SEALGATE_MEMORY"
@@ -152,5 +155,70 @@ func TestRatchetForgets(t *testing.T) {
 	}
 	if traces(memory, r.secret) == 0 {
 		t.Error("the present state was not found: nothing was looked at")
+	}
+}
+
+// TestLocker is no test: it is the process into whose memory TestLockForgets looks.
+func TestLocker(t *testing.T) {
+	args := strings.Fields(os.Getenv(memoryEnv))
+	if len(args) != 3 {
+		t.Skip("started by TestLockForgets only")
+	}
+	s := safeIn(t, args[0], args[1], args[2])
+	x := s.open(t)
+	for round := range 10 {
+		commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("locked ", round), epoch), Copy: make([]byte, 3000)})
+		own := s.own(t, x)
+		if _, err := x.Unlock(t.Context(), &own); err != nil {
+			t.Fatal(err)
+		}
+		commitPayments(t, x, fmt.Sprint("open ", round), epoch, 3000, nil)
+		if err := x.Lock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready()
+}
+
+// TestLockForgets: in the memory of a process whose index is locked there is neither a key of the pages that it has written and
+// read, nor the private half that opens the log's segments. (The index's own key is there, in what this test opened it with;
+// that it goes as well shows the proof with the real daemon.)
+func TestLockForgets(t *testing.T) {
+	cert, private, err := vault.NewCertificate("acme", "p-256", time.Now().Add(-time.Hour), 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(t.TempDir(), "acme")
+	write(t, keys+".crt", cert)
+	write(t, keys+".key", private)
+	s := safeOf(t, t.TempDir(), newKey(t), cert, private)
+	x := s.protected(t)
+	own := s.own(t, x)
+	x.Close()
+	memory := memoryOf(t, child(t, "TestLocker", s.dir+" "+hex.EncodeToString(s.key[:])+" "+keys))
+	pageKeys := func(name string, key *Key) (list []Key) {
+		epochs := map[uint32]bool{}
+		for b := readAll(t, filepath.Join(s.dir, name)); len(b) >= pageSize; b = b[pageSize:] {
+			epochs[binary.BigEndian.Uint32(b[pageSize-4:])] = true
+		}
+		for epoch := range epochs {
+			var k Key
+			derive(&k, "sealgate page", epoch, key)
+			list = append(list, k)
+		}
+		return list
+	}
+	var segments, frames Key
+	derive(&segments, "sealgate segments", 0, &own)
+	derive(&frames, "sealgate log frame headers", 0, &own)
+	pages := pageKeys(indexName, &own)
+	if n := traces(memory, pages...); n > 0 || len(pages) < 5 {
+		t.Errorf("%d traces of %d keys of pages", n, len(pages))
+	}
+	if n := traces(memory, segments, frames); n > 0 {
+		t.Errorf("%d traces of the keys of segments and frames", n)
+	}
+	if traces(memory, pageKeys(logName, &s.key)...) == 0 {
+		t.Error("no key of the log's pages was found, which is open: nothing was looked at")
 	}
 }
