@@ -241,4 +241,50 @@ func TestProtectedIndexGone(t *testing.T) {
 	h.sound(t)
 }
 
+// TestVerifyWhileItIsLocked: an account that is locked while it is verified is not said to be sound.
+func TestVerifyWhileItIsLocked(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	if _, err := h.push(t, "safe", "many.xml", pain001(t, "many", 3000)); err != nil {
+		t.Fatal(err)
+	}
+	h.unlockFor(t, time.Minute)
+	h.reopen(t)
+	path := filepath.Join(h.dir, "data/accounts/safe/index.db")
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[len(content)-2000] ^= 1 // of the last page, so that something is reported early
+	must(t, os.WriteFile(path, content, 0o600))
+	h.unlockFor(t, time.Minute)
+	reports := 0
+	var fault error
+	for line, err := range h.Verify(t.Context(), "safe") {
+		if fault = err; err == nil {
+			t.Log(line)
+		}
+	}
+	if fault != nil {
+		t.Fatalf("undisturbed: %v", fault)
+	}
+	a := h.account("safe")
+	err = h.verifyAccount(t.Context(), a, false, func(what, problem string) {
+		reports++
+		if _, err := h.LockAccount(t.Context(), "safe", "uid:7"); err != nil {
+			t.Error(err)
+		}
+	})
+	if reports == 0 || !errors.Is(err, indexer.ErrLocked) {
+		t.Errorf("%d reports, %v", reports, err)
+	}
+	lines := 0
+	for line, err := range h.Verify(t.Context(), "safe") {
+		if lines++; err != nil || line.What != "locked" {
+			t.Errorf("locked from the beginning: %+v, %v", line, err)
+		}
+	}
+	if lines != 1 {
+		t.Errorf("locked from the beginning: %d lines", lines)
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
