@@ -37,11 +37,7 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
 	path, key, logKey := filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+a.ID), g.unlock.Database("log/"+a.ID)
 	if _, err := os.Stat(path); a.Protected() && errors.Is(err, fs.ErrNotExist) {
-		index, err := indexer.Open(ctx, path, key, g.log)
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(index.Close(), indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)); err != nil {
+		if err := indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret); err != nil {
 			return nil, err
 		}
 	}

@@ -121,8 +121,9 @@ const (
 // Protected says whether the account of this folder is protected: whether its index has a key of its own.
 func Protected(dir string) bool { return there(dir, keyName) }
 
-// Protect gives an account's index a key of its own, which seal seals, and makes its log. key is that of the index by now, logKey that
-// of the log. Nobody may have the index open. Die before the key's file appears, and the account is as it was.
+// Protect gives an account's index a key of its own, which seal seals, and makes its log; where there is no index, it makes one that is
+// protected from its beginning. key is that of the index by now, logKey that of the log. Nobody may have the index open. Die before the
+// key's file appears, and the account is as it was.
 func Protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
 	if err := protect(ctx, dir, key, logKey, seal); err != nil {
 		return fmt.Errorf("indexer: protect: %w", err)
@@ -137,18 +138,14 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if Protected(dir) {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, keyName), fs.ErrExist)
 	}
-	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
-	if err != nil {
-		return err
-	}
 	var own Key
 	defer clear(own[:])
 	rand.Read(own[:]) // never fails (crypto/rand)
-	err = d.copyUnder(ctx, filepath.Join(dir, protecting), &own)
-	if err == nil {
-		err = newLog(ctx, d, dir, &own, logKey)
+	d, err := protectedCopy(ctx, dir, key, &own)
+	if err != nil {
+		return err
 	}
-	if err = errors.Join(err, d.close()); err != nil {
+	if err := errors.Join(newLog(ctx, d, dir, &own, logKey), d.close()); err != nil {
 		return err
 	}
 	box, err := seal(own[:])
@@ -159,6 +156,30 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 		return err
 	}
 	return settle(dir)
+}
+
+// protectedCopy makes the index under its own key, still beside its place, and gives a database that holds what it holds.
+func protectedCopy(ctx context.Context, dir string, key Key, own *Key) (*database, error) {
+	path := filepath.Join(dir, protecting)
+	if there(dir, indexName) {
+		d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
+		if err != nil {
+			return nil, err
+		}
+		if err := d.copyUnder(ctx, path, own); err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+		return d, nil
+	}
+	d, err := lockedDatabase(ctx, path, "account")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.unlock(ctx, own); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.show()
+	return d, nil
 }
 
 // newLog makes the log of an index that is to be protected: the ledger's end, what is known of each delivery, and to whom segments are
