@@ -275,8 +275,8 @@ func (g *Gateway) endSessions(ctx context.Context) time.Duration {
 		var err error
 		if a := g.account(id); a != nil {
 			err = g.lockAccount(context.WithoutCancel(ctx), a, "")
-		} else { // it has left the configuration, and its index stays
-			err = g.sessions.end(id).Lock()
+		} else if index := g.sessions.end(id); index != nil { // it has left the configuration, and its index stays
+			err = index.Lock()
 		}
 		if err != nil {
 			g.log.Error("not locked as it should be", "account", id, "err", err)

@@ -287,4 +287,40 @@ func TestVerifyWhileItIsLocked(t *testing.T) {
 	}
 }
 
+// TestSessionEndedMeanwhile: a session whose account has left the configuration, and which somebody else has just ended, is no matter.
+func TestSessionEndedMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.sessions.begin("nobody", nil, h.now())
+	if left := h.endSessions(t.Context()); left != LongestSession {
+		t.Errorf("it is looked at again in %v", left)
+	}
+}
+
+// TestRekeyAgain: a change of the unlock key that was interrupted goes on also where the new key is configured already.
+func TestRekeyAgain(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.Close())
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	from, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	text := vault.NewUnlockKey()
+	to, err := vault.ParseUnlockKey(text)
+	must(t, err)
+	log := slog.New(slog.DiscardHandler)
+	must(t, beginRekey(t.Context(), cfg.DataDir, from, to, log)) // and no further
+	must(t, os.WriteFile(cfg.UnlockKeyFile, text, 0o600))
+	if err := Rekey(t.Context(), cfg, to, to, log); err != nil {
+		t.Errorf("interrupted: %v", err)
+	}
+	if id, err := readUnlockID(cfg.DataDir); err != nil || id.Key != to.ID() || id.Before != nil {
+		t.Errorf("%+v, %v", id, err)
+	}
+	var no *No
+	if err := Rekey(t.Context(), cfg, to, to, log); !errors.As(err, &no) {
+		t.Errorf("finished: %v", err)
+	}
+	h.open(t)
+}
+
 func second[T any](_ T, err error) error { return err }

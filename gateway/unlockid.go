@@ -162,9 +162,6 @@ func useLasting(ctx context.Context, registry *indexer.Registry, unlock *vault.U
 // Rekey changes the unlock key of a data directory on which no gateway runs (ErrRunning). Die before unlock.id names the new
 // key, and the old one is wanted, as before; after it, the new one, and the next start (or Rekey) does what is left.
 func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
-	if from.ID() == to.ID() {
-		return &No{Text: "that is the unlock key already"}
-	}
 	lock, err := takeLock(cfg)
 	if err != nil {
 		return err
@@ -173,6 +170,9 @@ func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, l
 	id, err := readUnlockID(cfg.DataDir)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
+	}
+	if from.ID() == to.ID() && id.Before == nil { // else that is the configured one already, and its change goes on
+		return &No{Text: "that is the unlock key already"}
 	}
 	if id.Key != to.ID() {
 		if err := beginRekey(ctx, cfg.DataDir, from, to, log); err != nil {
