@@ -141,6 +141,7 @@ type AccountKey struct {
 	Account string
 	For     time.Duration
 	Key     []byte // 32 bytes
+	Join    bool   // a session that is open already stays as long as it is
 }
 
 // databaseKey takes a key as bytes.
@@ -173,7 +174,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if err != nil {
 		return AccountStatus{}, err
 	}
-	g.sessions.begin(a.ID, a.index, g.now().Add(q.For))
+	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
 	}
@@ -186,7 +187,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	g.log.Info("account unlocked", "account", a.ID, "user", who, "for", q.For, "merged", merged)
 	g.wake(a)
 	line, err := g.accountStatus(ctx, a)
-	line.Waiting = merged
+	line.Waiting, line.Joined = merged, joined
 	return line, err
 }
 

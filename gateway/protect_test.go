@@ -290,7 +290,7 @@ func TestVerifyWhileItIsLocked(t *testing.T) {
 // TestSessionEndedMeanwhile: a session whose account has left the configuration, and which somebody else has just ended, is no matter.
 func TestSessionEndedMeanwhile(t *testing.T) {
 	h := newHouse(t)
-	h.sessions.begin("nobody", nil, h.now())
+	h.sessions.begin("nobody", nil, h.now(), false)
 	if left := h.endSessions(t.Context()); left != LongestSession {
 		t.Errorf("it is looked at again in %v", left)
 	}
@@ -321,6 +321,22 @@ func TestRekeyAgain(t *testing.T) {
 		t.Errorf("finished: %v", err)
 	}
 	h.open(t)
+}
+
+// TestJoinedSession: whoever needs an account open for a moment leaves the session alone that somebody else has begun.
+func TestJoinedSession(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	now := time.Now()
+	h.now = func() time.Time { return now }
+	join := AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe"), Join: true}
+	if line, err := h.unlockWith(t, join); err != nil || line.Joined || line.UnlockedUntil != utc(now.Add(time.Minute)) {
+		t.Errorf("alone: %+v, %v", line, err)
+	}
+	h.unlockFor(t, 30*time.Minute)
+	if line, err := h.unlockWith(t, join); err != nil || !line.Joined || line.UnlockedUntil != utc(now.Add(30*time.Minute)) {
+		t.Errorf("joined: %+v, %v", line, err)
+	}
 }
 
 func second[T any](_ T, err error) error { return err }

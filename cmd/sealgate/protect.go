@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -251,14 +250,8 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(own))
 	}
 	key = indexer.Key(own)
-	s, err := client.Status(ctx)
-	if err != nil {
-		return key, err
-	}
-	if slices.ContainsFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.UnlockedUntil != "" }) {
-		return key, nil // nothing waits
-	}
-	if _, err = client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own}); err == nil {
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own, Join: true})
+	if err == nil && !line.Joined {
 		_, err = client.LockAccount(ctx, account)
 	}
 	return key, err
