@@ -36,11 +36,10 @@ var keys = map[string][]string{
 	"github.com/fsnotify/fsnotify":    {"transport"},
 	"crypto/aes":                      {"vault", "indexer"}, // indexer: the pages of its databases
 	"crypto/cipher":                   {"vault", "indexer"},
-	"crypto/ecdh":                     {"vault"},
+	"crypto/ecdh":                     {"vault", "indexer"},   // indexer: the boxes of a protected account's keys
 	"crypto/ed25519":                  {"vault", "transport"}, // transport: host keys
-	"crypto/hpke":                     {"indexer"},            // the segments of a locked account's log
 	"crypto/rsa":                      {"vault"},
-	"golang.org/x/crypto/argon2":      {"vault"},
+	"golang.org/x/crypto/argon2":      {"vault", "indexer"}, // indexer: what can be guessed in a locked account's log
 	"github.com/spf13/cobra":          {"cmd/sealgate"},
 	"rsc.io/qr":                       {"cmd/sealgate"},
 	"flag":                            {"cmd/sealgate"},

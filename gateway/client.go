@@ -212,9 +212,17 @@ func (c *Client) SealedKey(ctx context.Context, account string) ([]byte, error) 
 	return first(ask[[]byte](ctx, c, "/accounts/key", account))
 }
 
-// UnlockAccount brings that key. Waiting of its answer is how many deliveries were merged.
+// UnlockAccount brings that key, sealed for the way. Waiting of its answer is how many deliveries were merged.
 func (c *Client) UnlockAccount(ctx context.Context, q AccountKey) (AccountStatus, error) {
-	return first(ask[AccountStatus](ctx, c, "/accounts/unlock", q))
+	public, err := first(ask[[]byte](ctx, c, "/accounts/handover", struct{}{}))
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	sealed, err := SealAccountKey(public, q)
+	if err != nil {
+		return AccountStatus{}, err
+	}
+	return first(ask[AccountStatus](ctx, c, "/accounts/unlock", sealed))
 }
 
 // LockAccount ends a session before its time.

@@ -102,7 +102,8 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /accounts/key", one(func(ctx context.Context, _ string, account string) ([]byte, error) {
 		return g.SealedKey(ctx, account)
 	}))
-	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q AccountKey) (AccountStatus, error) {
+	mux.Handle("POST /accounts/handover", one(func(ctx context.Context, _ string, _ struct{}) ([]byte, error) { return g.Handover(ctx) }))
+	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q SealedAccountKey) (AccountStatus, error) {
 		return g.UnlockAccount(ctx, q, who)
 	}))
 	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {

@@ -44,9 +44,10 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 		if err != nil {
 			return err
 		}
-		own, err := databaseKey(opened)
+		defer clear(opened)
+		var own indexer.Key
 		defer clear(own[:])
-		if err != nil {
+		if err := databaseKey(opened, &own); err != nil {
 			return err
 		}
 		if withoutWaiting {

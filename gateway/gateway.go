@@ -63,6 +63,7 @@ type Gateway struct {
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	sessions  sessions // of protected accounts
+	handovers handovers
 	closing   atomic.Bool
 	reloading sync.Mutex
 	reloaded  chan struct{}

@@ -104,7 +104,11 @@ func (l *locked) unlock(ctx context.Context, who string, text []byte) (string, e
 		return "", &No{Text: strings.TrimPrefix(err.Error(), "vault: ")}
 	}
 	defer key.Forget()
-	g, err := openLocked(ctx, l.cfg, key, l.log, l.lock)
+	cfg, err := l.config()
+	if err != nil {
+		return "", err
+	}
+	g, err := openLocked(ctx, cfg, key, l.log, l.lock)
 	if errors.Is(err, indexer.ErrKey) {
 		l.log.Warn("a wrong unlock key was brought", "user", who)
 		return "", &No{Text: err.Error(), Hint: "bring the key that it wants: sealgate unlock --unlock-key-file F"}
@@ -117,6 +121,19 @@ func (l *locked) unlock(ctx context.Context, who string, text []byte) (string, e
 	l.gateway = g
 	close(l.opened)
 	return key.ID(), nil
+}
+
+// config loads the configuration anew: nobody has told it of a change while it waited.
+func (l *locked) config() (*config.Config, error) {
+	cfg, err := LoadConfig(l.cfg.File, l.cfg.KeyElsewhere)
+	if err == nil && cfg.DataDir != l.cfg.DataDir {
+		err = errors.New("data_dir cannot change while the gateway runs; stop it first")
+	}
+	if err != nil {
+		l.log.Error("config refused", "err", err)
+		return nil, &No{Text: "the gateway stays locked: " + err.Error(), Hint: "sealgate check"}
+	}
+	return cfg, nil
 }
 
 var errUnlockedAlready = &No{Text: "the gateway is not locked", Hint: "an account's database is unlocked with: sealgate unlock ACCOUNT --key KEY.pem"}

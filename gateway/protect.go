@@ -37,11 +37,7 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
 	path, key, logKey := filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+a.ID), g.unlock.Database("log/"+a.ID)
 	if _, err := os.Stat(path); a.Protected() && errors.Is(err, fs.ErrNotExist) {
-		index, err := indexer.Open(ctx, path, key, g.log)
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(index.Close(), indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)); err != nil {
+		if err := indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret); err != nil {
 			return nil, err
 		}
 	}
@@ -144,23 +140,24 @@ func (g *Gateway) protected(id string) (*account, error) {
 type AccountKey struct {
 	Account string
 	For     time.Duration
-	Key     []byte // 32 bytes; zeroed by whoever takes it
+	Key     []byte // 32 bytes
+	Join    bool   // a session that is open already stays as long as it is
 }
 
-// databaseKey takes a key that was brought, and zeroes where it stood.
-func databaseKey(brought []byte) (key indexer.Key, err error) {
-	defer clear(brought)
+// databaseKey takes a key as bytes.
+func databaseKey(brought []byte, key *indexer.Key) error {
 	if len(brought) != len(key) {
-		return key, &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
+		return &No{Text: fmt.Sprintf("a database's key has %d bytes, not %d", len(key), len(brought))}
 	}
-	return indexer.Key(brought), nil
+	copy(key[:], brought)
+	return nil
 }
 
 // UnlockAccount opens a protected account's database for a while, and merges what waits. Unlocked again, its time begins anew.
-func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (AccountStatus, error) {
-	key, err := databaseKey(q.Key)
+func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who string) (AccountStatus, error) {
+	var key indexer.Key
 	defer clear(key[:])
-	if err != nil {
+	if err := g.brought(&q, &key); err != nil {
 		return AccountStatus{}, err
 	}
 	a, err := g.protected(q.Account)
@@ -170,7 +167,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	if q.For <= 0 || q.For > LongestSession {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
 	}
-	merged, err := a.index.Unlock(context.WithoutCancel(ctx), key)
+	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
 	}
@@ -181,7 +178,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	if err != nil {
 		return AccountStatus{}, err
 	}
-	g.sessions.begin(a.ID, a.index, g.now().Add(q.For))
+	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
 	}
@@ -194,7 +191,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q AccountKey, who string) (
 	g.log.Info("account unlocked", "account", a.ID, "user", who, "for", q.For, "merged", merged)
 	g.wake(a)
 	line, err := g.accountStatus(ctx, a)
-	line.Waiting = merged
+	line.Waiting, line.Joined = merged, joined
 	return line, err
 }
 
@@ -293,8 +290,8 @@ func (g *Gateway) endSessions(ctx context.Context) time.Duration {
 		var err error
 		if a := g.account(id); a != nil {
 			err = g.lockAccount(context.WithoutCancel(ctx), a, "")
-		} else { // it has left the configuration, and its index stays
-			err = g.sessions.end(id).Lock()
+		} else if index := g.sessions.end(id); index != nil { // it has left the configuration, and its index stays
+			err = index.Lock()
 		}
 		if err != nil {
 			g.log.Error("not locked as it should be", "account", id, "err", err)

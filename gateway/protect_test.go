@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,9 +56,27 @@ func (h *house) keyOf(t testing.TB, account string) []byte {
 	return opened.Bytes()
 }
 
+// unlockWith brings a key as the operators' command does.
+func (h *house) unlockWith(t testing.TB, q AccountKey) (AccountStatus, error) {
+	t.Helper()
+	public, err := h.Handover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := SealAccountKey(public, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := h.UnlockAccount(t.Context(), sealed, "uid:7")
+	if _, again := h.UnlockAccount(t.Context(), sealed, "uid:7"); again == nil || !strings.Contains(again.Error(), "not brought as this gateway wants it") {
+		t.Errorf("it was taken twice: %v", again)
+	}
+	return line, err
+}
+
 func (h *house) unlockFor(t testing.TB, length time.Duration) AccountStatus {
 	t.Helper()
-	line, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")}, "uid:7")
+	line, err := h.unlockWith(t, AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,16 +136,16 @@ func TestProtectedAccount(t *testing.T) {
 		t.Errorf("sealed are %v", got)
 	}
 
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}, "uid:7"); err == nil {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}); err == nil {
 		t.Error("it was unlocked for more than an hour")
 	}
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}, "uid:7"); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
 		t.Errorf("a wrong key: %v", err)
 	}
 	if line := h.unlockFor(t, 20*time.Minute); line.Waiting != 3 || line.UnlockedUntil != utc(now.Add(20*time.Minute)) {
 		t.Errorf("unlocked: %+v", line)
 	}
-	if _, err := h.UnlockAccount(t.Context(), AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}, "uid:7"); err == nil {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Hour, Key: make([]byte, 32)}); err == nil {
 		t.Error("a wrong key has lengthened a session")
 	}
 	if list := h.files(t, "safe"); len(list) != 3 {
@@ -166,6 +185,157 @@ func TestProtectedAccount(t *testing.T) {
 	now = now.Add(time.Hour)
 	if h.endSessions(t.Context()); !index.Locked() {
 		t.Error("its time is up, and it is not locked")
+	}
+}
+
+// TestProtectedIndexGone: without its index a protected account is not opened, by a start or by a stopped command, and the key that is
+// there is not written over: when the index is put back, everything is there.
+func TestProtectedIndexGone(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	if _, err := h.push(t, "safe", "one.txt", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	h.unlockFor(t, time.Minute)
+	must(t, h.Close())
+	dir := filepath.Join(h.dir, "data/accounts/safe")
+	index, key := filepath.Join(dir, "index.db"), filepath.Join(dir, "index.dek.p7m")
+	sealed, err := os.ReadFile(key)
+	must(t, err, os.Rename(index, index+".away"))
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	next, err := vault.ParseUnlockKey(vault.NewUnlockKey())
+	must(t, err)
+	log := slog.New(slog.DiscardHandler)
+	refused := func(when string, gone string) {
+		t.Helper()
+		for what, err := range map[string]error{
+			"start":     second(Open(t.Context(), cfg, unlock, log)),
+			"protect":   Protect(t.Context(), cfg, unlock, "safe", log),
+			"unprotect": Unprotect(t.Context(), cfg, unlock, "safe", nil, false, log),
+			"rekey":     Rekey(t.Context(), cfg, unlock, next, log),
+		} {
+			if err == nil || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "restore") {
+				t.Errorf("%s, %s: %v", when, what, err)
+			}
+		}
+		if _, err := os.Stat(index); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: there is an index: %v", when, err)
+		}
+	}
+	refused("index gone", "index.db is gone")
+	must(t, os.Rename(key, key+".away"))
+	refused("index and key gone", "index.dek.p7m is gone")
+	must(t, os.Rename(key+".away", key))
+	if now, err := os.ReadFile(key); err != nil || !bytes.Equal(now, sealed) {
+		t.Errorf("the key is another one: %v", err)
+	}
+	must(t, os.Rename(index+".away", index))
+	h.open(t)
+	h.unlockFor(t, time.Minute)
+	if list := h.files(t, "safe"); len(list) != 1 {
+		t.Errorf("%d files", len(list))
+	}
+	h.sound(t)
+}
+
+// TestVerifyWhileItIsLocked: an account that is locked while it is verified is not said to be sound.
+func TestVerifyWhileItIsLocked(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	if _, err := h.push(t, "safe", "many.xml", pain001(t, "many", 3000)); err != nil {
+		t.Fatal(err)
+	}
+	h.unlockFor(t, time.Minute)
+	h.reopen(t)
+	path := filepath.Join(h.dir, "data/accounts/safe/index.db")
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[len(content)-2000] ^= 1 // of the last page, so that something is reported early
+	must(t, os.WriteFile(path, content, 0o600))
+	h.unlockFor(t, time.Minute)
+	reports := 0
+	var fault error
+	for line, err := range h.Verify(t.Context(), "safe") {
+		if fault = err; err == nil {
+			t.Log(line)
+		}
+	}
+	if fault != nil {
+		t.Fatalf("undisturbed: %v", fault)
+	}
+	a := h.account("safe")
+	err = h.verifyAccount(t.Context(), a, false, func(what, problem string) {
+		reports++
+		if _, err := h.LockAccount(t.Context(), "safe", "uid:7"); err != nil {
+			t.Error(err)
+		}
+	})
+	if reports == 0 || !errors.Is(err, indexer.ErrLocked) {
+		t.Errorf("%d reports, %v", reports, err)
+	}
+	lines := 0
+	for line, err := range h.Verify(t.Context(), "safe") {
+		if lines++; err != nil || line.What != "locked" {
+			t.Errorf("locked from the beginning: %+v, %v", line, err)
+		}
+	}
+	if lines != 1 {
+		t.Errorf("locked from the beginning: %d lines", lines)
+	}
+}
+
+// TestSessionEndedMeanwhile: a session whose account has left the configuration, and which somebody else has just ended, is no matter.
+func TestSessionEndedMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.sessions.begin("nobody", nil, h.now(), false)
+	if left := h.endSessions(t.Context()); left != LongestSession {
+		t.Errorf("it is looked at again in %v", left)
+	}
+}
+
+// TestRekeyAgain: a change of the unlock key that was interrupted goes on also where the new key is configured already.
+func TestRekeyAgain(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.Close())
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	from, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	text := vault.NewUnlockKey()
+	to, err := vault.ParseUnlockKey(text)
+	must(t, err)
+	log := slog.New(slog.DiscardHandler)
+	must(t, beginRekey(t.Context(), cfg.DataDir, from, to, log)) // and no further
+	must(t, os.WriteFile(cfg.UnlockKeyFile, text, 0o600))
+	if err := Rekey(t.Context(), cfg, to, to, log); err != nil {
+		t.Errorf("interrupted: %v", err)
+	}
+	if id, err := readUnlockID(cfg.DataDir); err != nil || id.Key != to.ID() || id.Before != nil {
+		t.Errorf("%+v, %v", id, err)
+	}
+	var no *No
+	if err := Rekey(t.Context(), cfg, to, to, log); !errors.As(err, &no) {
+		t.Errorf("finished: %v", err)
+	}
+	h.open(t)
+}
+
+// TestJoinedSession: whoever needs an account open for a moment leaves the session alone that somebody else has begun.
+func TestJoinedSession(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	now := time.Now()
+	h.now = func() time.Time { return now }
+	join := AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe"), Join: true}
+	if line, err := h.unlockWith(t, join); err != nil || line.Joined || line.UnlockedUntil != utc(now.Add(time.Minute)) {
+		t.Errorf("alone: %+v, %v", line, err)
+	}
+	h.unlockFor(t, 30*time.Minute)
+	if line, err := h.unlockWith(t, join); err != nil || !line.Joined || line.UnlockedUntil != utc(now.Add(30*time.Minute)) {
+		t.Errorf("joined: %+v, %v", line, err)
 	}
 }
 

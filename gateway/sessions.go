@@ -23,15 +23,19 @@ func (s *sessions) init() {
 	s.open, s.changed = map[string]session{}, make(chan struct{}, 1)
 }
 
-// begin notes until when an account is open.
-func (s *sessions) begin(id string, index *indexer.Index, until time.Time) {
+// begin notes until when an account is open. join: unless somebody has noted it already, which is told.
+func (s *sessions) begin(id string, index *indexer.Index, until time.Time, join bool) (joined bool) {
 	s.mu.Lock()
-	s.open[id] = session{index, until}
+	_, joined = s.open[id]
+	if joined = joined && join; !joined {
+		s.open[id] = session{index, until}
+	}
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
 	default:
 	}
+	return joined
 }
 
 // end forgets a session, and gives its index; nil if there was none.

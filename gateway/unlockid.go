@@ -107,19 +107,9 @@ func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKe
 
 // rekeyDatabases brings every database that is under the unlock key under the new one. What has its own key is left alone.
 func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
-	paths := map[string]string{filepath.Join(dataDir, "gateway.db"): "gateway"}
-	folders, err := os.ReadDir(filepath.Join(dataDir, "accounts"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	paths, err := underUnlockKey(dataDir)
+	if err != nil {
 		return err
-	}
-	for _, f := range folders {
-		dir := filepath.Join(dataDir, "accounts", f.Name())
-		if err := indexer.Settle(dir); err != nil {
-			return err
-		}
-		for path, name := range indexer.UnderUnlockKey(dir) {
-			paths[path] = name + f.Name()
-		}
 	}
 	for path, name := range paths {
 		if err := indexer.Rekey(ctx, path, from.Database(name), to.Database(name)); err != nil {
@@ -127,6 +117,25 @@ func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockK
 		}
 	}
 	return nil
+}
+
+// underUnlockKey names the databases that are under the unlock key, and their keys' names. It settles the accounts' folders before.
+func underUnlockKey(dataDir string) (map[string]string, error) {
+	paths := map[string]string{filepath.Join(dataDir, "gateway.db"): "gateway"}
+	folders, err := os.ReadDir(filepath.Join(dataDir, "accounts"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, f := range folders {
+		dir := filepath.Join(dataDir, "accounts", f.Name())
+		if err := indexer.Settle(dir); err != nil {
+			return nil, err
+		}
+		for path, name := range indexer.UnderUnlockKey(dir) {
+			paths[path] = name + f.Name()
+		}
+	}
+	return paths, nil
 }
 
 // keepLasting hands the keys that outlast a change of the unlock key to the registry, for the new one, before the change begins.
@@ -153,9 +162,6 @@ func useLasting(ctx context.Context, registry *indexer.Registry, unlock *vault.U
 // Rekey changes the unlock key of a data directory on which no gateway runs (ErrRunning). Die before unlock.id names the new
 // key, and the old one is wanted, as before; after it, the new one, and the next start (or Rekey) does what is left.
 func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
-	if from.ID() == to.ID() {
-		return &No{Text: "that is the unlock key already"}
-	}
 	lock, err := takeLock(cfg)
 	if err != nil {
 		return err
@@ -164,6 +170,9 @@ func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, l
 	id, err := readUnlockID(cfg.DataDir)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
+	}
+	if from.ID() == to.ID() && id.Before == nil { // else that is the configured one already, and its change goes on
+		return &No{Text: "that is the unlock key already"}
 	}
 	if id.Key != to.ID() {
 		if err := beginRekey(ctx, cfg.DataDir, from, to, log); err != nil {
@@ -179,6 +188,9 @@ func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, l
 // beginRekey proves the old key, finishes a change before this one, and lets unlock.id name the new key.
 func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, log *slog.Logger) error {
 	if err := settleUnlockKey(ctx, dataDir, from, log); err != nil {
+		return err
+	}
+	if _, err := underUnlockKey(dataDir); err != nil { // what is gone is restored first
 		return err
 	}
 	path := filepath.Join(dataDir, "gateway.db")

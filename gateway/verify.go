@@ -35,10 +35,11 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemL
 		}
 		for _, a := range accounts {
 			var lines []ProblemLine
-			if locked := g.locked(ctx, a); locked != nil {
+			locked := g.locked(ctx, a)
+			if locked != nil {
 				lines = append(lines, ProblemLine{a.ID, "locked", locked.Text + "; of its files and ledger nothing was checked but the log: " + locked.Hint})
 			}
-			err := g.verifyAccount(ctx, a, func(what, problem string) {
+			err := g.verifyAccount(ctx, a, locked != nil, func(what, problem string) {
 				lines = append(lines, ProblemLine{a.ID, what, problem})
 			})
 			for _, line := range lines {
@@ -54,8 +55,9 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemL
 	}
 }
 
-func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
-	if err := a.index.Verify(ctx, report); errors.Is(err, indexer.ErrLocked) {
+// verifyAccount verifies one account. Of one that is known to be locked there is only the log; one that is locked meanwhile was not verified.
+func (g *Gateway) verifyAccount(ctx context.Context, a *account, locked bool, report func(what, problem string)) error {
+	if err := a.index.Verify(ctx, report); locked && errors.Is(err, indexer.ErrLocked) {
 		return nil
 	} else if err != nil {
 		return err
@@ -75,6 +77,9 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 			if now.CopySize > 0 { // rewrapped since we began, and not released or refused
 				err = a.verifyCopy(ctx, now)
 			}
+		}
+		if errors.Is(err, indexer.ErrLocked) {
+			return err
 		}
 		if err != nil {
 			report("sealed copy "+c.ID, err.Error())
@@ -208,6 +213,7 @@ type AccountStatus struct {
 	Waiting       int    `json:"waiting,omitempty"`        // deliveries that wait for the next unlocking
 	WaitingBytes  int64  `json:"waiting_bytes,omitempty"`
 	WaitingSince  string `json:"waiting_since,omitempty"`
+	Joined        bool   `json:"joined,omitempty"` // of an answer to AccountKey.Join: somebody else's session goes on
 }
 
 // Status tells whether all is well.

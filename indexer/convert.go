@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 	if err := removeDatabase(path + rekeying); err != nil {
 		return fmt.Errorf("indexer: rekey: %w", err)
 	}
-	err := opens(path, to)
+	err := opens(path, &to)
 	if !errors.Is(err, ErrKey) {
 		if err != nil {
 			err = fmt.Errorf("indexer: rekey: %w", err)
@@ -34,7 +35,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 	if err != nil {
 		return fmt.Errorf("indexer: rekey: %w", err)
 	}
-	err = d.copyUnder(ctx, path+rekeying, to)
+	err = d.copyUnder(ctx, path+rekeying, &to)
 	if err = errors.Join(err, d.close()); err == nil {
 		err = replaceDatabase(path+rekeying, path)
 	}
@@ -45,7 +46,7 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 }
 
 // opens says whether the key opens the database at path, which must be there.
-func opens(path string, key Key) error {
+func opens(path string, key *Key) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func opens(path string, key Key) error {
 }
 
 // copyUnder writes the whole database to a new file under another key; it is on the disk when copyUnder returns nil.
-func (d *database) copyUnder(ctx context.Context, path string, key Key) error {
+func (d *database) copyUnder(ctx context.Context, path string, key *Key) error {
 	k, err := newPageKey(key)
 	if err != nil {
 		return err
@@ -123,8 +124,9 @@ const (
 // Protected says whether the account of this folder is protected: whether its index has a key of its own.
 func Protected(dir string) bool { return there(dir, keyName) }
 
-// Protect gives an account's index a key of its own, which seal seals, and makes its log. key is that of the index by now, logKey that
-// of the log. Nobody may have the index open. Die before the key's file appears, and the account is as it was.
+// Protect gives an account's index a key of its own, which seal seals, and makes its log; where there is no index, it makes one that is
+// protected from its beginning. key is that of the index by now, logKey that of the log. Nobody may have the index open. Die before the
+// key's file appears, and the account is as it was.
 func Protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
 	if err := protect(ctx, dir, key, logKey, seal); err != nil {
 		return fmt.Errorf("indexer: protect: %w", err)
@@ -136,33 +138,59 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err := settle(dir); err != nil {
 		return err
 	}
-	d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
+	if Protected(dir) {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, keyName), fs.ErrExist)
+	}
+	var own Key
+	defer clear(own[:])
+	rand.Read(own[:]) // never fails (crypto/rand)
+	d, err := protectedCopy(ctx, dir, key, &own)
 	if err != nil {
 		return err
 	}
-	own := Key(newSecret())
-	defer clear(own[:])
-	err = d.copyUnder(ctx, filepath.Join(dir, protecting), own)
-	if err == nil {
-		err = newLog(ctx, d, dir, own, logKey)
-	}
-	if err = errors.Join(err, d.close()); err != nil {
+	if err := errors.Join(newLog(ctx, d, dir, &own, logKey), d.close()); err != nil {
 		return err
 	}
 	box, err := seal(own[:])
 	if err != nil {
 		return err
 	}
-	if err := writeKey(dir, box); err != nil {
+	if err := writeKey(dir, box, false); err != nil {
 		return err
 	}
 	return settle(dir)
 }
 
+// protectedCopy makes the index under its own key, still beside its place, and gives a database that holds what it holds.
+func protectedCopy(ctx context.Context, dir string, key Key, own *Key) (*database, error) {
+	path := filepath.Join(dir, protecting)
+	if there(dir, indexName) {
+		d, err := openDatabase(ctx, filepath.Join(dir, indexName), key, "account")
+		if err != nil {
+			return nil, err
+		}
+		if err := d.copyUnder(ctx, path, own); err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+		return d, nil
+	}
+	d, err := lockedDatabase(ctx, path, "account")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.unlock(ctx, own); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.show()
+	return d, nil
+}
+
 // newLog makes the log of an index that is to be protected: the ledger's end, what is known of each delivery, and to whom segments are
 // sealed. own is the key that the index will have, key that of the log.
-func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
-	segments, err := segmentKeys(own)
+func newLog(ctx context.Context, d *database, dir string, own *Key, key Key) error {
+	var segments Key
+	defer clear(segments[:])
+	public, err := segmentKey(&segments, own)
 	if err != nil {
 		return err
 	}
@@ -170,16 +198,15 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 	if err != nil {
 		return err
 	}
-	hashKey := newSecret()
-	l.hashKey = hashKey[:]
+	l.hashKey = make([]byte, 32)
+	rand.Read(l.hashKey) // never fails (crypto/rand)
 	x := newIndexOf(d, nil)
 	err = l.d.write(ctx, true, func(ctx context.Context) error {
 		c, err := x.readChain(ctx)
 		if err != nil {
 			return err
 		}
-		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?, hash_key = ?`,
-			c.seq, c.hash[:], segments.PublicKey().Bytes(), l.hashKey); err != nil {
+		if _, err := l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?, public = ?, hash_key = ?`, c.seq, c.hash[:], public, l.hashKey); err != nil {
 			return err
 		}
 		rows, err := d.r.QueryContext(ctx, `SELECT `+fileColumns+`, (SELECT hash FROM ledger WHERE seq = (SELECT max(seq) FROM ledger WHERE file = f.id AND file <> ''))
@@ -193,6 +220,7 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 			if err := row.scan(rows.Scan, &row.ledgerHash); err != nil {
 				return err
 			}
+			row.slow = l.slow(row.business)
 			if err := l.know(ctx, &row, row.ledgerSeq, row.ledgerHash); err != nil {
 				return err
 			}
@@ -202,10 +230,15 @@ func newLog(ctx context.Context, d *database, dir string, own, key Key) error {
 	return errors.Join(d.plain(err), l.close())
 }
 
-// writeKey puts the sealed key in its place, durably.
-func writeKey(dir string, box []byte) error {
+// writeKey puts the sealed key in its place, durably. It takes the place of another one only if that is meant: whoever loses a key that
+// nobody else has, loses the index.
+func writeKey(dir string, box []byte, replace bool) error {
 	path := filepath.Join(dir, keyName)
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	made := path + ".new"
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) { // not truncated: it may be the key's second name
+		return err
+	}
+	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -216,7 +249,12 @@ func writeKey(dir string, box []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if replace {
+		err = os.Rename(made, path)
+	} else if err = os.Link(made, path); err == nil { // fails if there is one
+		err = os.Remove(made)
+	}
+	if err != nil {
 		return err
 	}
 	return syncFolder(dir)
@@ -239,9 +277,9 @@ func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.
 	if err != nil {
 		return err
 	}
-	_, err = x.Unlock(ctx, own)
+	_, err = x.Unlock(ctx, &own)
 	if err == nil {
-		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), key) })
+		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), &key) })
 	}
 	if err = errors.Join(err, x.Close()); err != nil {
 		return err
@@ -274,14 +312,14 @@ func unprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slo
 			return fmt.Errorf("%s is there from an earlier time: put it in a safe place first", filepath.Join(dir, name))
 		}
 	}
-	if err := opens(filepath.Join(dir, indexName), own); err != nil {
+	if err := opens(filepath.Join(dir, indexName), &own); err != nil {
 		return err
 	}
 	d, err := openDatabase(ctx, filepath.Join(dir, indexName), own, "account")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.copyUnder(ctx, filepath.Join(dir, unprotecting), key), d.close()); err != nil {
+	if err := errors.Join(d.copyUnder(ctx, filepath.Join(dir, unprotecting), &key), d.close()); err != nil {
 		return err
 	}
 	if err := leaveOut(ctx, filepath.Join(dir, unprotecting), key, log); err != nil {
@@ -378,15 +416,26 @@ func settle(dir string) error {
 			}
 		}
 		if there(dir, logName) {
-			return fmt.Errorf("%s is gone, but %s is there: restore it from a backup", filepath.Join(dir, keyName), logName)
+			return gone(dir, keyName, logName)
 		}
 	}
-	if err := removeDatabase(filepath.Join(dir, left)); err != nil || !there(dir, made) {
+	if err := removeDatabase(filepath.Join(dir, left)); err != nil {
 		return err
+	}
+	if !there(dir, made) {
+		if Protected(dir) && !there(dir, indexName) { // a new one would take a new key, and the old one be good for nothing
+			return gone(dir, indexName, keyName)
+		}
+		return nil
 	}
 	// What was the database until the key appeared, or disappeared, is none any more, with what lies beside it.
 	if err := removeDatabase(filepath.Join(dir, indexName)); err != nil {
 		return err
 	}
 	return replaceDatabase(filepath.Join(dir, made), filepath.Join(dir, indexName))
+}
+
+// gone tells that half of what belongs together is missing.
+func gone(dir, what, beside string) error {
+	return fmt.Errorf("%s is gone, but %s is there: restore it from a backup", filepath.Join(dir, what), beside)
 }

@@ -63,7 +63,7 @@ func openDatabase(ctx context.Context, path string, key Key, folder string) (*da
 	if err != nil {
 		return nil, err
 	}
-	if err := d.unlock(ctx, key); err != nil {
+	if err := d.unlock(ctx, &key); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func lockedDatabase(ctx context.Context, path, folder string) (_ *database, err 
 }
 
 // unlock opens the database with its key, for w alone; others see it after show. After an error it is locked as before.
-func (d *database) unlock(ctx context.Context, key Key) (err error) {
+func (d *database) unlock(ctx context.Context, key *Key) (err error) {
 	if err := d.key.learn(key); err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func TestOlderCopyPutBack(t *testing.T) {
 				commit(t, x, &Delivery{File: newFile(t, fmt.Sprint("now", i), epoch)})
 			}
 			for range 2 {
-				if n, err := x.Unlock(t.Context(), s.own(t, x)); !errors.Is(err, ErrApart) || n != 0 || !x.Locked() {
+				if n, err := x.Unlock(t.Context(), new(s.own(t, x))); !errors.Is(err, ErrApart) || n != 0 || !x.Locked() {
 					t.Errorf("%d deliveries were merged, %v", n, err)
 				}
 				if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != c.now {
@@ -220,7 +220,7 @@ func TestMergedUpToDamage(t *testing.T) {
 	}
 	mustExec(t, x.sealed.d.w, `UPDATE records SET data = zeroblob(length(data)) WHERE n = 4`)
 	for i, want := range []int{3, 0} {
-		n, err := x.Unlock(t.Context(), s.own(t, x))
+		n, err := x.Unlock(t.Context(), new(s.own(t, x)))
 		if !errors.Is(err, ErrDamaged) || n != want || !x.Locked() || !strings.Contains(err.Error(), "row 4 of the ledger") {
 			t.Errorf("try %d: %d deliveries were merged, want %d, %v", i, n, want, err)
 		}

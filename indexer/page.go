@@ -3,9 +3,7 @@ package indexer
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
@@ -18,7 +16,7 @@ import (
 //	   16 bytes  tag
 //	    4 bytes  epoch, big-endian, random for each opening of the database
 //
-// The key of an epoch is HKDF-SHA-256(database key, "sealgate page" ‖ epoch): random nonces are safe for some 2^32
+// The key of an epoch is derive("sealgate page", epoch, database key) of secret.go: random nonces are safe for some 2^32
 // pages under one key, and a busy account writes that many in a year, but not in one epoch. The additional data is the
 // kind of file (1 main, 2 write-ahead log, 3 journal) and the page's number (log: the frame's; journal: the offset),
 // so that no page can be put in another's place. What this cannot see: a whole file, or a page, put back to an earlier
@@ -26,6 +24,7 @@ import (
 const (
 	pageSize    = 4096
 	reserved    = 32
+	nonceSize   = 12
 	pageBody    = pageSize - reserved
 	frameHeader = 24
 	walHeader   = 32
@@ -57,24 +56,22 @@ type pageKey struct {
 func blankKey() *pageKey { return &pageKey{epochs: make(map[uint32]cipher.AEAD), gone: true} }
 
 // newPageKey prepares the ciphers of a database.
-func newPageKey(key Key) (*pageKey, error) {
+func newPageKey(key *Key) (*pageKey, error) {
 	k := blankKey()
 	return k, k.learn(key)
 }
 
 // learn takes the key, at first or after forget.
-func (k *pageKey) learn(key Key) error {
-	sub, err := hkdf.Key(sha256.New, key[:], nil, "sealgate log frame headers", 32)
-	if err != nil {
-		return err
-	}
-	defer clear(sub)
-	frames, err := aes.NewCipher(sub)
+func (k *pageKey) learn(key *Key) error {
+	var sub Key
+	defer clear(sub[:])
+	derive(&sub, "sealgate log frame headers", 0, key)
+	frames, err := aes.NewCipher(sub[:])
 	if err != nil {
 		return err
 	}
 	k.mu.Lock()
-	k.secret, k.frames, k.gone = key, frames, false
+	k.secret, k.frames, k.gone = *key, frames, false
 	k.mu.Unlock()
 	k.failed.Store(false)
 	k.logEnd.Store(0)
@@ -91,14 +88,27 @@ func (k *pageKey) forgotten() bool {
 	return k.gone
 }
 
-// forget zeroes the secret and drops the ciphers; no page can be sealed or opened afterwards. (The key schedules
-// inside Go's ciphers cannot be zeroed; they go with the next garbage collection.)
+// forget zeroes the secret and the ciphers; no page can be sealed or opened afterwards. It waits for pages under way.
 func (k *pageKey) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.secret[:])
-	clear(k.epochs)
-	k.current, k.frames, k.gone = nil, nil, true
+	k.current = nil
+	k.wipeEpochs()
+	if k.frames != nil {
+		wipe(k.frames)
+	}
+	k.frames, k.gone = nil, true
+}
+
+// wipeEpochs wipes the ciphers of all epochs but the current one. The caller holds the lock.
+func (k *pageKey) wipeEpochs() {
+	for epoch, aead := range k.epochs {
+		if aead != k.current {
+			wipe(aead)
+			delete(k.epochs, epoch)
+		}
+	}
 }
 
 // turn begins a new epoch.
@@ -125,21 +135,15 @@ func (k *pageKey) derive(epoch uint32) cipher.AEAD {
 	if a := k.epochs[epoch]; a != nil {
 		return a
 	}
-	sub, err := hkdf.Key(sha256.New, k.secret[:], nil, "sealgate page"+string(binary.BigEndian.AppendUint32(nil, epoch)), 32)
-	if err != nil {
-		return nil
-	}
-	defer clear(sub)
-	block, err := aes.NewCipher(sub)
-	if err != nil {
-		return nil
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	var sub Key
+	defer clear(sub[:])
+	derive(&sub, "sealgate page", epoch, &k.secret)
+	aead, err := newGCM(&sub)
 	if err != nil {
 		return nil
 	}
 	if len(k.epochs) >= epochsKept {
-		clear(k.epochs) // they come back as their pages are read: 2 µs each
+		k.wipeEpochs() // they come back as their pages are read: 2 µs each
 	}
 	k.epochs[epoch] = aead
 	return aead
@@ -159,15 +163,16 @@ func (k *pageKey) seal(kind byte, no uint64, plain, sealed []byte) bool {
 	if kind == logFile {
 		k.logEnd.Store(int64(no))
 	}
-	k.mu.RLock()
-	aead, epoch := k.current, k.epoch
-	k.mu.RUnlock()
-	if aead == nil {
+	k.mu.RLock() // held to the end: a cipher that is wiped meanwhile would seal garbage
+	defer k.mu.RUnlock()
+	if k.current == nil {
 		return false
 	}
 	ad := pageData(kind, no)
-	aead.Seal(sealed[:0], nil, plain[:pageBody], ad[:]) // nonce, ciphertext, tag
-	binary.BigEndian.PutUint32(sealed[pageSize-4:], epoch)
+	nonce := sealed[:nonceSize]
+	rand.Read(nonce)
+	k.current.Seal(sealed[nonceSize:nonceSize], nonce, plain[:pageBody], ad[:])
+	binary.BigEndian.PutUint32(sealed[pageSize-4:], k.epoch)
 	return true
 }
 
@@ -175,18 +180,21 @@ func (k *pageKey) seal(kind byte, no uint64, plain, sealed []byte) bool {
 func (k *pageKey) open(kind byte, no uint64, sealed, plain []byte) bool {
 	epoch := binary.BigEndian.Uint32(sealed[pageSize-4:])
 	k.mu.RLock()
-	aead := k.epochs[epoch]
-	k.mu.RUnlock()
-	if aead == nil {
-		k.mu.Lock()
-		aead = k.derive(epoch)
-		k.mu.Unlock()
-		if aead == nil {
-			return false
-		}
+	if aead := k.epochs[epoch]; aead != nil {
+		defer k.mu.RUnlock()
+		return k.openWith(aead, kind, no, sealed, plain)
 	}
+	k.mu.RUnlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	aead := k.derive(epoch)
+	return aead != nil && k.openWith(aead, kind, no, sealed, plain)
+}
+
+// openWith opens a page with its epoch's cipher. The caller holds the lock, or a reader's share of it.
+func (k *pageKey) openWith(aead cipher.AEAD, kind byte, no uint64, sealed, plain []byte) bool {
 	ad := pageData(kind, no)
-	if _, err := aead.Open(plain[:0:pageBody], nil, sealed[:pageSize-4], ad[:]); err != nil {
+	if _, err := aead.Open(plain[:0:pageBody], sealed[:nonceSize], sealed[nonceSize:pageSize-4], ad[:]); err != nil {
 		k.failed.Store(true)
 		return false
 	}
@@ -200,8 +208,8 @@ func (k *pageKey) open(kind byte, no uint64, sealed, plain []byte) bool {
 // false: the key was forgotten.
 func (k *pageKey) header(frame uint64, h []byte, seal bool) bool {
 	k.mu.RLock()
+	defer k.mu.RUnlock()
 	block := k.frames
-	k.mu.RUnlock()
 	if block == nil {
 		clear(h)
 		return false

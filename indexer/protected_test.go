@@ -98,7 +98,7 @@ func (s *safe) own(t testing.TB, x *Index) Key {
 
 func (s *safe) unlock(t testing.TB, x *Index) int {
 	t.Helper()
-	n, err := x.Unlock(t.Context(), s.own(t, x))
+	n, err := x.Unlock(t.Context(), new(s.own(t, x)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestProtectedLocked(t *testing.T) {
 	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 || w.Since.IsZero() {
 		t.Errorf("waiting: %+v, %v", w, err)
 	}
-	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || !x.Locked() {
+	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || !x.Locked() {
 		t.Errorf("a wrong key: %v", err)
 	}
 	s.unlock(t, x)
@@ -262,7 +262,7 @@ func TestProtectedLocked(t *testing.T) {
 		t.Errorf("it is called %s", got.Name)
 	}
 	sound(t, x)
-	if _, err := x.Unlock(t.Context(), newKey(t)); !errors.Is(err, ErrKey) || x.Locked() {
+	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || x.Locked() {
 		t.Errorf("a wrong key for an open one: %v", err)
 	}
 	if err := x.Lock(); err != nil || x.d.key.secret != (Key{}) || !x.d.key.forgotten() {
@@ -346,7 +346,7 @@ func TestProtectedLogDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := x.Unlock(t.Context(), s.own(t, x)); err == nil || !x.Locked() {
+			if _, err := x.Unlock(t.Context(), new(s.own(t, x))); err == nil || !x.Locked() {
 				t.Errorf("it was merged: %v", err)
 			}
 		})
@@ -650,7 +650,7 @@ func TestProtectedIndexBroken(t *testing.T) {
 	for _, fd := range openFiles(t, x.d.path) {
 		t.Errorf("%s is still open", fd)
 	}
-	if _, err := x.Unlock(t.Context(), s.own(t, x)); !errors.Is(err, ErrBroken) {
+	if _, err := x.Unlock(t.Context(), new(s.own(t, x))); !errors.Is(err, ErrBroken) {
 		t.Errorf("unlocked without a restart: %v", err)
 	}
 	x.Close()

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"crypto/hpke"
 	"crypto/subtle"
 	"database/sql"
 	"errors"
@@ -35,9 +34,8 @@ func SealedKey(dir string) ([]byte, error) {
 
 // Unlock opens the index with its key, merges what waits, and says how many deliveries that were. What comes meanwhile waits for no
 // one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open, and
-// takes no other key either.
-func (x *Index) Unlock(ctx context.Context, key Key) (merged int, err error) {
-	defer clear(key[:])
+// takes no other key either. The key is the caller's to zero.
+func (x *Index) Unlock(ctx context.Context, key *Key) (merged int, err error) {
 	if x.sealed == nil {
 		return 0, errors.New("indexer: the account is not protected")
 	}
@@ -80,7 +78,7 @@ func (x *Index) Reseal(seal Sealer) error {
 		if err != nil {
 			return err
 		}
-		return writeKey(filepath.Dir(x.d.path), box)
+		return writeKey(filepath.Dir(x.d.path), box, true)
 	})
 	if err != nil {
 		return fmt.Errorf("indexer: reseal: %w", err)
@@ -88,25 +86,23 @@ func (x *Index) Reseal(seal Sealer) error {
 	return nil
 }
 
-func (x *Index) unlock(ctx context.Context, key Key) (merged int, err error) {
-	defer clear(key[:])
-	segments, err := segmentKeys(key)
-	if err != nil {
-		return 0, err
-	}
+func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 	if _, err := os.Stat(x.d.path); err != nil { // none is made here: what is gone must not be hidden
 		return 0, err
 	}
 	if err := x.d.unlock(ctx, key); err != nil {
 		return 0, err
 	}
-	m := &merge{x: x, segments: segments, ratchets: map[int64]*ratchet{}}
+	m := &merge{x: x, ratchets: map[int64]*ratchet{}}
 	defer m.forget()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, x.alone(x.d.lock))
 		}
 	}()
+	if _, err := segmentKey(&m.segments, key); err != nil {
+		return 0, err
+	}
 	// Most of it beside the writers, then what they wrote meanwhile under the lock.
 	if err := m.all(ctx); err != nil {
 		return m.deliveries, err
@@ -157,7 +153,7 @@ func (x *Index) lockNow() error {
 // merge is one merging of the log into the index.
 type merge struct {
 	x          *Index
-	segments   hpke.PrivateKey
+	segments   Key // private half, to which segments are sealed
 	ratchets   map[int64]*ratchet
 	end        *chain // the ledger's end in the index
 	deliveries int
@@ -165,6 +161,7 @@ type merge struct {
 }
 
 func (m *merge) forget() {
+	clear(m.segments[:])
 	for _, r := range m.ratchets {
 		r.forget()
 	}
@@ -264,11 +261,10 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 		if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT box FROM segments WHERE s = ?`, row.segment).Scan(&box); err != nil {
 			return fmt.Errorf("segment %d: %w", row.segment, err)
 		}
-		secret, err := openSegment(m.segments, box)
-		if err != nil {
+		r = &ratchet{segment: row.segment}
+		if err := openBox(&m.segments, segmentLabel, box, &r.secret); err != nil {
 			return fmt.Errorf("segment %d: %w", row.segment, err)
 		}
-		r = &ratchet{segment: row.segment, secret: secret}
 		m.ratchets[row.segment] = r
 	}
 	plain, err := r.open(row.step, row.data)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -270,19 +269,17 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(own))
 	}
 	key = indexer.Key(own)
-	s, err := client.Status(ctx)
-	if err != nil {
+	if withoutWaiting {
+		s, err := client.Status(ctx)
+		for _, a := range s.Accounts {
+			if a.ID == account && a.UnlockedUntil == "" {
+				t.talk("the copy is without what waits: deliveries: %d", a.Waiting)
+			}
+		}
 		return key, err
 	}
-	i := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account })
-	if i >= 0 && s.Accounts[i].UnlockedUntil != "" {
-		return key, nil // nothing waits
-	}
-	if i >= 0 && withoutWaiting {
-		t.talk("the copy is without what waits: deliveries: %d", s.Accounts[i].Waiting)
-		return key, nil
-	}
-	if _, err = client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own}); err == nil {
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own, Join: true})
+	if err == nil && !line.Joined {
 		_, err = client.LockAccount(ctx, account)
 	}
 	return key, err

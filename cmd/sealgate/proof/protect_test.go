@@ -278,6 +278,24 @@ func TestProtectionKilled(t *testing.T) {
 	})
 }
 
+// TestNewProtectedKilled: whenever the making of an account is killed that is to be protected from its beginning, the next start makes it so.
+func TestNewProtectedKilled(t *testing.T) {
+	g := prepare(t, options{})
+	g.opt.accounts = acme + strings.Replace(guarded, "id: acme", "id: fresh", 1)
+	g.writeConfig()
+	list := []string{"user", "list", "fresh", "-c", g.config}
+	g.killedAtEveryCall(t, list, func(what string) {
+		t.Helper()
+		g.must(list...)
+		if out, talk, _ := g.command("", "status", "-c", g.config); !strings.Contains(out, "account  fresh") || strings.Contains(out+talk, "not protected yet") {
+			t.Errorf("%s: %s%s", what, out, talk)
+		}
+		if _, err := os.Stat(filepath.Join(g.data, "accounts/fresh/index.dek.p7m")); err != nil || g.holdsLeftovers() {
+			t.Errorf("%s: %v, of %v", what, err, g.tree())
+		}
+	})
+}
+
 // holdsLeftovers says whether a conversion has left something in the account's folder.
 func (g *gateway) holdsLeftovers() bool {
 	return slices.ContainsFunc(g.tree(), func(path string) bool { return strings.Contains(path, "protecting") })
