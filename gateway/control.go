@@ -66,6 +66,15 @@ func (g *Gateway) desk() http.Handler {
 		return g.Approve(ctx, q, who)
 	}))
 	mux.Handle("POST /status", one(func(ctx context.Context, _ string, _ struct{}) (Status, error) { return g.Status(ctx) }))
+	g.keysDesk(mux)
+	mux.Handle("POST /unlock", one(func(context.Context, string, unlocking) (string, error) { return "", errUnlockedAlready }))
+	mux.HandleFunc("POST /copy", g.serveCopy)
+	mux.HandleFunc("POST /send", g.serveSend)
+	return mux
+}
+
+// keysDesk is the part of the desk for users, certificates and protected accounts.
+func (g *Gateway) keysDesk(mux *http.ServeMux) {
 	mux.Handle("POST /users/add", one(func(ctx context.Context, who string, n NewUser) (UserLine, error) {
 		return g.AddUser(ctx, n, who)
 	}))
@@ -109,10 +118,6 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {
 		return g.LockAccount(ctx, account, who)
 	}))
-	mux.Handle("POST /unlock", one(func(context.Context, string, unlocking) (string, error) { return "", errUnlockedAlready }))
-	mux.HandleFunc("POST /copy", g.serveCopy)
-	mux.HandleFunc("POST /send", g.serveSend)
-	return mux
 }
 
 // many answers a question with a list, line by line as it is found.

@@ -90,7 +90,7 @@ func goldenKey(t *testing.T, dir string) (k Key) {
 // makeGolden writes databases, with a log each, and keeps a copy of them as they are while they are open.
 func makeGolden(t *testing.T, golden string) {
 	t.Helper()
-	cert, private, err := vault.NewCertificate("acme", "p-256", time.Now().Add(-time.Hour), 24*time.Hour)
+	cert, private, err := vault.NewCertificate("acme", "p-256", time.Now().Add(-time.Hour), 100*365*24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -309,7 +309,7 @@ func TestUnprotectWithoutLogDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.copyUnder(t.Context(), filepath.Join(s.dir, unprotecting), s.key), d.close()); err != nil {
+	if err := errors.Join(d.copyUnder(t.Context(), filepath.Join(s.dir, unprotecting), &s.key), d.close()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(s.dir, keyName), filepath.Join(s.dir, keyLeft)); err != nil {
