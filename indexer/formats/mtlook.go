@@ -88,8 +88,8 @@ func mtLookBlock(b []byte) (n int, kind string, a answer) {
 	case b[1] == '2' && len(b) < 7 && bytes.IndexByte(b, '}') < 0:
 		return 0, "", more
 	case b[1] == '2' && b[3] != '}':
-		if kind := string(b[4:7]); b2kind(kind) != "" && (b[3] == 'I' || b[3] == 'O') {
-			return 0, kind, yes
+		if len(b) >= 7 && b2kind(string(b[4:7])) != "" && (b[3] == 'I' || b[3] == 'O') {
+			return 0, string(b[4:7]), yes
 		}
 		return 0, "", no
 	case b[1] == '4' && len(b) > 3 && b[3] != '{':
