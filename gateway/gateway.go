@@ -223,7 +223,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.prepareSeals(inside) })
 	group.Go(func() error { return g.watchExpected(inside) })
 	group.Go(func() error { return g.watchCertificates(inside) })
-	group.Go(func() error { return g.watchSessions(inside) })
+	group.Go(func() error { return g.watchSessions(inside, doorsEnded) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)

@@ -262,14 +262,15 @@ func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error
 	return noted
 }
 
-// watchSessions locks each account when its time is up, and all of them when the gateway stops (Close).
-func (g *Gateway) watchSessions(ctx context.Context) error {
+// watchSessions locks each account when its time is up, until the doors have ended: a gateway that stops may wait for uploads longer
+// than a session is meant to last. What is open then, Close locks.
+func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) error {
 	for {
 		timer := time.NewTimer(g.endSessions(ctx))
 		select {
 		case <-timer.C:
 		case <-g.sessions.changed:
-		case <-ctx.Done():
+		case <-ended:
 			timer.Stop()
 			return nil
 		}

@@ -79,19 +79,20 @@ func (t *tool) serve(ctx context.Context) error {
 }
 
 // overwriteFreed has the collector overwrite what it frees, where an account is protected: a file that came while it was locked would
-// else stay in the memory of this process, in pieces that nobody uses, until by chance something else lies there. Go's runtime
-// reads the setting once, when a program starts: so this one starts anew, as the same process, before it has opened anything.
+// else stay in the memory of this process, in pieces that nobody uses, until by chance something else lies there. Nor does the
+// scheduler interrupt a goroutine where it stands, which would leave its registers, and what they hold of a key, on a stack. Go's runtime
+// reads these settings once, when a program starts: so this one starts anew, as the same process, before it has opened anything.
 func overwriteFreed(cfg *config.Config) error {
-	const name, setting = "GODEBUG", "clobberfree=1"
+	const name, settings = "GODEBUG", "clobberfree=1,asyncpreemptoff=1"
 	before := os.Getenv(name)
-	if strings.Contains(before, setting) || !slices.ContainsFunc(cfg.Accounts, (*config.Account).Protected) {
+	if strings.Contains(before, settings) || !slices.ContainsFunc(cfg.Accounts, (*config.Account).Protected) {
 		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv(name, strings.Trim(before+","+setting, ",")); err != nil {
+	if err := os.Setenv(name, strings.Trim(before+","+settings, ",")); err != nil {
 		return err
 	}
 	return os.NewSyscallError("execve", syscall.Exec(self, os.Args, os.Environ()))
