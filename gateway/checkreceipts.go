@@ -33,7 +33,7 @@ type receiptRow struct {
 }
 
 // provenRow is what a receipt says of it.
-type provenRow struct{ hash, file string }
+type provenRow struct{ hash, id, file string }
 
 // ReceiptProblem is one thing that is wrong with a receipt, or with the ledger.
 type ReceiptProblem struct {
@@ -55,6 +55,7 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 		return err
 	}
 	var r struct {
+		ID      string        `json:"id"`
 		Account string        `json:"account"`
 		Ledger  receiptLedger `json:"ledger"`
 	}
@@ -65,11 +66,16 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 		return errNotReceipt
 	}
 	at := receiptRow{r.Account, r.Ledger.Sequence}
-	if other, there := c.rows[at]; there && other.hash != r.Ledger.Hash {
+	other, there := c.rows[at]
+	switch {
+	case there && other.hash != r.Ledger.Hash:
 		return fmt.Errorf("it names another row %d of the ledger of account %s than %s does: the ledger was rewritten between the two",
 			at.sequence, at.account, other.file)
+	case there && other.id != r.ID:
+		return fmt.Errorf("it names row %d of the ledger of account %s, as %s does, which is of another delivery: one of them was made up",
+			at.sequence, at.account, other.file)
 	}
-	c.rows[at] = provenRow{r.Ledger.Hash, file}
+	c.rows[at] = provenRow{r.Ledger.Hash, r.ID, file}
 	return nil
 }
 
@@ -89,9 +95,6 @@ type LedgerCheck struct {
 	Problems []string
 }
 
-// longestRow bounds a line of a ledger; the longest rows are operators' reasons.
-const longestRow = 1 << 20
-
 // Ledger reads a ledger, one row of JSON a line from the first on, as `sealgate ledger --json` prints it, and holds it against the
 // receipts, which must be of one account. The error is about not being able to read it.
 func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
@@ -103,30 +106,37 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 	for at, row := range c.rows {
 		names[at.sequence] = row
 	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, longestRow)
-	for lines.Scan() {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return check, err
+		}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			if err == io.EOF {
+				break
+			}
 			continue
 		}
 		var e indexer.LedgerEntry
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
+		if json.Unmarshal(line, &e) != nil {
 			return check, fmt.Errorf("line %d is no row of a ledger; print it with: sealgate ledger ACCOUNT --json", check.Rows+1)
 		}
 		check.Rows++
 		last = max(last, e.Seq)
-		if wrong := walk.Follow(&e); wrong != "" && len(check.Problems) == 0 {
+		wrong := walk.Follow(&e)
+		if wrong == "" && !asPrinted(&e, line) {
+			wrong = fmt.Sprintf("row %d is not as it was printed: others may read something else in it", e.Seq)
+		}
+		if wrong != "" && len(check.Problems) == 0 {
 			check.Problems, broken = append(check.Problems, wrong), check.Proven+1
 		}
 		if len(check.Problems) == 0 {
 			check.Proven = e.Seq
 		}
 		if row, named := names[e.Seq]; named {
-			seen[e.Seq] = seen[e.Seq] || e.Genuine(row.hash)
+			seen[e.Seq] = seen[e.Seq] || e.Genuine(row.hash) && e.File == row.id
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return check, err
 	}
 	proven := int64(0)
 	for _, seq := range slices.SortedFunc(maps.Keys(names), cmp.Compare[int64]) {
@@ -147,4 +157,13 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 	}
 	check.Proven = proven
 	return check, nil
+}
+
+// asPrinted says whether a line is, to the byte, what is printed of a row: JSON that names a member twice, or in other letters, is read
+// differently by different programs.
+func asPrinted(e *indexer.LedgerEntry, line []byte) bool {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(e) == nil && bytes.Equal(bytes.TrimSpace(b.Bytes()), line)
 }

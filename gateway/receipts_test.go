@@ -171,6 +171,8 @@ func TestReceiptsProveTheLedger(t *testing.T) {
 		"made anew":        {another.printedLedger(t, "acme"), 0, []string{"row 1 is not the one that " + name[1], "row 3 is not", "row 5 is not the one that " + name[5] + " names: it was rewritten, from a row after 0 on"}},
 		"reordered":        {append(append(slices.Clone(lines[:3]), lines[4], lines[3]), lines[5]), 3, []string{"row 4 is missing"}},
 		"its beginning":    {lines[1:], 0, []string{"row 1 is missing", "row 1, which " + name[1] + " names, was taken out of it"}},
+		"a member twice":   {replaced(lines, 3, `"kind":"hidden"`, `"kind":"held","KIND":"hidden"`), 3, []string{"row 4 is not as it was printed"}},
+		"one more":         {replaced(lines, 3, `"kind":"hidden"`, `"kind":"hidden","note":"all is well"`), 3, []string{"row 4 is not as it was printed"}},
 		"a row put behind": {append(slices.Clone(lines), lines[5]), 5, []string{"row 6 comes after row 6"}},
 	} {
 		got, err := checkOf().Ledger(strings.NewReader(strings.Join(c.lines, "\n")))
@@ -185,7 +187,7 @@ func TestReceiptsProveTheLedger(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"row 1\n", "{}{}\n", `{"seq":"1"}`, strings.Repeat(" ", longestRow+1)} {
+	for _, text := range []string{"row 1\n", "{}{}\n", `{"seq":"1"}`} {
 		if _, err := checkOf().Ledger(strings.NewReader(text)); err == nil {
 			t.Errorf("%.20q is a ledger", text)
 		}
@@ -223,6 +225,10 @@ func TestReceiptsProveEachOther(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "it names another row 1 of the ledger of account acme than a.txt") &&
 		!strings.HasPrefix(err.Error(), "it names another row 1 of the ledger of account acme than copy of a.txt") {
 		t.Errorf("made anew: %v", err)
+	}
+	err = check.Receipt("c.json", sign(r.ID, "01M7YQ7RB13T9HD8QE7K4M2X0V"))
+	if err == nil || !strings.Contains(err.Error(), "which is of another delivery") {
+		t.Errorf("another delivery: %v", err)
 	}
 	must(t, check.Receipt("of beta", sign(`"account": "acme"`, `"account": "beta"`)))
 	for what, text := range map[string][]byte{
