@@ -39,7 +39,7 @@ var keys = map[string][]string{
 	"crypto/ecdh":                     {"vault", "indexer"},   // indexer: the boxes of a protected account's keys
 	"crypto/ed25519":                  {"vault", "transport"}, // transport: host keys
 	"crypto/rsa":                      {"vault"},
-	"golang.org/x/crypto/argon2":      {"vault", "indexer"}, // indexer: what can be guessed in a locked account's log
+	"golang.org/x/crypto/argon2":      {"vault"},
 	"github.com/spf13/cobra":          {"cmd/sealgate"},
 	"rsc.io/qr":                       {"cmd/sealgate"},
 	"flag":                            {"cmd/sealgate"},

@@ -62,9 +62,6 @@ func (x *Index) Commit(ctx context.Context, d *Delivery) error {
 	if err := row.putFacts(f); err != nil {
 		return fmt.Errorf("indexer: file %s: %w", f.ID, err)
 	}
-	if x.sealed != nil {
-		row.slow = x.sealed.slow(row.business)
-	}
 	if p := d.Payments; p != nil {
 		if err := p.finish(f.ID); err != nil {
 			return fmt.Errorf("indexer: file %s: %w", f.ID, err)

@@ -125,7 +125,6 @@ func newLog(ctx context.Context, d *database, dir string, own *Key, key Key) err
 			if err := row.scan(rows.Scan, &row.ledgerHash); err != nil {
 				return err
 			}
-			row.slow = l.slow(row.business)
 			if err := l.know(ctx, &row, row.ledgerSeq, row.ledgerHash); err != nil {
 				return err
 			}

@@ -34,7 +34,6 @@ type fileRow struct {
 	ledgerHash                        []byte
 	findings                          string // table findings
 	findingsJSON                      bool   // findings was set
-	slow                              []byte // hash of business in a protected account's log; no column
 }
 
 // rest is the part of the facts that has no column, as JSON.

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // A protected account's log. Whatever enters the account's ledger is committed there first, whether the index is open or locked: one
@@ -205,7 +203,7 @@ func (l *sealedLog) know(ctx context.Context, row *fileRow, seq int64, hash []by
 	}
 	_, err := l.d.w.ExecContext(ctx, `INSERT INTO files (id, reversed, received_at, door, size, verdict, codes, fate, duplicate_of, content, business, sha256, seq, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.id, backwards(row.id), row.receivedAt, row.door, row.size, row.verdict, row.codes, row.fate,
-		row.duplicateOf, l.keyed(row.sha256), row.slow, fetched, seq, hash)
+		row.duplicateOf, l.keyed(row.sha256), l.keyed(row.business), fetched, seq, hash)
 	return err
 }
 
@@ -250,21 +248,6 @@ func (l *sealedLog) keyed(sum []byte) []byte {
 	return h.Sum(nil)
 }
 
-// The cost of a slow hash: argon2id over 1 MiB, once, in one lane; measured, 1.3 ms of processor time (BenchmarkSlowHash).
-const (
-	slowMemory = 1 << 10 // KiB
-	slowTime   = 1
-)
-
-// slow is keyed for what can be guessed: a business key is little more than a payer, a day and a sum. nil of nil. It is not for a
-// transaction, in which others would wait for it.
-func (l *sealedLog) slow(sum []byte) []byte {
-	if sum == nil {
-		return nil
-	}
-	return argon2.IDKey(sum, l.hashKey, slowTime, slowMemory, 1, sha256.Size)
-}
-
 // earlier looks for files of the same content or business.
 func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e Earlier, err error) {
 	look := func(query string, hash []byte, id *string) {
@@ -277,7 +260,7 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e E
 	}
 	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, l.keyed(row.sha256), &e.Content)
 	look(`SELECT id FROM files WHERE business = ? AND business IS NOT NULL AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`,
-		row.slow, &e.Business)
+		l.keyed(row.business), &e.Business)
 	return e, err
 }
 
