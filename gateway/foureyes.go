@@ -37,7 +37,7 @@ type rule struct {
 // approved is what two operators have approved, and in what state the next approval is.
 type approved struct {
 	Gateway    string     // made when the rule begins, so that no signature fits another gateway
-	Serial     int        // grows with every change, so that none fits an earlier state that looks the same
+	Serial     int        // grows with every change and every withdrawal, so that none fits an earlier state that looks the same
 	Operators  *content   // nil: the rule ends
 	Proposed   string     // digest of the statement that the ledgers know as proposed
 	Told       []string   // the accounts whose ledgers they are
@@ -97,9 +97,18 @@ func (g *Gateway) newRule(ctx context.Context, file *config.Config) (*rule, erro
 	} else {
 		r.approved = was.takeOver(file, &r.proposed)
 	}
+	r.outdate()
 	r.count = len(r.waiting())
 	r.config, err = r.inForce()
 	return r, err
+}
+
+// outdate makes what waits another text if something else waits than what was told last: a signature of that is withdrawn for good, also
+// when the same waits again. Only settle keeps it, so until then each load comes to the same text.
+func (r *rule) outdate() {
+	if r.approved.Proposed != "" && digestOf(r.statement()) != r.approved.Proposed {
+		r.approved.Serial++
+	}
 }
 
 // problem is what status says of changes that wait; "" if there are none.

@@ -258,6 +258,48 @@ func TestWhoseSignaturesCount(t *testing.T) {
 	refused(h.bo, again.Text, "does not fit")
 }
 
+// TestWithdrawnSignature: who takes a change back takes the signatures of it back with it, whatever waits later.
+func TestWithdrawnSignature(t *testing.T) {
+	h := newTwoPersons(t)
+	seal, remove := "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,"
+	turn := func(from, to string, want ...string) Changes {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+		return h.wait(t, want...)
+	}
+	first := turn(seal, remove, "account acme: after_indexing: ")
+	old := signed(t, h.anna, first.Text)
+	_, err := h.Approve(t.Context(), Approval{old}, "test")
+	must(t, err)
+	turn(remove, seal)
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+
+	// Put back while the gateway is stopped: what is shown then is what is to be signed, however often one looks.
+	h.edit(t, seal, remove)
+	h.reopen(t)
+	again := h.wait(t, "account acme: after_indexing: ")
+	h.reopen(t)
+	if c := h.wait(t, "account acme: after_indexing: "); c.Text != again.Text || again.Text == first.Text || len(c.SignedBy) != 0 {
+		t.Errorf("signed by %q, text:\n%s", c.SignedBy, c.Text)
+	}
+	var no *No
+	if done, err := h.Approve(t.Context(), Approval{old}, "test"); !errors.As(err, &no) || !strings.Contains(no.Text, "does not fit") {
+		t.Errorf("a withdrawn signature: %+v, %v", done, err)
+	}
+	if done, err := h.Approve(t.Context(), Approval{signed(t, h.bo, again.Text)}, "test"); err != nil || done.InForce {
+		t.Errorf("%+v, %v", done, err)
+	}
+	h.wait(t, "account acme: after_indexing: ")
+
+	// One of two is taken back and comes again.
+	turn("  - {id: gone, after_indexing: delete}\n", "", "account acme: ", "account gone: ")
+	if c := turn("  - {id: soft,", "  - {id: gone, after_indexing: delete}\n  - {id: soft,", "account acme: "); c.Text == again.Text || len(c.SignedBy) != 0 {
+		t.Errorf("signed by %q, text:\n%s", c.SignedBy, c.Text)
+	}
+}
+
 func (h *twoPersons) approveBy(t testing.TB, by ssh.Signer) {
 	t.Helper()
 	c, err := h.Changes(t.Context())
