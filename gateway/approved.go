@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,7 +152,7 @@ func (g *Gateway) settle(ctx context.Context) error {
 
 // tellConcerned makes a row for each account that changes concern, with those that do; the gateway's own concern all.
 func (g *Gateway) tellConcerned(waits []change, kind, who, detail string) (notes []owedNote) {
-	for _, id := range slices.Sorted(maps.Keys(g.rule.Load().approved.accounts)) {
+	for _, id := range g.rule.Load().accounts() {
 		n := owedNote{id, kind, who, detail}
 		concerns := func(c change) bool { return c.account == "" || c.account == id }
 		if !slices.ContainsFunc(waits, concerns) {

@@ -135,8 +135,13 @@ func TestGuardedRemotes(t *testing.T) {
 	h.write(t, "ca.pem", string(ca))
 	h.write(t, "password", "secret\n")
 
-	with(bank) // a new account, with all that it has
-	h.wait(t)
+	with(bank) // a new account waits, if it has remotes
+	h.wait(t, "account new: the account is added, with remotes", "account new: after_indexing: none -> delete",
+		"account new: protect_database: none -> false", "account new: remotes[bank].url: none -> ftps://127.0.0.1:990", "account new: remotes[bank].trust.ca: none -> file")
+	if h.account("new") != nil {
+		t.Error("it is there")
+	}
+	h.approve(t)
 	if len(now()) != 1 || filepath.Base(now()[0].Trust.CA) != "ca.pem" {
 		t.Fatalf("%+v", now())
 	}
@@ -177,7 +182,7 @@ func TestGuardedRemotes(t *testing.T) {
 	if r := now()[0]; r.URL != "ftps://127.0.0.2:990/other" || r.Trust.Pin != pin || r.Trust.CA != "" || len(r.Legacy) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if got, want := h.kinds(t, "new"), []string{kindProposed, kindWithdrawn, kindProposed, kindSigned, kindSigned, kindInForce}; !slices.Equal(got, want) {
+	if got, want := h.kinds(t, "new"), []string{kindSigned, kindInForce, kindProposed, kindWithdrawn, kindProposed, kindSigned, kindSigned, kindInForce}; !slices.Equal(got, want) {
 		t.Errorf("ledger: %q", got)
 	}
 	if got := h.kinds(t, "gone"); !slices.Equal(got, []string{kindRuleBegun}) {
@@ -202,6 +207,56 @@ func TestGuardedRemotes(t *testing.T) {
 	if len(now()) != 2 {
 		t.Errorf("%+v", now())
 	}
+}
+
+// TestAddedAgain: one person does not undo what two have approved. Who removes an account with another, alone, does not get at its files by
+// naming it again; a new one that begins with nothing is there at once.
+func TestAddedAgain(t *testing.T) {
+	h := newTwoPersons(t)
+	soft := "  - {id: soft, after_indexing: seal, certificate: ./acme.crt, policy: {totals-mismatch: hold, incomplete: hold, malformed: accept, duplicate-content: reject}}\n"
+	turn := func(from, to string, want ...string) {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+		h.wait(t, want...)
+	}
+	turn(soft, "", "account soft: the account is removed")
+	h.approve(t)
+	at := "  - {id: gone, after_indexing: delete}\n"
+	want := []string{"account soft: the account is added again", "account soft: after_indexing: none -> delete", "account soft: protect_database: none -> false"}
+	turn(at, at+"  - {id: soft, after_indexing: delete}\n", want...)
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	h.wait(t, want...)
+	if h.account("soft") != nil {
+		t.Error("it is there again")
+	}
+	h.approve(t)
+	if h.account("soft") == nil || !slices.Contains(h.kinds(t, "soft"), kindInForce) {
+		t.Errorf("not there after two signatures, or not in its ledger: %q", h.kinds(t, "soft"))
+	}
+
+	h.edit(t, at, at+"  - {id: more, after_indexing: delete}\n")
+	h.reopen(t)
+	h.reopen(t) // without begin: its folder is there now, and it is no less new
+	h.wait(t)
+	if h.account("more") == nil {
+		t.Error("a new account waits")
+	}
+}
+
+// TestRemovedBefore: nor with one that was gone when the rule began, but its files were there.
+func TestRemovedBefore(t *testing.T) {
+	h := newTwoPersons(t)
+	h.edit(t, "four_eyes: true", "four_eyes: false")
+	h.edit(t, "  - {id: gone, after_indexing: delete}\n", "")
+	must(t, h.Reload(t.Context()))
+	h.approve(t)
+	h.edit(t, "four_eyes: false", "four_eyes: true")
+	must(t, h.Reload(t.Context()))
+	h.edit(t, "  - {id: soft,", "  - {id: gone, after_indexing: delete}\n  - {id: soft,")
+	must(t, h.Reload(t.Context()))
+	h.wait(t, "account gone: the account is added again", "account gone: after_indexing:", "account gone: protect_database:")
 }
 
 // TestWhoseSignaturesCount: two persons', not two keys'; of this change before this state, and while the keys are good.
@@ -383,7 +438,7 @@ func TestApproveCrash(t *testing.T) {
 	r := mrand.New(mrand.NewPCG(7, uint64(os.Getpid())))
 	took, between := 0, 0
 	for i := range kills {
-		// There and back: acme seals or not, and gone is removed or, for which nobody is asked, comes again.
+		// There and back: acme seals or not, and gone is removed or comes again.
 		if i%2 == 0 {
 			h.edit(t, "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,")
 			h.edit(t, "  - {id: gone, after_indexing: delete}\n", "")
@@ -401,7 +456,7 @@ func TestApproveCrash(t *testing.T) {
 		killApproval(t, h.dir, time.Duration(r.Int64N(int64(12*time.Millisecond))))
 
 		h.open(t)
-		now := h.wait(t, []string{"account acme: after_indexing: ", "account gone: the account is removed"}[:h.left(t, i)]...)
+		now := h.wait(t, h.left(t, i)...)
 		if len(now.Waiting) == 0 {
 			took++
 			if rows, err := h.registry.Approved(t.Context()); err == nil && bytes.Contains(rows[""], []byte(kindInForce)) {
@@ -411,7 +466,7 @@ func TestApproveCrash(t *testing.T) {
 			t.Fatalf("kill %d: signed by %q", i, now.SignedBy)
 		}
 		must(t, h.begin(t.Context()))
-		for _, account := range []string{"acme", "gone"}[:2-i%2] {
+		for _, account := range []string{"acme", "gone"} {
 			if told := h.tells(t, account, kindInForce, digestOf(c.Text)); told != (len(now.Waiting) == 0) {
 				t.Fatalf("kill %d: the ledger of %s says in force: %v; waiting: %q", i, account, told, now.Waiting)
 			}
@@ -429,21 +484,23 @@ func TestApproveCrash(t *testing.T) {
 	t.Logf("%d kills, %d after the changes were in force, %d of them before all ledgers knew", kills, took, between)
 }
 
-// left is how many changes wait after a kill: all or none. Whatever it is, both accounts must be as that says.
-func (h *twoPersons) left(t *testing.T, round int) int {
+// left are the changes that wait after a kill: all or none. Whatever it is, both accounts must be as that says.
+func (h *twoPersons) left(t *testing.T, round int) []string {
 	t.Helper()
-	want, asked := "delete", 2
+	want, there := "delete", false
+	left := []string{"account acme: after_indexing: ", "account gone: the account is removed"}
 	if round%2 == 1 {
-		want, asked = "seal", 1
+		want, there = "seal", true
+		left = []string{"account acme: after_indexing: ", "account gone: the account is added again", "account gone: after_indexing: ", "account gone: protect_database: "}
 	}
 	done := h.account("acme").AfterIndexing == want
-	if gone := h.account("gone") == nil; round%2 == 0 && gone != done {
-		t.Fatalf("round %d: acme %q, gone is removed: %v", round, h.account("acme").AfterIndexing, gone)
+	if (h.account("gone") != nil) != (done == there) {
+		t.Fatalf("round %d: acme %q, gone is there: %v", round, h.account("acme").AfterIndexing, h.account("gone") != nil)
 	}
 	if done {
-		return 0
+		return nil
 	}
-	return asked
+	return left
 }
 
 // tells says whether an account's ledger has a row of this kind about a statement.
