@@ -180,8 +180,7 @@ func (a *approved) takeOver(file *config.Config, proposed *approved) *approved {
 			}
 			continue
 		}
-		remotes := maps.Clone(known.Facts.Remotes)
-		maps.DeleteFunc(remotes, func(name string, _ remoteFacts) bool { _, there := p.Facts.Remotes[name]; return !there })
+		remotes := known.Facts.remotesLeft(p.Facts.Remotes)
 		changed = changed || len(remotes) < len(known.Facts.Remotes)
 		known.Account, known.Facts.Remotes = c, remotes
 		next.accounts[c.ID] = known

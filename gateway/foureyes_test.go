@@ -137,7 +137,8 @@ func TestGuardedRemotes(t *testing.T) {
 
 	with(bank) // a new account waits, if it has remotes
 	h.wait(t, "account new: the account is added, with remotes", "account new: after_indexing: none -> delete",
-		"account new: protect_database: none -> false", "account new: remotes[bank].url: none -> ftps://127.0.0.1:990", "account new: remotes[bank].trust.ca: none -> file")
+		"account new: protect_database: none -> false", "account new: remotes[bank].url: none -> ftps://127.0.0.1:990/out", `account new: remotes[bank].user: none -> "u"`,
+		"account new: remotes[bank].trust.ca: none -> file", `account new: remotes[bank].send.path: none -> "/in"`)
 	if h.account("new") != nil {
 		t.Error("it is there")
 	}
@@ -145,12 +146,21 @@ func TestGuardedRemotes(t *testing.T) {
 	if len(now()) != 1 || filepath.Base(now()[0].Trust.CA) != "ca.pem" {
 		t.Fatalf("%+v", now())
 	}
-	with(strings.Replace(strings.Replace(bank, "user: u", "user: v", 1), ":990/out", ":990/elsewhere", 1))
+	// Secrets and schedules are in force at once; a login, a folder and where files are sent are not.
+	h.write(t, "password2", "secret\n")
+	with(strings.Replace(bank, "./password", "./password2", 1))
 	h.wait(t)
-	if r := now()[0]; r.User != "v" || r.URL != "ftps://127.0.0.1:990/elsewhere" {
+	if r := now()[0]; filepath.Base(r.PasswordFile) != "password2" {
 		t.Errorf("%+v", r)
 	}
+	with(strings.NewReplacer("user: u", "user: v", ":990/out", ":990/elsewhere", "path: /in", "path: /else").Replace(bank))
+	h.wait(t, "account new: remotes[bank].url: ftps://127.0.0.1:990/out -> ftps://127.0.0.1:990/elsewhere", `account new: remotes[bank].user: "u" -> "v"`,
+		`account new: remotes[bank].send.path: "/in" -> "/else"`)
+	if r := now()[0]; r.User != "u" || r.URL != "ftps://127.0.0.1:990/out" || r.Send.Path != "/in" || filepath.Base(r.PasswordFile) != "password2" {
+		t.Errorf("half of a remote is in force: %+v", r)
+	}
 	with(bank)
+	h.wait(t)
 
 	// The same file, another content: who may write it must not choose whom the gateway trusts.
 	other, _, err := vault.NewCertificate("other", "p-256", time.Now(), time.Hour)
@@ -173,7 +183,7 @@ func TestGuardedRemotes(t *testing.T) {
 
 	pin := "sha256:" + strings.Repeat("0a", 32)
 	with(remote("bank", "ftps://127.0.0.2:990/other", `legacy: [tls1.0], trust: {pin: "`+pin+`"}`))
-	h.wait(t, "account new: remotes[bank].url: ftps://127.0.0.1:990 -> ftps://127.0.0.2:990", "account new: remotes[bank].trust.ca: file",
+	h.wait(t, "account new: remotes[bank].url: ftps://127.0.0.1:990/out -> ftps://127.0.0.2:990/other", "account new: remotes[bank].trust.ca: file",
 		"account new: remotes[bank].trust.pin: none -> "+pin, `account new: remotes[bank].legacy: none -> "tls1.0"`)
 	if r := now()[0]; r.URL != "ftps://127.0.0.1:990/out" || r.Trust.Pin != "" || r.Trust.CA == "" || len(r.Legacy) != 0 {
 		t.Errorf("%+v", r)
@@ -182,7 +192,7 @@ func TestGuardedRemotes(t *testing.T) {
 	if r := now()[0]; r.URL != "ftps://127.0.0.2:990/other" || r.Trust.Pin != pin || r.Trust.CA != "" || len(r.Legacy) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if got, want := h.kinds(t, "new"), []string{kindSigned, kindInForce, kindProposed, kindWithdrawn, kindProposed, kindSigned, kindSigned, kindInForce}; !slices.Equal(got, want) {
+	if got, want := h.kinds(t, "new"), []string{kindSigned, kindInForce, kindProposed, kindWithdrawn, kindProposed, kindWithdrawn, kindProposed, kindSigned, kindSigned, kindInForce}; !slices.Equal(got, want) {
 		t.Errorf("ledger: %q", got)
 	}
 	if got := h.kinds(t, "gone"); !slices.Equal(got, []string{kindRuleBegun}) {
@@ -197,15 +207,49 @@ func TestGuardedRemotes(t *testing.T) {
 		t.Errorf("%+v", now())
 	}
 	with(bank, remote("other", "sftp://127.0.0.1:1/in", `trust: {host_key: "SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw"}`))
-	h.wait(t, "account new: remotes[bank].url: none -> ftps://127.0.0.2:990", "account new: remotes[bank].trust.pin: none -> ",
-		"account new: remotes[bank].legacy: none -> ", "account new: remotes[other].url: none -> sftp://127.0.0.1:1",
-		`account new: remotes[other].trust.host_key: none -> "SHA256:uNiV`)
+	h.wait(t, "account new: remotes[bank].url: none -> ftps://127.0.0.2:990", "account new: remotes[bank].user: ",
+		"account new: remotes[bank].trust.pin: none -> ", "account new: remotes[bank].legacy: none -> ", "account new: remotes[bank].send.path: ",
+		"account new: remotes[other].url: none -> sftp://127.0.0.1:1", "account new: remotes[other].user: ",
+		`account new: remotes[other].trust.host_key: none -> "SHA256:uNiV`, "account new: remotes[other].send.path: ")
 	if len(now()) != 0 {
 		t.Errorf("%+v", now())
 	}
 	h.approve(t)
 	if len(now()) != 2 {
 		t.Errorf("%+v", now())
+	}
+}
+
+// TestNoMixedRemote: of a remote that becomes another kind nothing is in force before all is, and no private key is copied.
+func TestNoMixedRemote(t *testing.T) {
+	h := newTwoPersons(t)
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(h.dir, name))
+		must(t, err)
+		return string(text)
+	}
+	h.write(t, "ssh", read("host"))
+	h.write(t, "both.pem", read("acme.crt")+read("acme.key"))
+	base := read("sealgate.yaml")
+	with := func(remote string) {
+		t.Helper()
+		h.write(t, "sealgate.yaml", base+"  - {id: new, after_indexing: delete, remotes: [{name: b, user: u, "+remote+"}]}\n")
+		must(t, h.Reload(t.Context()))
+	}
+	with("url: 'sftp://a.example/out', key_file: ./ssh, trust: {host_key: 'SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw a'}, fetch: {every: 1m, after: delete}")
+	h.approve(t)
+	was := h.cfg.Load().Account("new").Remotes[0]
+	with("url: 'ftps://b.example/in', client_certificate: ./both.pem, key_file: ./both.pem, trust: {ca: system}, fetch: {every: 2m, after: delete}, send: {path: /out}")
+	if d := cmp.Diff(was, h.cfg.Load().Account("new").Remotes[0]); d != "" {
+		t.Errorf("in force before it is approved:\n%s", d)
+	}
+	h.approve(t)
+	r := h.cfg.Load().Account("new").Remotes[0]
+	text, err := os.ReadFile(r.ClientCertificate)
+	must(t, err)
+	if string(text) != read("acme.crt") || r.URL != "ftps://b.example/in" || r.Trust.CA != "system" || r.Send == nil {
+		t.Errorf("%+v, client certificate:\n%s", r, text)
 	}
 }
 
