@@ -253,6 +253,55 @@ func TestNoMixedRemote(t *testing.T) {
 	}
 }
 
+// TestLongChange: a row of a ledger stays short, whatever waits; the comments of host keys prove nothing and are no change.
+func TestLongChange(t *testing.T) {
+	h := newTwoPersons(t)
+	text, err := os.ReadFile(filepath.Join(h.dir, "sealgate.yaml"))
+	must(t, err)
+	h.write(t, "password", "secret\n")
+	with := func(keys []string) {
+		t.Helper()
+		h.write(t, "sealgate.yaml", string(text)+"  - {id: new, after_indexing: delete, remotes: [{name: b, url: 'sftp://a.example/out', user: u, password_file: ./password, "+
+			"trust: {host_key: ['"+strings.Join(keys, "', '")+"']}, send: {path: /in}}]}\n")
+		must(t, h.Reload(t.Context()))
+	}
+	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newSigner(t).PublicKey())))
+	keys := []string{"SHA256:uNiVztksCsDhcc0u9e8BrmcPGN0FcZkKrYwy5BxjVdw", key}
+	with(keys)
+	h.approve(t)
+	with([]string{keys[0] + " one", key + " two"})
+	h.wait(t)
+	for range 100 {
+		keys = append(keys, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newSigner(t).PublicKey()))))
+	}
+	with(keys)
+	c := h.wait(t, "account new: remotes[b].trust.host_key: ")
+	if !h.tells(t, "new", kindProposed, digestOf(c.Text)+"; and 1 more") {
+		t.Error("the ledger does not tell of it shortly")
+	}
+}
+
+// TestNoteLater: a row that cannot be entered waits, and the gateway does not.
+func TestNoteLater(t *testing.T) {
+	h := newTwoPersons(t)
+	lost := filepath.Join("data", "accounts", "lost")
+	must(t, os.Mkdir(filepath.Join(h.dir, lost), 0o700))
+	h.write(t, filepath.Join(lost, "index.db"), strings.Repeat("no database ", 1000))
+	a := h.rule.Load().approved
+	a.Notes = []owedNote{{"lost", kindProposed, "", "x"}, {"gone", kindProposed, "", "y"}}
+	must(t, h.begin(t.Context()))
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	if a = h.rule.Load().approved; len(a.Notes) != 1 || a.Notes[0].Account != "lost" || !h.tells(t, "gone", kindProposed, "y") {
+		t.Errorf("left: %+v", a.Notes)
+	}
+	must(t, os.RemoveAll(filepath.Join(h.dir, lost)))
+	must(t, h.begin(t.Context()))
+	if a = h.rule.Load().approved; len(a.Notes) != 0 {
+		t.Errorf("left: %+v", a.Notes)
+	}
+}
+
 // TestAddedAgain: one person does not undo what two have approved. Who removes an account with another, alone, does not get at its files by
 // naming it again; a new one that begins with nothing is there at once.
 func TestAddedAgain(t *testing.T) {
