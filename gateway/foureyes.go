@@ -321,6 +321,21 @@ func digestOf(statement string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// refuseLinks makes sure that the accounts' files are in data_dir itself. By a symbolic link another data_dir, for which nobody has signed
+// anything, would be a second gateway over the same files.
+func refuseLinks(cfg *config.Config) error {
+	paths := []string{filepath.Join(cfg.DataDir, "accounts")}
+	for _, a := range cfg.Accounts {
+		paths = append(paths, filepath.Join(paths[0], a.ID))
+	}
+	for _, path := range paths {
+		if at, err := os.Lstat(path); err == nil && at.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s is a symbolic link, which four_eyes does not allow: put the folder itself there, or mount it there", path)
+		}
+	}
+	return nil
+}
+
 // mayRewrap refuses to seal an account's copies to a certificate that nobody has approved for it.
 func (g *Gateway) mayRewrap(a *account, c *vault.Certificate) *No {
 	if g.rule.Load().approved == nil || a.certificate != nil && a.certificate.Fingerprint() == c.Fingerprint() {

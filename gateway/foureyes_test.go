@@ -302,6 +302,31 @@ func TestNoteLater(t *testing.T) {
 	}
 }
 
+// TestNoLinks: another data_dir, for which the rule only begins, does not get at the files of this one.
+func TestNoLinks(t *testing.T) {
+	h := newTwoPersons(t)
+	must(t, h.Close())
+	h.edit(t, "data_dir: ./data\n", "data_dir: ./data2\n")
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	data, other := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "data2")
+	for _, link := range []string{"accounts", "accounts/acme"} {
+		must(t, os.RemoveAll(other), os.MkdirAll(filepath.Dir(filepath.Join(other, link)), 0o700))
+		must(t, os.Symlink(filepath.Join(data, link), filepath.Join(other, link)))
+		g, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
+		if err == nil {
+			g.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" is a symbolic link") {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+	h.edit(t, "data_dir: ./data2\n", "data_dir: ./data\n")
+	h.open(t)
+}
+
 // TestAddedAgain: one person does not undo what two have approved. Who removes an account with another, alone, does not get at its files by
 // naming it again; a new one that begins with nothing is there at once.
 func TestAddedAgain(t *testing.T) {
