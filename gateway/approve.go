@@ -121,7 +121,8 @@ func (g *Gateway) Approve(ctx context.Context, q Approval, who string) (Approved
 	}
 	names := append(signerNames(before), signer.Name)
 	next = approved{Gateway: next.Gateway, Serial: next.Serial + 1, Operators: r.proposed.Operators, accounts: r.proposed.accounts,
-		Notes: append(notes, g.tellConcerned(waits, kindInForce, who, digestOf(statement)+" signed by "+strings.Join(names, " and "))...)}
+		Removed: next.removed(r.proposed.accounts),
+		Notes:   append(notes, g.tellConcerned(waits, kindInForce, who, digestOf(statement)+" signed by "+strings.Join(names, " and "))...)}
 	return done, g.putInForce(ctx, r, &next, who, names)
 }
 

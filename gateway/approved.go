@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,8 +113,8 @@ func (g *Gateway) settle(ctx context.Context) error {
 		if len(r.stored) == 0 {
 			return nil
 		}
-		if err := g.enterNotes(ctx, a); err != nil {
-			return err
+		if g.enterNotes(ctx, a); len(a.Notes) > 0 {
+			return g.keep(ctx, r, a)
 		}
 		return g.keep(ctx, r, nil)
 	}
@@ -145,49 +144,66 @@ func (g *Gateway) settle(ctx context.Context) error {
 	if len(a.Notes) == 0 {
 		return nil
 	}
-	if err := g.enterNotes(ctx, a); err != nil {
-		return err
-	}
+	g.enterNotes(ctx, a)
 	return g.keep(ctx, r, a)
 }
 
-// tellConcerned makes a row for each account that changes concern, with those that do; the gateway's own concern all.
+// maxDetail is how many bytes a row tells of changes; a ledger's row is no place for a configuration.
+const maxDetail = 4 << 10
+
+// tellConcerned makes a row for each account that changes concern, with those that do; the gateway's own concern all. What is too much for
+// a row is counted: detail names the text that has all of it.
 func (g *Gateway) tellConcerned(waits []change, kind, who, detail string) (notes []owedNote) {
-	for _, id := range slices.Sorted(maps.Keys(g.rule.Load().approved.accounts)) {
-		n := owedNote{id, kind, who, detail}
+	for _, id := range g.rule.Load().accounts() {
+		n, more := owedNote{id, kind, who, detail}, 0
 		concerns := func(c change) bool { return c.account == "" || c.account == id }
 		if !slices.ContainsFunc(waits, concerns) {
 			continue
 		}
 		for _, c := range waits {
-			if concerns(c) {
+			switch {
+			case !concerns(c):
+			case len(n.Detail)+len(c.text) > maxDetail:
+				more++
+			default:
 				n.Detail += "; " + c.text
 			}
+		}
+		if more > 0 {
+			n.Detail += fmt.Sprintf("; and %d more", more)
 		}
 		notes = append(notes, n)
 	}
 	return notes
 }
 
-// enterNotes enters what is not in the ledgers yet. That of an account which is gone by now is opened for it.
-func (g *Gateway) enterNotes(ctx context.Context, a *approved) error {
+// enterNotes enters what is not in the ledgers yet. What cannot be entered is kept for the next time: a ledger that is not to be written
+// must not keep the gateway from its work.
+func (g *Gateway) enterNotes(ctx context.Context, a *approved) {
+	var left []owedNote
 	for _, n := range a.Notes {
-		index := g.indexes[n.Account]
-		if index == nil {
-			gone := &account{Account: &config.Account{ID: n.Account}, dir: filepath.Join(g.cfg.Load().DataDir, "accounts", n.Account)}
-			_, err := os.Stat(gone.dir)
-			if errors.Is(err, fs.ErrNotExist) { // moved away, and its ledger with it
-				continue
-			}
-			if index, err = g.openIndex(ctx, gone); err != nil {
-				return fmt.Errorf("account %s: %w", n.Account, err)
-			}
-			g.indexes[n.Account] = index
-		}
-		if _, err := index.Note(ctx, n.Kind, "", n.Who, n.Detail); err != nil {
-			return fmt.Errorf("account %s: %w", n.Account, err)
+		if err := g.enterNote(ctx, n); err != nil {
+			g.log.Error("a row is not in the ledger yet; the next load tries again", "account", n.Account, "kind", n.Kind, "err", err)
+			left = append(left, n)
 		}
 	}
-	a.Notes = nil
-	return nil
+	a.Notes = left
+}
+
+// enterNote enters one. The ledger of an account that is gone by now is opened for it.
+func (g *Gateway) enterNote(ctx context.Context, n owedNote) error {
+	index := g.indexes[n.Account]
+	if index == nil {
+		gone := &account{Account: &config.Account{ID: n.Account}, dir: filepath.Join(g.cfg.Load().DataDir, "accounts", n.Account)}
+		_, err := os.Stat(gone.dir)
+		if errors.Is(err, fs.ErrNotExist) { // moved away, and its ledger with it
+			return nil
+		}
+		if index, err = g.openIndex(ctx, gone); err != nil {
+			return err
+		}
+		g.indexes[n.Account] = index
+	}
+	_, err := index.Note(ctx, n.Kind, "", n.Who, n.Detail)
+	return err
 }

@@ -108,6 +108,9 @@ func accountInForce(ctx context.Context, cfg *config.Config, unlock *vault.Unloc
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	approved := r.config.Account(a.ID)
+	if approved == nil {
+		return nil, &No{Text: fmt.Sprintf("the addition of account %s waits for signatures; nothing was changed", a.ID), Hint: "sealgate changes"}
+	}
 	if approved.Protected() != a.Protected() {
 		return nil, &No{Text: fmt.Sprintf("protect_database of account %s waits for signatures; nothing was changed", a.ID), Hint: "sealgate changes"}
 	}

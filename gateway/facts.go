@@ -3,7 +3,9 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -26,17 +29,12 @@ type facts struct {
 	Remotes         map[string]remoteFacts
 }
 
-// remoteFacts are by what a remote is known and where it is. A client certificate's key and passphrase go with it, by their paths: they
-// are secrets, and no copy of them is kept.
+// remoteFacts are a remote with the files by which it and we are known. All of it is in force or nothing: who may change half of it could
+// make a remote that nobody has checked. Passwords and private keys stay where they are: no copy of a secret is kept.
 type remoteFacts struct {
-	URL               string
-	HostKey           []string
-	CA                *content // of no file: the word system
-	Pin               string
+	Remote            *config.Remote
+	CA                *content
 	ClientCertificate *content
-	KeyFile           string // of client_certificate only
-	PassphraseFile    string
-	Legacy            []string
 }
 
 // content is what a file held when it was read.
@@ -70,22 +68,20 @@ func factsOf(a *config.Account) (f facts, err error) {
 }
 
 func remoteFactsOf(r *config.Remote) (f remoteFacts, err error) {
-	f = remoteFacts{URL: r.URL, HostKey: r.Trust.HostKey, Pin: r.Trust.Pin, Legacy: r.Legacy}
-	switch r.Trust.CA {
-	case "":
-	case "system":
-		f.CA = &content{Text: []byte("system")}
-	default:
+	f.Remote = r
+	if r.Trust.CA != "" && r.Trust.CA != systemCA {
 		if f.CA, err = fileContent(r.Trust.CA); err != nil {
 			return f, err
 		}
 	}
 	if r.ClientCertificate != "" {
-		f.KeyFile, f.PassphraseFile = r.KeyFile, r.PassphraseFile
-		f.ClientCertificate, err = fileContent(r.ClientCertificate)
+		f.ClientCertificate, err = clientContent(r.ClientCertificate)
 	}
 	return f, err
 }
+
+// systemCA is the word for those whom this machine trusts.
+const systemCA = "system"
 
 // certificateContent is nil where there is no certificate.
 func certificateContent(path string) (*content, error) {
@@ -102,6 +98,22 @@ func certificateContent(path string) (*content, error) {
 func fileContent(path string) (*content, error) {
 	text, err := os.ReadFile(path)
 	return &content{Name: filepath.Base(path), Text: text}, err
+}
+
+// clientContent are the certificates of a PEM file, which may have their private key too: that is left out.
+func clientContent(path string) (*content, error) {
+	c, err := fileContent(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(c.Text)
+	var text []byte
+	for block, rest := pem.Decode(c.Text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+		}
+	}
+	return &content{Name: c.Name, Text: text}, nil
 }
 
 // hash is what sha256sum says of the file.
@@ -135,7 +147,7 @@ func (f *facts) apply(a *config.Account, place func(*content) (string, error)) (
 		if !ok {
 			continue
 		}
-		remote, err := known.apply(r, place)
+		remote, err := known.apply(place)
 		if err != nil {
 			return nil, err
 		}
@@ -144,31 +156,21 @@ func (f *facts) apply(a *config.Account, place func(*content) (string, error)) (
 	return &c, nil
 }
 
-func (f *remoteFacts) apply(r *config.Remote, place func(*content) (string, error)) (_ *config.Remote, err error) {
-	c := *r
-	if known := (&config.Remote{URL: f.URL}); serverOf(known) != serverOf(r) {
-		c.URL = f.URL // its folder too: that of another server means nothing here
-	}
-	c.Trust = config.Trust{HostKey: f.HostKey, Pin: f.Pin}
-	if f.CA != nil && f.CA.Name == "" {
-		c.Trust.CA = string(f.CA.Text)
-	} else if c.Trust.CA, err = place(f.CA); err != nil {
-		return nil, err
-	}
-	if f.ClientCertificate != nil || c.ClientCertificate != "" {
-		c.KeyFile, c.PassphraseFile = f.KeyFile, f.PassphraseFile
-		if c.ClientCertificate, err = place(f.ClientCertificate); err != nil {
+func (f *remoteFacts) apply(place func(*content) (string, error)) (_ *config.Remote, err error) {
+	c := *f.Remote
+	if f.CA != nil {
+		if c.Trust.CA, err = place(f.CA); err != nil {
 			return nil, err
 		}
 	}
-	c.Legacy = f.Legacy
-	return &c, nil
+	c.ClientCertificate, err = place(f.ClientCertificate)
+	return &c, err
 }
 
-// serverOf is the part of a remote's URL that is guarded; its folder is not.
-func serverOf(r *config.Remote) string {
-	scheme, address, _ := r.Server()
-	return scheme + "://" + address
+// urlText is a remote's URL with its port, fit for a line.
+func urlText(r *config.Remote) string {
+	scheme, address, folder := r.Server()
+	return scheme + "://" + address + (&url.URL{Path: folder}).EscapedPath()
 }
 
 // fact is one guarded value as people read and sign it.
@@ -194,12 +196,47 @@ func (f *facts) list() []fact {
 	slices.Sort(names)
 	for _, name := range names {
 		r := f.Remotes[name]
-		at := "remotes[" + name + "]."
-		list = append(list, fact{at + "url", serverOf(&config.Remote{URL: r.URL})}, fact{at + "trust.host_key", together(quotedAll(r.HostKey))},
-			fact{at + "trust.ca", fileText(r.CA)}, fact{at + "trust.pin", or(r.Pin)}, fact{at + "client_certificate", fileText(r.ClientCertificate)},
-			fact{at + "client_certificate's key_file", together(quotedAll([]string{r.KeyFile}))},
-			fact{at + "client_certificate's passphrase_file", together(quotedAll([]string{r.PassphraseFile}))},
-			fact{at + "legacy", together(quotedAll(r.Legacy))})
+		list = append(list, r.list(name)...)
+	}
+	return list
+}
+
+// list gives what is guarded of a remote: all but its secrets, and when and which files are fetched.
+func (f *remoteFacts) list(name string) []fact {
+	r, at := f.Remote, "remotes["+name+"]."
+	ca, send := fileText(f.CA), none
+	if r.Trust.CA == systemCA {
+		ca = systemCA
+	}
+	if r.Send != nil {
+		send = strconv.QuoteToASCII(r.Send.Path)
+	}
+	return []fact{
+		{at + "url", urlText(r)}, {at + "user", strconv.QuoteToASCII(r.User)}, {at + "trust.host_key", together(quotedAll(keysText(r.Trust.HostKey)))},
+		{at + "trust.ca", ca}, {at + "trust.pin", or(r.Trust.Pin)}, {at + "client_certificate", clientText(f.ClientCertificate)},
+		{at + "legacy", together(quotedAll(r.Legacy))}, {at + "send.path", send},
+	}
+}
+
+// remotesLeft are the approved remotes without those that are gone: as they are proposed, if nothing that is guarded of one differs.
+func (f *facts) remotesLeft(proposed map[string]remoteFacts) map[string]remoteFacts {
+	left := map[string]remoteFacts{}
+	for name, known := range f.Remotes {
+		now, there := proposed[name]
+		if !there {
+			continue
+		}
+		if left[name] = known; slices.Equal(known.list(name), now.list(name)) {
+			left[name] = now
+		}
+	}
+	return left
+}
+
+// keysText are host keys without their comments, which prove nothing and may be long.
+func keysText(lines []string) (list []string) {
+	for _, line := range lines {
+		list = append(list, transport.KeyOf(line))
 	}
 	return list
 }
@@ -216,13 +253,22 @@ func certificateText(c *content) string {
 	return fmt.Sprintf("%s (%q, until %s)", parsed.Fingerprint(), parsed.Subject(), parsed.NotAfter().UTC().Format(time.DateOnly))
 }
 
+// clientText names each certificate of a file as `openssl x509 -fingerprint -sha256` does, in their order.
+func clientText(c *content) string {
+	if c == nil {
+		return none
+	}
+	var list []string
+	for block, rest := pem.Decode(c.Text); block != nil; block, rest = pem.Decode(rest) {
+		list = append(list, fmt.Sprintf("sha256:%x", sha256.Sum256(block.Bytes)))
+	}
+	return strings.Join(list, ", ")
+}
+
 // fileText names a file as sha256sum does.
 func fileText(c *content) string {
-	switch {
-	case c == nil:
+	if c == nil {
 		return none
-	case c.Name == "":
-		return string(c.Text)
 	}
 	return "file sha256:" + c.hash()
 }

@@ -5,8 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,9 +41,10 @@ type rule struct {
 // approved is what two operators have approved, and in what state the next approval is.
 type approved struct {
 	Gateway    string     // made when the rule begins, so that no signature fits another gateway
-	Serial     int        // grows with every change, so that none fits an earlier state that looks the same
+	Serial     int        // grows with every change and every withdrawal, so that none fits an earlier state that looks the same
 	Operators  *content   // nil: the rule ends
 	Proposed   string     // digest of the statement that the ledgers know as proposed
+	Removed    []string   // accounts that are not there, but their files may be: to name one again is a change
 	Told       []string   // the accounts whose ledgers they are
 	Signatures []string   // of that statement, armoured
 	Notes      []owedNote // not yet in the ledgers
@@ -90,16 +95,27 @@ func (g *Gateway) newRule(ctx context.Context, file *config.Config) (*rule, erro
 		return nil, err
 	}
 	if was == nil || ended {
-		r.approved = r.begun()
+		if r.approved, err = r.begun(); err != nil {
+			return nil, err
+		}
 		if ended {
 			r.approved.Notes = slices.Concat(was.Notes, r.approved.Notes)
 		}
 	} else {
 		r.approved = was.takeOver(file, &r.proposed)
 	}
+	r.outdate()
 	r.count = len(r.waiting())
 	r.config, err = r.inForce()
 	return r, err
+}
+
+// outdate makes what waits another text if something else waits than what was told last: a signature of that is withdrawn for good, also
+// when the same waits again. Only settle keeps it, so until then each load comes to the same text.
+func (r *rule) outdate() {
+	if r.approved.Proposed != "" && digestOf(r.statement()) != r.approved.Proposed {
+		r.approved.Serial++
+	}
 }
 
 // problem is what status says of changes that wait; "" if there are none.
@@ -131,17 +147,26 @@ func propose(file *config.Config) (p approved, err error) {
 	return p, nil
 }
 
-// begun is the rule's first state: what the configuration says now counts as approved.
-func (r *rule) begun() *approved {
+// begun is the rule's first state: what the configuration says now counts as approved, and that the accounts it does not name are removed.
+func (r *rule) begun() (*approved, error) {
 	a := &approved{Gateway: rand.Text(), Serial: 1, Operators: r.proposed.Operators, accounts: maps.Clone(r.proposed.accounts)}
 	for _, id := range slices.Sorted(maps.Keys(a.accounts)) {
 		a.Notes = append(a.Notes, owedNote{id, kindRuleBegun, "", "what the configuration says counts as approved: " + a.digest()})
 	}
-	return a
+	dirs, err := os.ReadDir(filepath.Join(r.file.DataDir, "accounts"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		if _, there := a.accounts[dir.Name()]; !there {
+			a.Removed = append(a.Removed, dir.Name())
+		}
+	}
+	return a, nil
 }
 
-// takeOver takes over what needs no signature: new accounts, whole; remotes that are gone, since that only takes trust away; and what is
-// not guarded, for the day on which an account leaves the configuration.
+// takeOver takes over what needs no signature: accounts that begin empty and trust no server; remotes that are gone, since that only takes
+// trust away; and what is not guarded, for the day on which an account leaves the configuration.
 func (a *approved) takeOver(file *config.Config, proposed *approved) *approved {
 	next := *a
 	next.accounts = maps.Clone(a.accounts)
@@ -150,11 +175,12 @@ func (a *approved) takeOver(file *config.Config, proposed *approved) *approved {
 		p := proposed.accounts[c.ID]
 		known, ok := a.accounts[c.ID]
 		if !ok {
-			next.accounts[c.ID], changed = p, true
+			if a.addition(p) == "" {
+				next.accounts[c.ID], changed = p, true
+			}
 			continue
 		}
-		remotes := maps.Clone(known.Facts.Remotes)
-		maps.DeleteFunc(remotes, func(name string, _ remoteFacts) bool { _, there := p.Facts.Remotes[name]; return !there })
+		remotes := known.Facts.remotesLeft(p.Facts.Remotes)
 		changed = changed || len(remotes) < len(known.Facts.Remotes)
 		known.Account, known.Facts.Remotes = c, remotes
 		next.accounts[c.ID] = known
@@ -165,7 +191,29 @@ func (a *approved) takeOver(file *config.Config, proposed *approved) *approved {
 	return &next
 }
 
-// inForce is the configuration with the approved values in the place of the proposed ones. Accounts that it does not name any more stay.
+// addition says why an account that is not approved waits; "" if it need not.
+func (a *approved) addition(p approvedAccount) string {
+	switch {
+	case slices.Contains(a.Removed, p.Account.ID): // by two persons, and one alone does not get at its files by naming it anew
+		return "the account is added again"
+	case len(p.Facts.Remotes) > 0: // whom the gateway trusts, fetches from and delivers to
+		return "the account is added, with remotes"
+	}
+	return ""
+}
+
+// removed are the accounts that are not there once those of now are approved.
+func (a *approved) removed(now map[string]approvedAccount) (list []string) {
+	for _, id := range slices.Concat(a.Removed, slices.Sorted(maps.Keys(a.accounts))) {
+		if _, there := now[id]; !there && !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// inForce is the configuration with the approved values in the place of the proposed ones. Accounts that it does not name any more stay, and
+// those whose addition waits are not there yet.
 func (r *rule) inForce() (*config.Config, error) {
 	c := *r.file
 	c.FourEyes, c.Accounts = "true", nil
@@ -179,7 +227,11 @@ func (r *rule) inForce() (*config.Config, error) {
 		return nil
 	}
 	for _, a := range r.file.Accounts {
-		if err := take(r.approved.accounts[a.ID], a); err != nil {
+		known, ok := r.approved.accounts[a.ID]
+		if !ok {
+			continue
+		}
+		if err := take(known, a); err != nil {
 			return nil, err
 		}
 	}
@@ -199,15 +251,27 @@ func (r *rule) waiting() (list []change) {
 		return nil
 	}
 	list = changes("", r.approved.own(), r.proposed.own())
-	for _, id := range slices.Sorted(maps.Keys(r.approved.accounts)) {
+	for _, id := range r.accounts() {
 		known, p := r.approved.accounts[id], r.proposed.accounts[id]
 		if p.Account == nil {
 			list = append(list, change{id, "the account is removed"})
 			continue
 		}
+		if known.Account == nil {
+			list = append(list, change{id, r.approved.addition(p)})
+			list = append(list, changes(id, nil, p.Facts.list())...)
+			continue
+		}
 		list = append(list, changes(id, known.Facts.list(), p.Facts.list())...)
 	}
 	return list
+}
+
+// accounts are the ids of all that are approved or proposed.
+func (r *rule) accounts() []string {
+	all := maps.Clone(r.approved.accounts)
+	maps.Copy(all, r.proposed.accounts)
+	return slices.Sorted(maps.Keys(all))
 }
 
 // own are the gateway's own guarded values.
@@ -255,6 +319,21 @@ func digestOf(statement string) string {
 	}
 	sum := sha256.Sum256([]byte(statement))
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// refuseLinks makes sure that the accounts' files are in data_dir itself. By a symbolic link another data_dir, for which nobody has signed
+// anything, would be a second gateway over the same files.
+func refuseLinks(cfg *config.Config) error {
+	paths := []string{filepath.Join(cfg.DataDir, "accounts")}
+	for _, a := range cfg.Accounts {
+		paths = append(paths, filepath.Join(paths[0], a.ID))
+	}
+	for _, path := range paths {
+		if at, err := os.Lstat(path); err == nil && at.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s is a symbolic link, which four_eyes does not allow: put the folder itself there, or mount it there", path)
+		}
+	}
+	return nil
 }
 
 // mayRewrap refuses to seal an account's copies to a certificate that nobody has approved for it.

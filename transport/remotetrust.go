@@ -90,8 +90,7 @@ func secret(path string) (string, error) {
 func trustedKeys(r *config.Remote) (t trusted, err error) {
 	for _, line := range r.Trust.HostKey {
 		if strings.HasPrefix(line, "SHA256:") {
-			fingerprint, _, _ := strings.Cut(line, " ")
-			t.fingerprints = append(t.fingerprints, fingerprint)
+			t.fingerprints = append(t.fingerprints, KeyOf(line))
 			continue
 		}
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
@@ -104,6 +103,19 @@ func trustedKeys(r *config.Remote) (t trusted, err error) {
 		return t, errors.New("trust.host_key: nothing is trusted")
 	}
 	return t, nil
+}
+
+// KeyOf is a line of trust.host_key without its comment.
+func KeyOf(line string) string {
+	if strings.HasPrefix(line, "SHA256:") {
+		fingerprint, _, _ := strings.Cut(line, " ")
+		return fingerprint
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return line // Load refused it
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 }
 
 // trusted are the host keys that a server may show.
