@@ -60,11 +60,13 @@ func BenchmarkEncrypted(b *testing.B) {
 	plain := plainWriter(b)
 	sealed := newDatabase(b, filepath.Join(b.TempDir(), "sealed.db"), newKey(b)).w
 	blob := []byte(strings.Repeat("sealed copy ", 8))
+	id := 0
 	insert := func(w *sql.Conn) func(int) {
-		return func(round int) {
+		return func(int) {
 			mustExec(b, w, `BEGIN IMMEDIATE`)
-			for i := range 100_000 {
-				mustExec(b, w, `INSERT INTO t VALUES (?, ?, ?)`, round*1_000_000+i, "a payment of a hundred bytes or so", blob)
+			for range 100_000 {
+				id++
+				mustExec(b, w, `INSERT INTO t VALUES (?, ?, ?)`, id, "a payment of a hundred bytes or so", blob)
 			}
 			mustExec(b, w, `COMMIT`)
 			mustExec(b, w, `PRAGMA wal_checkpoint(TRUNCATE)`)
@@ -81,9 +83,10 @@ func BenchmarkEncrypted(b *testing.B) {
 		}
 	}
 	commit := func(w *sql.Conn) func(int) {
-		return func(round int) {
-			for i := range 300 {
-				mustExec(b, w, `INSERT INTO t VALUES (?, 'one', ?)`, round*1_000_000+500_000+i, blob)
+		return func(int) {
+			for range 300 {
+				id++
+				mustExec(b, w, `INSERT INTO t VALUES (?, 'one', ?)`, id, blob)
 			}
 		}
 	}
