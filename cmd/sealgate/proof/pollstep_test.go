@@ -165,6 +165,10 @@ func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
 		<-x.ended
 	}
 	trace := x.detach(t)
+	if !died && slices.ContainsFunc(trace, func(line string) bool { return strings.Contains(line, "+++ killed by SIGKILL +++") }) {
+		died = true // at a write behind its answer
+		<-f.exited
+	}
 	if died {
 		f.died[stepAt(trace)]++
 		f.start()
