@@ -58,18 +58,9 @@ func (s *server) rate() (aSecond, ms float64, err error) {
 
 // newLibrary starts a server that is golang.org/x/crypto/ssh with nothing behind it, with host key and client key of our kinds.
 func (b *bench) newLibrary(place string) (*server, error) {
-	home, err := os.MkdirTemp(place, "library")
+	home, addr, err := newHome(place, "library")
 	if err != nil {
 		return nil, err
-	}
-	addr, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range []string{"host", "key"} {
-		if err := run(home, "", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(home, key)); err != nil {
-			return nil, err
-		}
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -170,20 +170,27 @@ func (b *bench) newSealgateWith(place, account string) (*server, error) {
 	return s, s.start()
 }
 
-// newSSHD starts OpenSSH's sshd with its in-process SFTP server, storing plainly below place.
-func (b *bench) newSSHD(place string) (*server, error) {
-	home, err := os.MkdirTemp(place, "sshd")
-	if err != nil {
-		return nil, err
+// newHome makes a server's folder, with its host key and a client's, and gives a port for it.
+func newHome(place, name string) (home, addr string, err error) {
+	if home, err = os.MkdirTemp(place, name); err != nil {
+		return "", "", err
 	}
-	addr, err := freePort()
-	if err != nil {
-		return nil, err
+	if addr, err = freePort(); err != nil {
+		return "", "", err
 	}
 	for _, key := range []string{"host", "key"} {
 		if err := run(home, "", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(home, key)); err != nil {
-			return nil, err
+			return "", "", err
 		}
+	}
+	return home, addr, nil
+}
+
+// newSSHD starts OpenSSH's sshd with its in-process SFTP server, storing plainly below place.
+func (b *bench) newSSHD(place string) (*server, error) {
+	home, addr, err := newHome(place, "sshd")
+	if err != nil {
+		return nil, err
 	}
 	inbox := filepath.Join(home, "inbox")
 	if err := os.MkdirAll(inbox, 0o777); err != nil {
