@@ -197,9 +197,9 @@ func (g *Gateway) letIn(ctx context.Context, v *visit, so transport.Progress) (t
 	g.logins.forget(v.who) // nobody's with a key: a robot must not wash away the guesses at its owner's password
 	g.touch(ctx, v.user, so.Password || so.Code)
 	g.learnName(ctx, v)
-	g.noteLogin(ctx, v, so)
+	entered := g.noteLogin(ctx, v, so)
 	g.log.Debug("login", "account", v.user.Account, "door", v.Door, "user", v.user.ID, "addr", v.Addr)
-	return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr}, nil
+	return transport.Guest{Account: v.user.Account, User: v.user.ID, Addr: v.Addr, Entered: entered}, nil
 }
 
 // wrong counts a wrong guess and writes it down. Also for an unknown login the registry is asked, so that it takes as long.

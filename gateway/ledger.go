@@ -56,9 +56,13 @@ func (g *Gateway) NoteDump(ctx context.Context, account, who string) error {
 	return err
 }
 
-// noteLogin enters a login, durably, before its owner can do anything; logins at once are one commit. If it cannot be written, the
-// disk being full, say, he comes in all the same: his files are refused by their own rows.
-func (g *Gateway) noteLogin(ctx context.Context, v *visit, so transport.Progress) {
+// enteredWithin is how late a login is written of somebody who asks for nothing.
+const enteredWithin = 100 * time.Millisecond
+
+// noteLogin enters a login, durably, before its owner can do anything: before entered returns. Logins at once are one commit, and so
+// are those of robots that only look whether somebody is there. If it cannot be written, the disk being full, say, he comes in all the
+// same: his files are refused by their own rows.
+func (g *Gateway) noteLogin(ctx context.Context, v *visit, so transport.Progress) (entered func()) {
 	var by []string
 	for _, step := range []struct {
 		taken bool
@@ -68,9 +72,11 @@ func (g *Gateway) noteLogin(ctx context.Context, v *visit, so transport.Progress
 			by = append(by, step.name)
 		}
 	}
-	detail := v.Door + " " + v.Addr.String() + " " + strings.Join(by, "+")
-	n := note{context.WithoutCancel(ctx), g, v.account, kindLogin, v.user.ID, detail}
-	n.write()
+	n := note{context.WithoutCancel(ctx), g, v.account, kindLogin, v.user.ID, v.Door + " " + v.Addr.String() + " " + strings.Join(by, "+")}
+	settle := n.account.index.NoteSoon(n.ctx, n.kind, "", n.who, n.detail)
+	entered = sync.OnceFunc(func() { n.failed(settle()) })
+	time.AfterFunc(enteredWithin, entered)
+	return entered
 }
 
 // noteRefusal has a counted wrong try entered, if it was at a login of an account.
@@ -140,7 +146,12 @@ func (n *notes) write() {
 }
 
 func (n *note) write() {
-	if _, err := n.account.index.Note(n.ctx, n.kind, "", n.who, n.detail); err != nil {
+	_, err := n.account.index.Note(n.ctx, n.kind, "", n.who, n.detail)
+	n.failed(err)
+}
+
+func (n *note) failed(err error) {
+	if err != nil {
 		n.g.log.Error("not in the ledger", "account", n.account.ID, "user", n.who, "kind", n.kind, "err", err)
 	}
 }

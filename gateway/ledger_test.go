@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,34 @@ func TestRefusedLoginsAreWrittenAtTheEnd(t *testing.T) {
 	h.reopen(t)
 	if rows := h.rows(t, "acme", 1); rows[len(rows)-1] != "login-refused "+line.ID+" sftp 192.0.2.1 wrong-password" {
 		t.Errorf("%q", rows)
+	}
+}
+
+// TestALoginIsWrittenInAnyCase: of somebody who asks for nothing, by the clock, by whatever is committed next, and by the end.
+func TestALoginIsWrittenInAnyCase(t *testing.T) {
+	h := newHouse(t)
+	line, _ := h.addUser(t, "robot", "key")
+	want := "login " + line.ID + " sftp 127.0.0.1 key"
+	in := func() {
+		try := transport.LoginTry{Door: "sftp", Login: "robot", PublicKey: robotKey, Proven: true, Addr: guest.Addr}
+		_, err := h.Admit(t.Context(), try)
+		must(t, err)
+	}
+	for what, then := range map[string]func(){
+		"by the clock": func() {
+			for rows := []string{""}; rows[len(rows)-1] != want; rows = h.rows(t, "acme", 1) {
+				runtime.Gosched()
+			}
+		},
+		"by a commit": func() {
+			_, err := h.push(t, "acme", "next.txt", []byte("not a payment"))
+			must(t, err)
+		},
+		"by the end": func() { h.reopen(t) },
+	} {
+		if got := h.since(t, "acme", func() { in(); then() }); len(got) == 0 || got[0] != want {
+			t.Errorf("%s: %q", what, got)
+		}
 	}
 }
 

@@ -73,6 +73,9 @@ func (h *house) steps(t testing.TB, login string, f *Factor, steps ...string) st
 			v.Ask, v.NewPassword = transport.AskNewPassword, []byte("a quite new password")
 		}
 		guest, err := h.Admit(t.Context(), v)
+		if guest.Entered != nil {
+			guest.Entered()
+		}
 		got = outcome(guest, err)
 		var more *transport.More
 		if errors.As(err, &more) {
@@ -85,11 +88,11 @@ func (h *house) steps(t testing.TB, login string, f *Factor, steps ...string) st
 func outcome(guest transport.Guest, err error) string {
 	var more *transport.More
 	switch {
-	case errors.As(err, &more) && guest == transport.Guest{}:
+	case errors.As(err, &more) && guest.Account == "":
 		return [...]string{"ask password", "ask code", "ask new"}[more.Ask]
 	case err == nil && guest.User != "":
 		return "in"
-	case errors.Is(err, errNo) && guest == transport.Guest{}:
+	case errors.Is(err, errNo) && guest.Account == "":
 		return "no"
 	}
 	return fmt.Sprint("?", guest, err)

@@ -72,6 +72,7 @@ func newIndexOf(d *database, log *slog.Logger) *Index {
 func (x *Index) Close() error {
 	x.running.Wait()
 	x.known.forget()
+	x.alone(func() error { x.lead(x.d.base); return nil }) // what nobody waited for
 	err := x.Lock()
 	if x.sealed != nil {
 		err = errors.Join(err, x.sealed.close())
@@ -105,20 +106,31 @@ func (x *Index) joinAny(ctx context.Context, f func(ctx context.Context, c *chai
 }
 
 func (x *Index) joinAs(ctx context.Context, any bool, f func(ctx context.Context, c *chain) error) error {
-	err := x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return x.see(ctx, any, x.enlist(any, f))
+}
+
+// enlist has f done in the next transaction, whoever leads it.
+func (x *Index) enlist(any bool, f func(ctx context.Context, c *chain) error) *request {
+	r := &request{do: f, any: any, done: make(chan struct{})}
+	x.mu.Lock()
+	x.pending = append(x.pending, r)
+	x.mu.Unlock()
+	return r
+}
+
+// see waits until what was enlisted is durable or failed, and leads if nobody does.
+func (x *Index) see(ctx context.Context, any bool, r *request) error {
+	err := x.await(ctx, r)
 	if errors.Is(err, errNames) {
-		err = x.ask(ctx, &request{do: f, any: any, done: make(chan struct{})})
+		err = x.await(ctx, x.enlist(any, r.do))
 	}
 	return err
 }
 
-func (x *Index) ask(ctx context.Context, r *request) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	x.mu.Lock()
-	x.pending = append(x.pending, r)
-	x.mu.Unlock()
+func (x *Index) await(ctx context.Context, r *request) error {
 	select {
 	case <-r.done:
 	case x.lock <- struct{}{}:

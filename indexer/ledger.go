@@ -172,17 +172,33 @@ func (x *Index) putLedger(ctx context.Context, r *ledgerRow) error {
 // Note appends a row of the caller's own to the ledger; fileID may be "". Durable when it returns.
 func (x *Index) Note(ctx context.Context, kind, fileID, who, detail string) (LedgerRow, error) {
 	var row LedgerRow
-	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
-		if err := x.enter(ctx, c, kind, fileID, who, detail, nil); err != nil {
-			return err
-		}
-		row = c.row()
-		return nil
-	})
-	if err != nil {
+	if err := x.joinAny(ctx, x.noting(&row, kind, fileID, who, detail)); err != nil {
 		return LedgerRow{}, fmt.Errorf("indexer: note: %w", err)
 	}
 	return row, nil
+}
+
+// NoteSoon is Note for a row that need not be on the disk yet: it goes with the next commit, before whatever that one is of, or
+// with Close. settle waits for it, and commits it if nobody else does; its error is Note's. Whoever never settles learns of no error.
+func (x *Index) NoteSoon(ctx context.Context, kind, fileID, who, detail string) (settle func() error) {
+	r := x.enlist(true, x.noting(new(LedgerRow), kind, fileID, who, detail))
+	return func() error {
+		if err := x.see(ctx, true, r); err != nil {
+			return fmt.Errorf("indexer: note: %w", err)
+		}
+		return nil
+	}
+}
+
+// noting enters a row, and says which it became.
+func (x *Index) noting(row *LedgerRow, kind, fileID, who, detail string) func(context.Context, *chain) error {
+	return func(ctx context.Context, c *chain) error {
+		if err := x.enter(ctx, c, kind, fileID, who, detail, nil); err != nil {
+			return err
+		}
+		*row = c.row()
+		return nil
+	}
 }
 
 // Head is the newest row of the ledger; zero when there is none.

@@ -2,6 +2,8 @@ package indexer
 
 import (
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -126,5 +128,35 @@ func TestLedgerMadeAnew(t *testing.T) {
 		if same := e.Genuine(before[i].Hash); same != (i < 2) {
 			t.Errorf("row %d is the one of before: %v", i+1, same)
 		}
+	}
+}
+
+// TestNoteSoon: rows that nobody waits for stand before what is committed after them, in their order, once; Close leaves none behind.
+func TestNoteSoon(t *testing.T) {
+	path, key := filepath.Join(t.TempDir(), "index.db"), newKey(t)
+	x := openIndex(t, path, key)
+	first := x.NoteSoon(t.Context(), "login", "", "u1", "")
+	second := x.NoteSoon(t.Context(), "login", "", "u2", "")
+	if rows := printed(t, x); len(rows) != 0 {
+		t.Fatalf("%d rows before anybody waits", len(rows))
+	}
+	commit(t, x, &Delivery{File: newFile(t, "01J00000000000000000000001", epoch)})
+	if err := errors.Join(second(), first(), first()); err != nil {
+		t.Fatal(err)
+	}
+	x.NoteSoon(t.Context(), "login", "", "u3", "")
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x = openIndex(t, path, key)
+	var got []string
+	for _, e := range printed(t, x) {
+		got = append(got, e.Who)
+	}
+	if want := []string{"u1", "u2", "u5F2K", "u3"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if settle := x.NoteSoon(t.Context(), "login", "", "u4", ""); settle() != nil || len(printed(t, x)) != 5 {
+		t.Error("one alone is not written when it is waited for")
 	}
 }

@@ -144,6 +144,9 @@ func (s *SFTP) serveChannels(ctx context.Context, c *connection, view *view, cha
 			request.Reject(ssh.ResourceShortage, "sealgate: too many channels on this connection")
 			continue
 		}
+		if c.guest.Entered != nil {
+			c.guest.Entered()
+		}
 		channel, requests, err := request.Accept()
 		if err != nil {
 			return

@@ -97,6 +97,8 @@ type Guest struct {
 	Account string // the account's id
 	User    string // the user's id, fit for logs; never the login's name
 	Addr    netip.Addr
+	// Entered waits until the login stands in the ledger; nothing is done for the guest before. nil: nothing to wait for.
+	Entered func()
 }
 
 // Incoming is one delivery on its way in; gateway.Upload is the real one. Its methods may be called from several
