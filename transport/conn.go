@@ -42,6 +42,7 @@ type connection struct {
 	heard    atomic.Int64 // when a byte came last, Unix nanoseconds
 	writes   atomic.Int32 // our writes before the login
 	loggedIn atomic.Bool
+	guesses  atomic.Int32 // passwords that were hashed and wrong
 	uploads  atomic.Int32 // open handles for writing, of all channels
 	guest    Guest        // set before loggedIn
 }
@@ -80,6 +81,14 @@ func (c *connection) Write(p []byte) (int, error) {
 // answered says whether the client has done its part of the key exchange.
 func (c *connection) answered() bool { return c.writes.Load() >= keyReply }
 
+// cost is what a connection took of the processor that ends without a login.
+func (c *connection) cost() time.Duration {
+	if !c.answered() {
+		return lookCost
+	}
+	return exchangeCost + time.Duration(c.guesses.Load())*guessCost
+}
+
 // quiet is how long the client has sent nothing.
 func (c *connection) quiet(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, c.heard.Load()))
@@ -99,12 +108,14 @@ func (s *SFTP) serve(ctx context.Context, c *connection) {
 			why = err.Error()
 		}
 		s.log.Debug("not logged in", "door", "sftp", "addr", c.addr, "why", why)
+		s.strangers.refused(c.near, c.cost(), time.Now())
 		return
 	}
 	guest, ok := conn.Permissions.ExtraData[guestKey{}].(Guest)
 	if !ok { // no callback lets anybody in without one
 		return
 	}
+	s.strangers.letIn(c.near, time.Now())
 	if err := s.census.enter(guest.Account, c.near, s.config().SFTP.Limits); err != nil {
 		s.turnAway(c, channels, requests, err)
 		return

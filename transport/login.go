@@ -141,7 +141,11 @@ func (l *login) admit(meta ssh.ConnMetadata, try LoginTry) (Guest, error) {
 	}
 	try.Door, try.Login, try.Addr = "sftp", meta.User(), l.c.addr
 	try.Client = string(meta.ClientVersion())
-	return l.door.house.Admit(l.ctx, try)
+	guest, err := l.door.house.Admit(l.ctx, try)
+	if refusal, more := (*Refusal)(nil), (*More)(nil); try.Password != nil && err != nil && !errors.As(err, &refusal) && !errors.As(err, &more) {
+		l.c.guesses.Add(1)
+	}
+	return guest, err
 }
 
 // outcome is what the library is told of Admit's answer.

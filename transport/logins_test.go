@@ -279,3 +279,59 @@ func TestNobodyFromThereIsGreeted(t *testing.T) {
 		}
 	}
 }
+
+// from dials from another address of this machine.
+func (h *house) from(addr string, cfg *ssh.ClientConfig) (said string, err error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 20 * time.Second}
+	conn, err := dialer.Dial("tcp", h.addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	heard := &listener{Conn: conn}
+	c, _, _, err := ssh.NewClientConn(heard, h.addr, cfg)
+	if err == nil {
+		c.Close()
+	}
+	return string(heard.first), err
+}
+
+// listener notes what comes first.
+type listener struct {
+	net.Conn
+	first []byte
+}
+
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	l.first = append(l.first, p[:min(n, 100-min(len(l.first), 100))]...)
+	return n, err
+}
+
+// TestFloodFromManyAddresses: strangers, each from an address of his own, are turned away when they have taken too much, before anything
+// is spent on them; a customer who has come in before is served all the while.
+func TestFloodFromManyAddresses(t *testing.T) {
+	h := newHouse(t, nil)
+	customer, stranger := h.config(ssh.PublicKeys(h.key)), h.config(ssh.Password("a wrong guess"))
+	stranger.User = "nobody"
+	_, err := h.from("127.0.0.7", customer)
+	must(t, err)
+	turned := ""
+	for i := 0; turned == ""; i++ {
+		said, err := h.from(fmt.Sprintf("127.0.%d.%d", 1+i/200, 1+i%200), stranger)
+		switch {
+		case err == nil:
+			t.Fatal("a stranger was let in")
+		case strings.HasPrefix(said, "sealgate: "):
+			turned = said
+		case i > 1000:
+			t.Fatal("a thousand wrong guesses, and nobody is turned away")
+		}
+	}
+	if want := "sealgate: too many refused logins just now. Try again in a minute.\r\n"; turned != want {
+		t.Errorf("told %q", turned)
+	}
+	if _, err := h.from("127.0.0.7", customer); err != nil {
+		t.Errorf("a customer, meanwhile: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -19,13 +20,14 @@ import (
 
 // SFTP is the door that customers push files to. One goroutine a connection, one view an account.
 type SFTP struct {
-	house   House
-	log     *slog.Logger
-	server  *ssh.ServerConfig
-	live    atomic.Pointer[config.Config]
-	lobby   lobby
-	census  *census
-	holding atomic.Int64 // bytes held back by uploads that may be resumptions
+	house     House
+	log       *slog.Logger
+	server    *ssh.ServerConfig
+	live      atomic.Pointer[config.Config]
+	strangers strangers
+	lobby     lobby
+	census    *census
+	holding   atomic.Int64 // bytes held back by uploads that may be resumptions
 
 	rested atomic.Int64 // protocol servers given up since memory was tidied
 
@@ -165,6 +167,11 @@ func (s *SFTP) accept(ctx, lasting context.Context, connections *sync.WaitGroup)
 			s.log.Debug("not logged in", "door", "sftp", "addr", c.addr, "err", "no account lets anybody in from this address")
 			continue
 		}
+		if s.strangers.turnAway(c.near, c.began) {
+			io.WriteString(c.Conn, turnedAway) // into an empty buffer: it cannot wait
+			c.Close()
+			continue
+		}
 		if out := s.lobby.enter(c, s.config().SFTP.Limits.Handshakes); out != nil {
 			out.Close()
 		}
@@ -243,6 +250,7 @@ func (s *SFTP) sweep(ctx context.Context) {
 			for _, v := range s.allViews() {
 				v.expire(now)
 			}
+			s.strangers.tell(s.log, now)
 			if s.rested.Load() >= tidyAfter {
 				s.rested.Store(0)
 				debug.FreeOSMemory()
