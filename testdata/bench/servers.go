@@ -241,7 +241,10 @@ func (s *server) sftp(batch io.Reader) error {
 }
 
 // dial logs in with x/crypto/ssh.
-func (s *server) dial() (*ssh.Client, error) {
+func (s *server) dial() (*ssh.Client, error) { return s.dialFrom(net.Dialer{}) }
+
+// dialFrom is dial from an address.
+func (s *server) dialFrom(from net.Dialer) (*ssh.Client, error) {
 	text, err := os.ReadFile(s.key)
 	if err != nil {
 		return nil, err
@@ -250,8 +253,18 @@ func (s *server) dial() (*ssh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ssh.Dial("tcp", s.addr, &ssh.ClientConfig{
+	from.Timeout = 20 * time.Second
+	conn, err := from.Dial("tcp", s.addr)
+	if err != nil {
+		return nil, err
+	}
+	c, channels, requests, err := ssh.NewClientConn(conn, s.addr, &ssh.ClientConfig{
 		Config: ssh.Config{Ciphers: []string{"aes256-gcm@openssh.com"}}, User: s.user,
-		Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second,
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return ssh.NewClient(c, channels, requests), nil
 }
