@@ -148,6 +148,13 @@ func (g *Gateway) settle(ctx context.Context) error {
 	return g.keep(ctx, r, a)
 }
 
+// trySettle is settle for one who has done what he was asked for: the next load does what could not be done.
+func (g *Gateway) trySettle(ctx context.Context) {
+	if err := g.settle(ctx); err != nil {
+		g.log.Error("what waits for signatures is not noted yet", "err", err)
+	}
+}
+
 // maxDetail is how many bytes a row tells of changes; a ledger's row is no place for a configuration.
 const maxDetail = 4 << 10
 

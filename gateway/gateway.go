@@ -113,10 +113,12 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.rule.Store(r)
 	g.cfg.Store(r.config)
-	if err := g.openAccounts(ctx, r.config); err != nil {
+	accounts, err := g.openAccounts(ctx, r.config)
+	if err != nil {
 		return nil, err
 	}
-	for _, a := range *g.accounts.Load() {
+	g.useAccounts(accounts)
+	for _, a := range accounts {
 		if err := a.sweep(ctx, log); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
