@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/cgo"
+	"strings"
 )
 
 // Databases under other keys. A copy is made beside the database, made durable, and only then put in its place: whoever dies
@@ -66,7 +67,7 @@ func (d *database) readable(ctx context.Context) error {
 		return d.plain(err)
 	}
 	if found != "ok" {
-		return fmt.Errorf("%s: %w: %s", d.path, ErrDamaged, found)
+		return fmt.Errorf("%s: %w: %s", d.path, ErrDamaged, strings.TrimPrefix(found, "*** in database main ***\n"))
 	}
 	return nil
 }
