@@ -123,6 +123,9 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
 	}
+	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
+		log.Warn("not swept", "path", approvedDir, "err", err)
+	}
 	g.tellConfiguration(ctx)
 	return g, nil
 }
