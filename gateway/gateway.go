@@ -63,6 +63,7 @@ type Gateway struct {
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	sessions  sessions // of protected accounts
+	freed     sync.Once
 	handovers handovers
 	closing   atomic.Bool
 	reloading sync.Mutex
@@ -208,6 +209,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
+	g.tellFreed() // the configuration may be newer than the process: it is read once more when the unlock key comes
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err

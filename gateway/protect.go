@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -30,6 +33,28 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 	}
 	box, _, err := a.seal.SealBytes(secret)
 	return box, err
+}
+
+// FreedMemory is the setting of Go's runtime, in GODEBUG, that a process with a protected account is started with: the collector
+// overwrites what it frees, and the scheduler leaves no registers on a stack. The runtime reads it once, when a program starts.
+const FreedMemory = "clobberfree=1,asyncpreemptoff=1"
+
+// tellFreed says once that this process was started without that setting, and has got a protected account since.
+func (g *Gateway) tellFreed() {
+	if strings.Contains(os.Getenv("GODEBUG"), FreedMemory) {
+		return
+	}
+	accounts := *g.accounts.Load()
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if accounts[id].index.Protected() {
+			g.freed.Do(func() {
+				g.log.Warn("restart advised", "account", id,
+					"warn", "its database is protected, and this process began before it was: what it frees of its memory is not overwritten",
+					"hint", "restart sealgate at a quiet hour; on the disk the account is protected already")
+			})
+			return
+		}
+	}
 }
 
 // openIndex opens an account's index, or, if that is protected, the log in front of it. A new account that is to be protected is so

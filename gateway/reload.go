@@ -83,6 +83,7 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	g.tellDoubts(cfg)
 	g.tellCertificates()
 	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.tellFreed()
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	g.trySettle(ctx)
 }
