@@ -69,7 +69,11 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	if !indexer.Protected(a.dir) {
 		return indexer.Open(ctx, path, key, g.log)
 	}
-	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	index, err := indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	if apart(err) {
+		err = fmt.Errorf("%w; %s", err, a.wayOn())
+	}
+	return index, err
 }
 
 // protection is what status says where the configuration and the disk differ.
@@ -203,6 +207,16 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if err != nil {
 		return AccountStatus{}, err
 	}
+	line, err := g.beginSession(ctx, a, &q, who, merged)
+	if apart(err) {
+		g.log.Error("account unlocked beside damage", "account", a.ID, "user", who, "merged", merged, "err", err)
+		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s is unlocked, and not all of it can be written or read: %v", a.ID, err), Hint: a.wayOn()}
+	}
+	return line, err
+}
+
+// beginSession is the rest of an unlocking that has opened the database and merged what waited.
+func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccountKey, who string, merged int) (AccountStatus, error) {
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
