@@ -111,11 +111,15 @@ func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockK
 	one := func(path, name string) error {
 		return indexer.Rekey(ctx, path, from.Database(name), to.Database(name))
 	}
-	err := errors.Join(one(filepath.Join(dataDir, "gateway.db"), "gateway"), underUnlockKey(ctx, dataDir, one))
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the unlock key is not changed everywhere yet: %w; %s", err, outOfTheWay(dataDir))
+	own := one(filepath.Join(dataDir, "gateway.db"), "gateway")
+	others := underUnlockKey(ctx, dataDir, one)
+	if others != nil && ctx.Err() == nil && !errors.Is(others, indexer.ErrFull) {
+		others = fmt.Errorf("%w; %s", others, outOfTheWay(dataDir))
 	}
-	return err
+	if err := errors.Join(own, others); err != nil {
+		return fmt.Errorf("the unlock key is not changed everywhere yet: %w", err)
+	}
+	return nil
 }
 
 // readableDatabases makes sure, before the unlock key changes, that every database will follow: *No, which names those that will not.
