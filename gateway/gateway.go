@@ -63,6 +63,7 @@ type Gateway struct {
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	sessions  sessions // of protected accounts
+	freed     sync.Once
 	handovers handovers
 	closing   atomic.Bool
 	reloading sync.Mutex
@@ -113,13 +114,18 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.rule.Store(r)
 	g.cfg.Store(r.config)
-	if err := g.openAccounts(ctx, r.config); err != nil {
+	accounts, err := g.openAccounts(ctx, r.config)
+	if err != nil {
 		return nil, err
 	}
-	for _, a := range *g.accounts.Load() {
+	g.useAccounts(accounts)
+	for _, a := range accounts {
 		if err := a.sweep(ctx, log); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
+	}
+	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
+		log.Warn("not swept", "path", approvedDir, "err", err)
 	}
 	g.tellConfiguration(ctx)
 	return g, nil
@@ -203,6 +209,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
+	g.tellFreed() // the configuration may be newer than the process: it is read once more when the unlock key comes
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err
