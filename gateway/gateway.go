@@ -37,7 +37,8 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	notes    notes // rows of ledgers that are still to be written
+	notes    later // rows of ledgers that are still to be written
+	entering later // logins whose rows nobody waits for yet
 
 	receiptKey *vault.ReceiptKey
 	lock       *os.File // flock on data_dir/lock: one gateway a directory
@@ -92,7 +93,11 @@ func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log 
 
 // openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails.
 func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File) (_ *Gateway, err error) {
-	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+	g := &Gateway{
+		log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(),
+		indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1),
+		notes: later{after: notesAfter}, entering: later{after: enteredAfter},
+	}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
@@ -179,6 +184,7 @@ func (g *Gateway) Close() error {
 // closeDatabases closes what is open and forgets the unlock key.
 func (g *Gateway) closeDatabases() error {
 	var faults []error
+	g.entering.close()
 	g.notes.close()
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
