@@ -107,8 +107,8 @@ func (c *Client) Poll(ctx context.Context, q PollQuery) (RemoteLine, error) {
 }
 
 // Verify lists what is wrong; nothing if all is well. An empty account means all.
-func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
-	return ask[ProblemLine](ctx, c, "/verify", account)
+func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
+	return ask[VerifyLine](ctx, c, "/verify", account)
 }
 
 // Ledger gives the rows of an account's ledger, the oldest first.

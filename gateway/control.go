@@ -44,7 +44,7 @@ func (g *Gateway) desk() http.Handler {
 	}))
 	mux.Handle("POST /remotes", one(func(ctx context.Context, _ string, _ struct{}) ([]RemoteLine, error) { return g.Remotes(ctx) }))
 	mux.Handle("POST /poll", one(func(ctx context.Context, _ string, q PollQuery) (RemoteLine, error) { return g.Poll(ctx, q) }))
-	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
+	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[VerifyLine, error] {
 		return g.Verify(ctx, account)
 	}))
 	mux.Handle("POST /ledger", many(func(ctx context.Context, _ string, account string) iter.Seq2[*indexer.LedgerEntry, error] {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -78,24 +79,33 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	return &No{Text: fmt.Sprintf("account %s is locked; %s", a.ID, waits), Hint: "sealgate unlock " + a.ID + " --key KEY.pem" + access}
 }
 
-// unlocked gives those of the accounts that can be asked, and the answer for those that cannot.
+// unlocked gives those of the accounts that can be asked, and the answer for those that cannot: for all of them, or beside what the
+// open ones answer.
 func (g *Gateway) unlocked(ctx context.Context, accounts []*account) (open []*account, locked error) {
-	var all *No
+	var closed, texts []string
+	hint := ""
 	for _, a := range accounts {
 		no := g.locked(ctx, a)
-		switch {
-		case no == nil:
+		if no == nil {
 			open = append(open, a)
-		case all == nil:
-			all = no
-		default:
-			all.Text += "\n" + no.Text
+			continue
+		}
+		closed, texts = append(closed, a.ID), append(texts, no.Text)
+		if hint == "" {
+			hint = no.Hint
 		}
 	}
-	if all == nil {
+	switch {
+	case len(closed) == 0:
 		return open, nil
+	case len(open) == 0:
+		return open, &No{Text: strings.Join(texts, "\n"), Hint: hint}
 	}
-	return open, all
+	text := fmt.Sprintf("%d accounts are locked and not in this: %s", len(closed), strings.Join(closed, ", "))
+	if len(closed) == 1 {
+		text = "1 account is locked and not in this: " + closed[0]
+	}
+	return open, &No{Text: text, Hint: hint, Partly: true}
 }
 
 // findIn finds files in one account. Of a locked one it can tell that it has such a file, and no more.

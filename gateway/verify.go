@@ -17,49 +17,50 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// ProblemLine is one thing that verify found wrong: ledger, database, sealed copy, orphan.
-type ProblemLine struct {
-	Account string `json:"account"`
-	What    string `json:"what"`
-	Problem string `json:"problem"`
+// VerifyLine is one thing that verify found wrong (ledger, database, sealed copy, orphan), or, with NotChecked alone, that an
+// account could not be checked, and why: that is no problem.
+type VerifyLine struct {
+	Account    string `json:"account"`
+	What       string `json:"what,omitempty"`
+	Problem    string `json:"problem,omitempty"`
+	NotChecked string `json:"not_checked,omitempty"`
+	Hint       string `json:"hint,omitempty"` // what to type, so that it can be
 }
 
 // Verify checks the ledger, the database, every sealed copy and that nothing lies about which no row knows. It needs no
 // account's key: a sealed copy is checked by its witness. No lines means that all is well.
-func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
-	return func(yield func(ProblemLine, error) bool) {
+func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
+	return func(yield func(VerifyLine, error) bool) {
 		accounts, err := g.asked(account)
 		if err != nil {
-			yield(ProblemLine{}, err)
+			yield(VerifyLine{}, err)
 			return
 		}
 		for _, a := range accounts {
-			var lines []ProblemLine
-			locked := g.locked(ctx, a)
-			if locked != nil {
-				lines = append(lines, ProblemLine{a.ID, "locked", locked.Text + "; of its files and ledger nothing was checked but the log: " + locked.Hint})
-			}
-			err := g.verifyAccount(ctx, a, locked != nil, func(what, problem string) {
-				lines = append(lines, ProblemLine{a.ID, what, problem})
+			var lines []VerifyLine
+			err := g.verifyAccount(ctx, a, func(what, problem string) {
+				lines = append(lines, VerifyLine{Account: a.ID, What: what, Problem: problem})
 			})
+			if locked := g.locked(ctx, a); locked != nil && errors.Is(err, indexer.ErrLocked) {
+				lines = append(lines, VerifyLine{Account: a.ID, NotChecked: "it is locked; its log is checked, its ledger, index and sealed copies are not", Hint: locked.Hint})
+				err = nil
+			}
 			for _, line := range lines {
 				if !yield(line, nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(ProblemLine{}, err)
+				yield(VerifyLine{}, err)
 				return
 			}
 		}
 	}
 }
 
-// verifyAccount verifies one account. Of one that is known to be locked there is only the log; one that is locked meanwhile was not verified.
-func (g *Gateway) verifyAccount(ctx context.Context, a *account, locked bool, report func(what, problem string)) error {
-	if err := a.index.Verify(ctx, report); locked && errors.Is(err, indexer.ErrLocked) {
-		return nil
-	} else if err != nil {
+// verifyAccount verifies one account. Of one that is locked, or comes to be meanwhile, that is the log (ErrLocked).
+func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
+	if err := a.index.Verify(ctx, report); err != nil {
 		return err
 	}
 	for c, err := range a.index.Copies(ctx) {

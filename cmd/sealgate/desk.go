@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"os/user"
@@ -96,6 +97,21 @@ func sameOwner(dir string) error {
 	}
 	return no("start the gateway and ask again, or: sudo -u "+owner+" sealgate ...",
 		"no gateway runs, and %s belongs to %s", near(dir), owner)
+}
+
+// answered gives what was answered, and keeps for the end of the command (run) which accounts are not in it.
+func answered[T any](t *tool, list iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range list {
+			if errors.As(err, &t.left) && t.left.Partly {
+				return
+			}
+			t.left = nil
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
 }
 
 // unlockKey reads the unlock key: from --unlock-key-file, or as configured.

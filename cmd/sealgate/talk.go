@@ -37,6 +37,7 @@ type tool struct {
 	started bool     // the command line was understood: what goes wrong now is no usage error
 
 	groups []commandGroup
+	left   *gateway.No // what the answer leaves out; nil if it is whole
 
 	configFile string
 	unlockFile string
@@ -80,6 +81,9 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if flushed := t.out.Flush(); err == nil {
 		err = flushed
+	}
+	if err == nil && t.left != nil {
+		t.talk("sealgate: warning: %s\nsealgate: hint: %s", cleanLines(t.left.Text), cleanLines(t.left.Hint))
 	}
 	if err == nil {
 		return exitYes
