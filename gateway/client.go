@@ -27,8 +27,18 @@ type Client struct {
 }
 
 // Connect reaches the daemon that runs on cfg's data_dir. If none runs, it opens the data directory itself, for which
-// unlock must give the unlock key; nobody else can start on it until Close.
+// unlock must give the unlock key; nobody else can start on it until Close. It makes no database that is not there.
 func Connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger) (*Client, error) {
+	return connect(ctx, cfg, unlock, log, openToAsk)
+}
+
+// ConnectToAdd is Connect for one who adds the first of something: what is not there yet is made, as a start makes it.
+func ConnectToAdd(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger) (*Client, error) {
+	return connect(ctx, cfg, unlock, log, Open)
+}
+
+func connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger,
+	open func(context.Context, *config.Config, *vault.UnlockKey, *slog.Logger) (*Gateway, error)) (*Client, error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, cfg.ControlSocket()) }
 	conn, err := dial(ctx, "", "")
 	if err == nil {
@@ -42,7 +52,7 @@ func Connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.Unlo
 	if err != nil {
 		return nil, err
 	}
-	g, err := Open(ctx, cfg, key, log)
+	g, err := open(ctx, cfg, key, log)
 	if err != nil {
 		return nil, err
 	}

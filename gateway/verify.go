@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,6 +33,14 @@ type VerifyLine struct {
 // account's key: a sealed copy is checked by its witness. No lines means that all is well.
 func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
 	return func(yield func(VerifyLine, error) bool) {
+		for _, id := range slices.Sorted(maps.Keys(g.lost)) {
+			if account != "" && account != id {
+				continue
+			}
+			if !yield(VerifyLine{Account: id, What: "database", Problem: g.lost[id].Error()}, nil) || account == id {
+				return
+			}
+		}
 		accounts, err := g.asked(account)
 		if err != nil {
 			yield(VerifyLine{}, err)
@@ -60,6 +70,9 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLi
 
 // verifyAccount verifies one account. Of one that is locked, or comes to be meanwhile, that is the log (ErrLocked).
 func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
+	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); errors.Is(err, fs.ErrNotExist) {
+		report("database", "index.db is gone from the disk, and only this gateway, which has it open, can still read it")
+	}
 	if err := a.index.Verify(ctx, report); err != nil {
 		return err
 	}
@@ -264,6 +277,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	accounts, err := g.asked("")
 	if err != nil {
 		return Status{}, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.lost)) {
+		s.Problems = append(s.Problems, "account "+id+": "+g.lost[id].Error())
 	}
 	for _, a := range accounts {
 		line, err := g.accountStatus(ctx, a)

@@ -27,6 +27,17 @@ func stopped() (*vault.UnlockKey, error) { return nil, errStopped }
 
 // desk reaches the desk: the running daemon's, or, with none running, one opened here on the same files.
 func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error) {
+	return t.deskBy(ctx, gateway.Connect)
+}
+
+// deskToAdd is desk for what may be the first thing of a new data_dir or account.
+func (t *tool) deskToAdd(ctx context.Context) (*gateway.Client, *config.Config, error) {
+	return t.deskBy(ctx, gateway.ConnectToAdd)
+}
+
+type connect func(context.Context, *config.Config, func() (*vault.UnlockKey, error), *slog.Logger) (*gateway.Client, error)
+
+func (t *tool) deskBy(ctx context.Context, connect connect) (*gateway.Client, *config.Config, error) {
 	cfg, err := t.load()
 	if err != nil {
 		return t.running(ctx, err)
@@ -38,7 +49,7 @@ func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error
 		return t.unlockKey(ctx, cfg)
 	}
 	client, err := patiently(ctx, func() (*gateway.Client, error) {
-		return gateway.Connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
+		return connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
 		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
