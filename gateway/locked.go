@@ -87,8 +87,12 @@ func (l *locked) desk(ctx context.Context) http.Handler {
 
 func (l *locked) status() (Status, error) {
 	free, err := freeBytes(l.cfg.DataDir)
-	return Status{Locked: true, StartedAt: utc(l.started), DiskFree: free, DiskFloor: l.cfg.DiskFloor, Accounts: []AccountStatus{},
-		Problems: []string{errLocked.Text + "; " + errLocked.Hint}}, err
+	s := Status{Locked: true, StartedAt: utc(l.started), DiskFree: free, DiskFloor: l.cfg.DiskFloor, Accounts: []AccountStatus{},
+		Problems: []string{errLocked.Text + "; " + errLocked.Hint}}
+	if refused := fileProblem(l.cfg); refused != "" {
+		s.Problems = append(s.Problems, refused)
+	}
+	return s, err
 }
 
 // unlock tries a key. Its answer is the key's name.

@@ -122,6 +122,21 @@ func LoadConfig(path string, keyElsewhere bool) (*config.Config, error) {
 	return loadConfig(path, keyElsewhere, certificateLeft)
 }
 
+// fileProblem is what status says of a configuration file that would be refused by now; "" of one that would be taken. Whoever is asked
+// goes on by what it has.
+func fileProblem(cfg *config.Config) string {
+	_, err := LoadConfig(cfg.File, cfg.KeyElsewhere)
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	var mistakes *config.Mistakes
+	if errors.As(err, &mistakes) {
+		text = mistakes.Summary()
+	}
+	return "configuration: " + text + ", and a restart would fail: sealgate check"
+}
+
 // CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
 func CheckConfig(path string) (*config.Config, error) {
 	return loadConfig(path, false, certificateAge)

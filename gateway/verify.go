@@ -274,6 +274,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if waits := g.rule.Load().problem(); waits != "" {
 		s.Problems = append(s.Problems, waits)
 	}
+	if refused := fileProblem(cfg); refused != "" {
+		s.Problems = append(s.Problems, refused)
+	}
 	accounts, err := g.asked("")
 	if err != nil {
 		return Status{}, err

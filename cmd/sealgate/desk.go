@@ -69,7 +69,9 @@ func (t *tool) running(ctx context.Context, err error) (*gateway.Client, *config
 	if fault != nil {
 		return nil, nil, t.configTrouble(err, "")
 	}
-	t.talk("sealgate: warning: %s; the running gateway keeps the configuration that it has\nsealgate: hint: sealgate check", mistakes.Summary())
+	if !t.answersAll {
+		t.talk("sealgate: warning: %s; the running gateway keeps the configuration that it has\nsealgate: hint: sealgate check", mistakes.Summary())
+	}
 	return client, cfg, nil
 }
 

@@ -36,6 +36,8 @@ type tool struct {
 	zones   []string // abbreviations of the zones of the times shown so far
 	started bool     // the command line was understood: what goes wrong now is no usage error
 
+	answersAll bool // the answer itself tells of a configuration with mistakes
+
 	groups []commandGroup
 	left   *gateway.No // what the answer leaves out; nil if it is whole
 
