@@ -174,7 +174,7 @@ func Reasons() []string {
 		"unrecognised",           // it is of no format that is known here
 		"too-large",              // longer than max_file_size; always rejected
 		"empty",                  // not one byte
-		"expired-certificate",    // the account's certificate has run out since the start
+		"expired-certificate",    // the account's certificate has expired
 	}
 }
 

@@ -306,16 +306,16 @@ func (a *account) aging(now time.Time) (problems []string) {
 	for _, c := range []struct {
 		what        string
 		certificate *vault.Certificate
-	}{{"certificate ", a.certificate}, {"recovery certificate ", a.recovery}} {
+		remedy      string
+	}{
+		{"certificate ", a.certificate, "make a new one: sealgate cert new " + a.ID + " --out new"},
+		{"recovery certificate ", a.recovery, "name another one at recovery_certificate, then: sealgate check"},
+	} {
 		if c.certificate == nil {
 			continue
 		}
-		warning, err := certificateAge(c.certificate, now)
-		if err != nil {
-			warning = err.Error()
-		}
-		if warning != "" {
-			problems = append(problems, "account "+a.ID+": "+c.what+warning)
+		if warning := certificateAge(c.certificate, now); warning != "" {
+			problems = append(problems, "account "+a.ID+": "+c.what+warning+"; "+c.remedy)
 		}
 	}
 	return problems
