@@ -197,7 +197,7 @@ func (c *Config) Account(id string) *Account {
 	return nil
 }
 
-// ControlSocket is where the daemon listens for the operators' command.
+// ControlSocket is where the daemon listens for the operators' command, or a link to where it does.
 func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
 
 // UnlockLater is the unlock_key_file of a gateway that starts locked.

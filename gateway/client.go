@@ -39,14 +39,16 @@ func ConnectToAdd(ctx context.Context, cfg *config.Config, unlock func() (*vault
 
 func connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger,
 	open func(context.Context, *config.Config, *vault.UnlockKey, *slog.Logger) (*Gateway, error)) (*Client, error) {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, cfg.ControlSocket()) }
-	conn, err := dial(ctx, "", "")
+	path, outside, err := reachControl(ctx, cfg)
 	if err == nil {
-		conn.Close()
-		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, close: func() error { return nil }}, nil
+		var transport http.RoundTripper = &http.Transport{DialContext: dialAt(path)}
+		if outside {
+			transport = ofData{transport, cfg.DataDir}
+		}
+		return &Client{http: &http.Client{Transport: transport}, close: func() error { return nil }}, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("control socket %s: %w", cfg.ControlSocket(), err)
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	key, err := unlock()
 	if err != nil {
@@ -73,6 +75,11 @@ func (g *Gateway) Client(ctx context.Context) *Client {
 			return g.Close()
 		}),
 	}
+}
+
+// dialAt dials one socket, whatever address is asked for.
+func dialAt(path string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, path) }
 }
 
 func dialControl(ctx context.Context, path string) (net.Conn, error) {

@@ -222,7 +222,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
-	control, err := listenControl(cfg.ControlSocket())
+	control, err := listenControl(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func AwaitUnlock(ctx context.Context, cfg *config.Config, log *slog.Logger, list
 	if err != nil {
 		return nil, err
 	}
-	socket, err := listenControl(cfg.ControlSocket())
+	socket, err := listenControl(ctx, cfg)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -60,7 +60,7 @@ func AwaitUnlock(ctx context.Context, cfg *config.Config, log *slog.Logger, list
 		}
 	}()
 	listening()
-	err = serveDesk(ctx, socket, l.desk(ctx), ended)
+	err = serveDesk(ctx, socket, onlyData(cfg.DataDir, l.desk(ctx)), ended)
 	l.opening.Lock() // a key that is being tried comes to its end
 	defer l.opening.Unlock()
 	switch {

@@ -52,7 +52,7 @@ func (t *tool) deskBy(ctx context.Context, connect connect) (*gateway.Client, *c
 		return connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
-		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
+		err = no("ask as the gateway's own user, or as root; with RuntimeDirectory=sealgate in its unit, its group may ask too", "%s", err)
 	}
 	return client, cfg, err
 }
