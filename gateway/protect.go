@@ -152,6 +152,10 @@ type AccountKey struct {
 	For     time.Duration
 	Key     []byte // 32 bytes
 	Join    bool   // a session that is open already stays as long as it is
+
+	// KeyStays leaves the key sealed as it is, for a rotation that has yet to seal the copies to the configured certificate: broken off,
+	// it must open with the old one again. At its end it brings the key without this.
+	KeyStays bool
 }
 
 // databaseKey takes a key as bytes.
@@ -192,7 +196,9 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
 	}
-	if err := a.reseal(ctx, who); err != nil {
+	if q.KeyStays {
+		// at the end of the rotation
+	} else if err := a.reseal(ctx, who); err != nil {
 		g.log.Error("the database's key stays sealed to the old certificate", "account", a.ID, "err", err)
 	}
 	if err := a.sweepGivenUp(ctx, g); err != nil {
