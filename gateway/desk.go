@@ -117,14 +117,8 @@ func (g *Gateway) asked(id string) ([]*account, error) {
 			list = append(list, a)
 		}
 	}
-	if err := g.lost[id]; err != nil {
-		return nil, fmt.Errorf("account %s: %w", id, err)
-	}
-	if len(list) == 0 && g.lost != nil && g.cfg.Load().Account(id) != nil {
-		return nil, &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made when the gateway starts: sealgate serve"}
-	}
 	if len(list) == 0 && id != "" {
-		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+		return nil, g.notThere(id)
 	}
 	return list, nil
 }

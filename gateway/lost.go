@@ -96,6 +96,17 @@ func (g *Gateway) leaveOut(id string, err error) error {
 	return nil
 }
 
+// notThere says why there is no such account to ask.
+func (g *Gateway) notThere(id string) error {
+	switch {
+	case g.lost[id] != nil:
+		return fmt.Errorf("account %s: %w", id, g.lost[id])
+	case g.lost != nil && g.cfg.Load().Account(id) != nil:
+		return &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made when the gateway starts: sealgate serve"}
+	}
+	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+}
+
 // wasConfigured is what noteConfiguration kept last, and its text; nothing before the first time.
 func (g *Gateway) wasConfigured(ctx context.Context) (was configured, kept []byte, err error) {
 	kept, err = g.registry.Get(ctx, configuredName)

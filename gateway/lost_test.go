@@ -141,8 +141,6 @@ func TestLostRegistry(t *testing.T) {
 	wants(t, "start on an empty one", h.start(t), "gateway.db is gone, but ", "accounts/gone/index.db is there")
 }
 
-func (h *house) log2() *slog.Logger { return slog.New(slog.NewTextHandler(h.log, nil)) }
-
 // TestQuestionMakesNothing: neither of a new data_dir nor of a new account.
 func TestQuestionMakesNothing(t *testing.T) {
 	h := newHouse(t)
@@ -184,7 +182,7 @@ func TestFirstStartDies(t *testing.T) {
 		{"lock": {}, "gateway.db": registry, "accounts/fresh/index.db": {}},
 	} {
 		must(t, os.RemoveAll(filepath.Join(fresh.dir, "data")))
-		if left["gateway.db"] != nil && len(left["gateway.db"]) > 0 { // by then it knew the other accounts
+		if len(left["gateway.db"]) > 0 { // by then it knew the other accounts
 			must(t, os.CopyFS(filepath.Join(fresh.dir, "data"), os.DirFS(data)))
 		}
 		for name, content := range left {
