@@ -54,7 +54,9 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) (map[str
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", c.ID, err)
 		}
-		accounts[c.ID] = a
+		if a != nil {
+			accounts[c.ID] = a
+		}
 	}
 	return accounts, nil
 }
@@ -92,7 +94,9 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if err := indexer.Settle(a.dir); err != nil {
 		return nil, err
 	}
-	if err := a.indexThere(); err != nil {
+	if there, err := g.indexThere(ctx, a); g.lost != nil && !there {
+		return nil, g.leaveOut(c.ID, err)
+	} else if err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{"incoming", "sealed"} {

@@ -57,6 +57,7 @@ type SealedAccountKey struct {
 	Handover []byte // public half of the pair that Handover gave
 	Key      []byte // sealed to it
 	Join     bool
+	KeyStays bool
 }
 
 // SealAccountKey seals a key to a handover's public half, and leaves it to its owner to zero.
@@ -67,7 +68,7 @@ func SealAccountKey(public []byte, q AccountKey) (SealedAccountKey, error) {
 		return SealedAccountKey{}, err
 	}
 	sealed, err := indexer.HandOver(public, &key)
-	return SealedAccountKey{Account: q.Account, For: q.For, Handover: public, Key: sealed, Join: q.Join}, err
+	return SealedAccountKey{Account: q.Account, For: q.For, Handover: public, Key: sealed, Join: q.Join, KeyStays: q.KeyStays}, err
 }
 
 // Handover begins the bringing of a key: its answer is what the key is to be sealed to.
