@@ -19,10 +19,12 @@ import (
 
 // The desk: what operators ask and decide. One method a question; control.go carries them over the local socket.
 
-// No is the answer no: no such file, not held, damaged. Hint is the next command to type.
+// No is the answer no: no such file, not held, damaged. Hint is the next command to type. Wrong says that it was asked wrongly: there
+// is nothing that could be right about what was typed.
 type No struct {
-	Text string `json:"error"`
-	Hint string `json:"hint,omitempty"`
+	Text  string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Wrong bool   `json:"wrong,omitempty"`
 }
 
 func (n *No) Error() string { return n.Text }

@@ -105,6 +105,9 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 		find = a.index.BriefOf
 	}
 	list, err := find(ctx, id)
+	if errors.Is(err, indexer.ErrShortEnding) {
+		return nil, &No{Text: fmt.Sprintf("%q is no id: type it whole, or at least its last 4 characters", plain(id)), Hint: "sealgate files", Wrong: true}
+	}
 	if err != nil {
 		return nil, &No{Text: err.Error()}
 	}
@@ -165,7 +168,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 		return AccountStatus{}, err
 	}
 	if q.For <= 0 || q.For > LongestSession {
-		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
+		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %d minutes", LongestSession/time.Minute), Wrong: true}
 	}
 	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {

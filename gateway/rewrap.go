@@ -187,7 +187,7 @@ func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]Rewr
 	}
 	certificate, err := vault.ParseCertificate([]byte(q.Certificate))
 	if err != nil {
-		return nil, &No{Text: "the new certificate: " + err.Error()}
+		return nil, &No{Text: "the new certificate: " + err.Error(), Wrong: true}
 	}
 	if no := g.mayRewrap(a, certificate); no != nil {
 		return nil, no

@@ -120,7 +120,10 @@ func (t *tool) unlockKey(ctx context.Context, cfg *config.Config) (*vault.Unlock
 		return key, nil
 	}
 	hint := "give it with --unlock-key-file F, or - for stdin"
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	switch unread := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission); {
+	case unread && t.unlockFile != "":
+		return nil, usage("", "--unlock-key-file %s", cause(err))
+	case unread:
 		return nil, no(hint, "the unlock key cannot be read: %s", cause(err))
 	}
 	return nil, no(hint, "%s", strings.TrimPrefix(err.Error(), "vault: "))

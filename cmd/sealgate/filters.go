@@ -148,6 +148,19 @@ func date(flag, s string) error {
 	return nil
 }
 
+var shaForm = regexp.MustCompile(`^[0-9a-fA-F]{0,64}$`)
+
+// seen checks the flags by which a file was seen to come: its hash, whole or its beginning, and its door.
+func seen(sha256, door string) error {
+	if !shaForm.MatchString(sha256) {
+		return usage("sha256sum < FILE", "--sha256: %q is not a sha-256 in hex, or its beginning", clean(sha256))
+	}
+	if door != "" && door != "sftp" && !strings.HasPrefix(door, "remote:") {
+		return usage("", "--door: %q is not sftp or remote:NAME", clean(door))
+	}
+	return nil
+}
+
 // oneOf checks a flag that takes one of a few words.
 func oneOf(flag, value string, words ...string) error {
 	if value == "" {

@@ -44,7 +44,7 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
 	}
 	if length <= 0 || length > gateway.LongestSession {
-		return usage("", "--for is at most %s", gateway.LongestSession)
+		return usage("", "--for is at most %s", duration(gateway.LongestSession))
 	}
 	if err := keepSecrets(); err != nil {
 		return err

@@ -104,6 +104,9 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		return known.code
 	case errors.As(err, &answer):
 		t.complain(answer.Text, answer.Hint)
+		if answer.Wrong {
+			return exitUsage
+		}
 		return exitNo
 	case errors.Is(err, gateway.ErrRunning):
 		t.complain(err.Error(), "it is starting or stopping, or another command works on it; try again")
