@@ -88,6 +88,29 @@ func byCurrency(totals []formats.Total) map[string]string {
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
+// spoken is a time in a sentence, which people read wherever they are.
+func spoken(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// respoken is one that utc has written.
+func respoken(stamp string) string {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return spoken(t)
+}
+
+// brief is a duration as it stands in the configuration: 5m, not 5m0s.
+func brief(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
 // PaymentsQuery asks for payments; an empty Account means all accounts. File is a ULID or an ending of one.
 type PaymentsQuery struct {
 	Account string

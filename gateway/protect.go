@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -47,13 +48,22 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
 }
 
-// protection is what status says where the configuration and the disk differ.
-func (a *account) protection() string {
+// Unconverted is what is doubtful where the configuration and the disk differ about an account's database, and what to do; both are ""
+// where they do not.
+func Unconverted(a *config.Account, protected bool) (doubt, do string) {
 	switch {
-	case a.Protected() && !a.index.Protected():
-		return fmt.Sprintf("account %s: protect_database is true, but its database is not protected yet; stop the gateway, then: sealgate protect %[1]s", a.ID)
-	case !a.Protected() && a.index.Protected():
-		return fmt.Sprintf("account %s: its database is protected, but protect_database is not true; stop the gateway, then: sealgate unprotect %[1]s --key KEY.pem", a.ID)
+	case a.Protected() && !protected:
+		return "protect_database is true, but its database is not protected yet", "stop the gateway, then: sealgate protect " + a.ID
+	case !a.Protected() && protected:
+		return "its database is protected, but protect_database is not true", "stop the gateway, then: sealgate unprotect " + a.ID + " --key KEY.pem"
+	}
+	return "", ""
+}
+
+// protection is what status says of that.
+func (a *account) protection() string {
+	if doubt, do := Unconverted(a.Account, a.index.Protected()); doubt != "" {
+		return "account " + a.ID + ": " + doubt + "; " + do
 	}
 	return ""
 }
@@ -67,9 +77,9 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	if w, err := a.index.Waiting(ctx); err != nil {
 		waits = err.Error()
 	} else if w.Deliveries == 1 {
-		waits = "1 delivery waits, since " + utc(w.Since)
+		waits = "1 delivery waits, since " + spoken(w.Since)
 	} else if w.Deliveries > 1 {
-		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), utc(w.Since))
+		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), spoken(w.Since))
 	}
 	access := ""
 	if len(a.AccessKeys) > 0 {
@@ -182,7 +192,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 		return AccountStatus{}, err
 	}
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
-	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
+	if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
 		return AccountStatus{}, err
 	}
 	if err := a.reseal(ctx, who); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +48,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		err = g.take(ctx, r)
 	}
 	if err != nil {
-		g.tellRefused(err)
+		tellRefused(g.log, err)
 	}
 	return err
 }
@@ -105,15 +107,25 @@ func (g *Gateway) tellUnchanged(old, now config.SFTP) {
 }
 
 // tellRefused writes a line for each mistake of a configuration that is not taken over.
-func (g *Gateway) tellRefused(err error) {
+func tellRefused(log *slog.Logger, err error) {
 	var mistakes *config.Mistakes
 	if !errors.As(err, &mistakes) {
-		g.log.Error("config refused", "err", err)
+		log.Error("config refused", "err", err)
 		return
 	}
 	for _, m := range mistakes.List {
-		g.log.Error("config refused", "err", m.String())
+		log.Error("config refused", logged("err", m)...)
 	}
+}
+
+// logged is a mistake as values of a log line: what to do about it is a value of its own.
+func logged(key string, m config.Mistake) []any {
+	do := m.Hint
+	m.Hint = ""
+	if do == "" {
+		return []any{key, m.String()}
+	}
+	return []any{key, m.String(), "hint", do}
 }
 
 // LoadConfig loads and checks a configuration file, certificates and keys included; keyElsewhere: the unlock key is given
@@ -141,13 +153,13 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 		Certificate: func(path string) (string, error) {
 			c, err := vault.ReadCertificate(path)
 			if err != nil {
-				return "", err
+				return "", outside(err)
 			}
 			return age(c, time.Now())
 		},
 		Remote:    transport.CheckRemote,
-		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
-		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
+		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return outside(err) },
+		SealKey:   func(path string) error { _, err := readSealKey(path); return outside(err) },
 		UserCA:    func(path string) error { _, err := transport.ReadAuthorities(path); return err },
 		Operators: func(path string) (string, error) {
 			o, _, err := transport.ReadOperators(path)
@@ -155,6 +167,14 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 		},
 		HostKey: func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})
+}
+
+// outside is an error without the name of the room that it comes from.
+func outside(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "vault: "))
 }
 
 // certificateAge tells an expired certificate from one that soon will be.

@@ -115,10 +115,10 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		t.complain(err.Error(), "sealgate -h")
 		return exitUsage
 	case errors.Is(err, syscall.EADDRINUSE):
-		t.complain(withoutRooms(err.Error()), "something else listens there: stop it, or write another address at sftp.listen")
+		t.complain(err.Error(), "something else listens there: stop it, or write another address at sftp.listen")
 		return exitNo
 	}
-	t.complain(withoutRooms(err.Error()), "")
+	t.complain(err.Error(), "")
 	return exitNo
 }
 
@@ -140,7 +140,7 @@ func (t *tool) complain(text, hint string) {
 	if t.errCols {
 		word = red + word + plain
 	}
-	fmt.Fprintf(t.err, "sealgate: %s %s\n", word, cleanLines(text))
+	fmt.Fprintf(t.err, "sealgate: %s %s\n", word, cleanLines(withoutRooms(text)))
 	if hint != "" {
 		fmt.Fprintf(t.err, "sealgate: hint: %s\n", cleanLines(hint))
 	}
