@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -132,6 +133,23 @@ type PaymentLine struct {
 	Remittance    string `json:"remittance,omitempty"`
 }
 
+// NoAccount is the answer where the configuration has no account of that id.
+func NoAccount(cfg *config.Config, id string) *No {
+	hint, ids := "there are none yet: accounts: in docs/configuration.md", []string{}
+	for _, a := range cfg.Accounts[:min(len(cfg.Accounts), accountsNamed)] {
+		ids = append(ids, a.ID)
+	}
+	if len(ids) > 0 {
+		hint = "accounts: " + strings.Join(ids, ", ")
+	}
+	if more := len(cfg.Accounts) - len(ids); more > 0 {
+		hint += fmt.Sprintf(" and %d more", more)
+	}
+	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File), Hint: hint}
+}
+
+const accountsNamed = 12 // in a hint
+
 // asked gives one account, or all in the order of the configuration.
 func (g *Gateway) asked(id string) ([]*account, error) {
 	var list []*account
@@ -141,7 +159,7 @@ func (g *Gateway) asked(id string) ([]*account, error) {
 		}
 	}
 	if len(list) == 0 && id != "" {
-		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+		return nil, NoAccount(g.cfg.Load(), id)
 	}
 	return list, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -41,6 +42,9 @@ func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
 		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
+	}
+	if errors.Is(err, indexer.ErrKey) { // of a database that was to be opened here
+		err = no("bring the key that they want: --unlock-key-file F, or - for stdin", "%s", withoutRooms(err.Error()))
 	}
 	return client, cfg, err
 }

@@ -54,14 +54,14 @@ func moment(flag, s string, now time.Time, end bool) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, usage("write 2h, 30d, today, 2026-11-21 or 2026-11-21T10:00", "--%s: %q is not a time", flag, clean(s))
+	return time.Time{}, usage("write 2h, 30d, today, yesterday, 2026-11-21 or 2026-11-21T10:00", "--%s: %q is not a time", flag, clean(s))
 }
 
 // span is --since and --until of the lists.
 type span struct{ since, until string }
 
 func (s *span) flags(c *cobra.Command, what string) {
-	c.Flags().StringVar(&s.since, "since", "", what+" since `WHEN`: 2h, 30d, today, 2026-11-21, 2026-11-21T10:00")
+	c.Flags().StringVar(&s.since, "since", "", what+" since `WHEN`: 2h, 30d, today, yesterday, 2026-11-21, 2026-11-21T10:00")
 	c.Flags().StringVar(&s.until, "until", "", what+" until `WHEN`; a day counts whole")
 }
 
@@ -86,7 +86,7 @@ const (
 )
 
 func (r *rows) flags(c *cobra.Command) {
-	c.Flags().IntVar(&r.limit, "limit", 0, "show at most `N` (default 200 in a table)")
+	c.Flags().IntVar(&r.limit, "limit", 0, "show at most `N` rows; 0, the default, is 200 in a table and all with --json")
 	c.Flags().BoolVar(&r.all, "all", false, "show all")
 }
 

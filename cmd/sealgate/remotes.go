@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func (t *tool) remotesCommand() *cobra.Command {
 }
 
 func (t *tool) listRemotes(ctx context.Context) error {
-	client, _, err := t.desk(ctx)
+	client, cfg, err := t.desk(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,12 @@ func (t *tool) listRemotes(ctx context.Context) error {
 		table.add(row...)
 	}
 	table.flush()
-	if len(lines) == 0 {
+	named := slices.ContainsFunc(cfg.Accounts, func(a *config.Account) bool { return len(a.Remotes) > 0 })
+	switch {
+	case len(lines) > 0:
+	case named:
+		t.talk("no remotes in force, though %s names some; see sealgate changes, or sealgate status", clean(cfg.File))
+	default:
 		t.talk("no remotes; see remotes: in docs/configuration.md")
 	}
 	return nil
