@@ -37,7 +37,8 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	notes    notes // rows of ledgers that are still to be written
+	notes    later // rows of ledgers that are still to be written
+	entering later // logins whose rows nobody waits for yet
 
 	receiptKey *vault.ReceiptKey
 	lock       *os.File // flock on data_dir/lock: one gateway a directory
@@ -63,6 +64,7 @@ type Gateway struct {
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	sessions  sessions // of protected accounts
+	freed     sync.Once
 	handovers handovers
 	closing   atomic.Bool
 	reloading sync.Mutex
@@ -91,7 +93,11 @@ func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log 
 
 // openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails.
 func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File) (_ *Gateway, err error) {
-	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+	g := &Gateway{
+		log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(),
+		indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1),
+		notes: later{after: notesAfter}, entering: later{after: enteredAfter},
+	}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
@@ -113,13 +119,18 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.rule.Store(r)
 	g.cfg.Store(r.config)
-	if err := g.openAccounts(ctx, r.config); err != nil {
+	accounts, err := g.openAccounts(ctx, r.config)
+	if err != nil {
 		return nil, err
 	}
-	for _, a := range *g.accounts.Load() {
+	g.useAccounts(accounts)
+	for _, a := range accounts {
 		if err := a.sweep(ctx, log); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
+	}
+	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
+		log.Warn("not swept", "path", approvedDir, "err", err)
 	}
 	g.tellConfiguration(ctx)
 	return g, nil
@@ -173,6 +184,7 @@ func (g *Gateway) Close() error {
 // closeDatabases closes what is open and forgets the unlock key.
 func (g *Gateway) closeDatabases() error {
 	var faults []error
+	g.entering.close()
 	g.notes.close()
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
@@ -203,6 +215,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
+	g.tellFreed() // the configuration may be newer than the process: it is read once more when the unlock key comes
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err

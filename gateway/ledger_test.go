@@ -20,7 +20,7 @@ import (
 // rows are an account's rows of the ledger from number on: "kind who detail".
 func (h *house) rows(t testing.TB, account string, from int64) (list []string) {
 	t.Helper()
-	h.notes.write()
+	h.notes.do()
 	for e, err := range h.account(account).index.Ledger(t.Context(), from) {
 		must(t, err)
 		list = append(list, strings.TrimSpace(e.Kind+" "+e.Who+" "+e.Detail))
@@ -143,15 +143,15 @@ func TestALoginIsWrittenInAnyCase(t *testing.T) {
 func TestAFullQueueIsTold(t *testing.T) {
 	h := newHouse(t)
 	a := h.account("acme")
-	h.notes.writer.Lock() // the disk is slow
-	for range notesKept + 1 {
+	h.notes.doer.Lock() // the disk is slow
+	for range laterKept + 1 {
 		h.noteLater(t.Context(), a, kindLoginRefused, "uTEST", "sftp")
 	}
-	h.notes.writer.Unlock()
+	h.notes.doer.Unlock()
 	if n := strings.Count(h.log.String(), "not in the ledger: too many rows wait"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, h.log)
 	}
-	if rows := h.rows(t, "acme", 1); len(rows) != notesKept {
+	if rows := h.rows(t, "acme", 1); len(rows) != laterKept {
 		t.Errorf("%d rows", len(rows))
 	}
 }

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/config"
@@ -33,6 +36,28 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 	return box, err
 }
 
+// FreedMemory is the setting of Go's runtime, in GODEBUG, that a process with a protected account is started with: the collector
+// overwrites what it frees, and the scheduler leaves no registers on a stack. The runtime reads it once, when a program starts.
+const FreedMemory = "clobberfree=1,asyncpreemptoff=1"
+
+// tellFreed says once that this process was started without that setting, and has got a protected account since.
+func (g *Gateway) tellFreed() {
+	if strings.Contains(os.Getenv("GODEBUG"), FreedMemory) {
+		return
+	}
+	accounts := *g.accounts.Load()
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if accounts[id].index.Protected() {
+			g.freed.Do(func() {
+				g.log.Warn("restart advised", "account", id,
+					"warn", "its database is protected, and this process began before it was: what it frees of its memory is not overwritten",
+					"hint", "restart sealgate at a quiet hour; on the disk the account is protected already")
+			})
+			return
+		}
+	}
+}
+
 // openIndex opens an account's index, or, if that is protected, the log in front of it. A new account that is to be protected is so
 // from its beginning.
 func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
@@ -45,7 +70,11 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	if !indexer.Protected(a.dir) {
 		return indexer.Open(ctx, path, key, g.log)
 	}
-	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	index, err := indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	if apart(err) {
+		err = fmt.Errorf("%w; %s", err, a.wayOn())
+	}
+	return index, err
 }
 
 // Unconverted is what is doubtful where the configuration and the disk differ about an account's database, and what to do; both are ""
@@ -191,6 +220,16 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if err != nil {
 		return AccountStatus{}, err
 	}
+	line, err := g.beginSession(ctx, a, &q, who, merged)
+	if apart(err) {
+		g.log.Error("account unlocked beside damage", "account", a.ID, "user", who, "merged", merged, "err", err)
+		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s is unlocked, and not all of it can be written or read: %v", a.ID, err), Hint: a.wayOn()}
+	}
+	return line, err
+}
+
+// beginSession is the rest of an unlocking that has opened the database and merged what waited.
+func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccountKey, who string, merged int) (AccountStatus, error) {
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
 	if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
 		return AccountStatus{}, err

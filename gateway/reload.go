@@ -44,13 +44,16 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	if err == nil {
 		r, err = g.newRule(ctx, cfg)
 	}
+	var accounts map[string]*account
 	if err == nil {
-		err = g.take(ctx, r)
+		accounts, err = g.openAccounts(ctx, r.config)
 	}
 	if err != nil {
 		tellRefused(g.log, err)
+		return err
 	}
-	return err
+	g.take(ctx, r, accounts)
+	return nil
 }
 
 // begin makes durable what the start took over.
@@ -60,12 +63,11 @@ func (g *Gateway) begin(ctx context.Context) error {
 	return g.settle(ctx)
 }
 
-// take runs by another configuration from now on. The caller holds reloading.
-func (g *Gateway) take(ctx context.Context, r *rule) error {
+// take runs by another configuration, whose accounts are open, from now on. Nothing of it can fail: what gateway.db says is approved may
+// have changed before. The caller holds reloading.
+func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*account) {
 	old, cfg := g.cfg.Load(), r.config
-	if err := g.openAccounts(ctx, cfg); err != nil {
-		return err
-	}
+	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
 	g.loaded.Store(new(g.now()))
@@ -83,11 +85,9 @@ func (g *Gateway) take(ctx context.Context, r *rule) error {
 	g.tellDoubts(cfg)
 	g.tellCertificates()
 	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.tellFreed()
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
-	if err := g.settle(ctx); err != nil { // the next load does it again
-		g.log.Error("what waits for signatures is not noted yet", "err", err)
-	}
-	return nil
+	g.trySettle(ctx)
 }
 
 // tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.

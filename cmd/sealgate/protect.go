@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,8 +145,8 @@ func (t *tool) unprotectCommand() *cobra.Command {
 				open := func(sealed []byte) ([]byte, error) { return openKey(sealed, &o, key, access) }
 				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, withoutWaiting, t.newLog(cfg.Log, slog.LevelWarn))
 			})
-			if err == nil && withoutWaiting && there(filepath.Join(dir, "log.db.left")) {
-				t.say("What waited is not in it. It is kept in %s: log.db.left and index.dek.p7m.left; put them in a safe place.\n", clean(dir))
+			if left := indexer.Left(dir); err == nil && withoutWaiting && len(left) > 0 {
+				t.say("What waited is not in it. It is kept in %s: %s; put them in a safe place.\n", clean(dir), strings.Join(left, ", "))
 			}
 			return err
 		},
