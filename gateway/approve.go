@@ -39,7 +39,7 @@ func (g *Gateway) Changes(context.Context) (Changes, error) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	r := g.rule.Load()
-	c := Changes{InForce: r.approved != nil, Waiting: []string{}, Needed: signersNeeded, Text: r.statement()}
+	c := Changes{InForce: r.approved != nil, Waiting: []string{}, Operators: []string{}, SignedBy: []string{}, Needed: signersNeeded, Text: r.statement()}
 	if r.approved == nil {
 		return c, nil
 	}

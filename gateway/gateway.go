@@ -268,7 +268,14 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 // a certificate that has expired.
 func (g *Gateway) tellDoubts(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
-		g.log.Warn("config doubtful", "warn", w.String())
+		g.log.Warn("config doubtful", logged("warn", w)...)
+	}
+	for _, c := range cfg.Accounts {
+		if a := g.account(c.ID); a == nil {
+			continue
+		} else if doubt, do := Unconverted(a.Account, a.index.Protected()); doubt != "" {
+			g.log.Warn("config doubtful", "account", a.ID, "warn", doubt, "hint", do)
+		}
 	}
 }
 

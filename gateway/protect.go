@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -76,13 +77,22 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	return index, err
 }
 
-// protection is what status says where the configuration and the disk differ.
-func (a *account) protection() string {
+// Unconverted is what is doubtful where the configuration and the disk differ about an account's database, and what to do; both are ""
+// where they do not.
+func Unconverted(a *config.Account, protected bool) (doubt, do string) {
 	switch {
-	case a.Protected() && !a.index.Protected():
-		return fmt.Sprintf("account %s: protect_database is true, but its database is not protected yet; stop the gateway, then: sealgate protect %[1]s", a.ID)
-	case !a.Protected() && a.index.Protected():
-		return fmt.Sprintf("account %s: its database is protected, but protect_database is not true; stop the gateway, then: sealgate unprotect %[1]s --key KEY.pem", a.ID)
+	case a.Protected() && !protected:
+		return "protect_database is true, but its database is not protected yet", "stop the gateway, then: sealgate protect " + a.ID
+	case !a.Protected() && protected:
+		return "its database is protected, but protect_database is not true", "stop the gateway, then: sealgate unprotect " + a.ID + " --key KEY.pem"
+	}
+	return "", ""
+}
+
+// protection is what status says of that.
+func (a *account) protection() string {
+	if doubt, do := Unconverted(a.Account, a.index.Protected()); doubt != "" {
+		return "account " + a.ID + ": " + doubt + "; " + do
 	}
 	return ""
 }
@@ -96,9 +106,9 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	if w, err := a.index.Waiting(ctx); err != nil {
 		waits = err.Error()
 	} else if w.Deliveries == 1 {
-		waits = "1 delivery waits, since " + utc(w.Since)
+		waits = "1 delivery waits, since " + spoken(w.Since)
 	} else if w.Deliveries > 1 {
-		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), utc(w.Since))
+		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), spoken(w.Since))
 	}
 	access := ""
 	if len(a.AccessKeys) > 0 {
@@ -143,6 +153,9 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 		find = a.index.BriefOf
 	}
 	list, err := find(ctx, id)
+	if errors.Is(err, indexer.ErrShortEnding) {
+		return nil, &No{Text: fmt.Sprintf("%q is no id: type it whole, or at least its last 4 characters", plain(id)), Hint: "sealgate files", Wrong: true}
+	}
 	if err != nil {
 		return nil, &No{Text: err.Error()}
 	}
@@ -207,7 +220,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 		return AccountStatus{}, err
 	}
 	if q.For <= 0 || q.For > LongestSession {
-		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
+		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %d minutes", LongestSession/time.Minute), Wrong: true}
 	}
 	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {
@@ -231,7 +244,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 // beginSession is the rest of an unlocking that has opened the database and merged what waited.
 func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccountKey, who string, merged int) (AccountStatus, error) {
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
-	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
+	if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
 		return AccountStatus{}, err
 	}
 	if q.KeyStays {
