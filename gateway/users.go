@@ -66,8 +66,8 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if err := checkNetworks(n.AllowFrom, n.DenyFrom); err != nil {
 		return UserLine{}, err
 	}
-	if _, err := g.registry.UserByBlind(ctx, user.Blind); err == nil {
-		return UserLine{}, &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
+	if err := g.free(ctx, user.Blind); err != nil {
+		return UserLine{}, err
 	}
 	made, err := n.equip(ctx, g, user, a)
 	if err == nil {
@@ -87,6 +87,9 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 		if err = g.registry.AddUser(ctx, user); !errors.Is(err, indexer.ErrExists) {
 			break
 		}
+		if err = g.free(ctx, user.Blind); err != nil { // not the id is taken: somebody else was adding the same login
+			break
+		}
 	}
 	if err != nil {
 		return UserLine{}, err
@@ -97,6 +100,18 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	line := g.userLine(user)
 	line.NewPassword, line.NewFactor = made, factor
 	return line, nil
+}
+
+// free refuses a login that somebody has, by the keyed hash of its name.
+func (g *Gateway) free(ctx context.Context, blind [32]byte) error {
+	_, err := g.registry.UserByBlind(ctx, blind)
+	if err == nil {
+		return &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
+	}
+	if errors.Is(err, indexer.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // equip gives a new user the password, key and methods that were asked for, and a password of ours where one is missing.
