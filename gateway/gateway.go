@@ -37,7 +37,8 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	notes    notes // rows of ledgers that are still to be written
+	notes    notes      // rows of ledgers that are still to be written
+	owing    sync.Mutex // held by the one who enters what gateway.db owes the ledgers
 
 	receiptKey *vault.ReceiptKey
 	lock       *os.File // flock on data_dir/lock: one gateway a directory

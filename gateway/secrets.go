@@ -120,14 +120,12 @@ func (g *Gateway) admitNewPassword(ctx context.Context, v *visit) (transport.Gue
 		}
 		u.PasswordHash, u.PasswordAt, u.OneTime = hash, g.now(), false
 		return nil
-	})
-	if err == nil {
-		_, err = v.account.index.Note(ctx, "password-changed", "", v.user.ID, v.user.ID)
-	}
+	}, owed(v.account.ID, "password-changed", v.user.ID, v.user.ID))
 	if err != nil {
 		g.log.Error("password not changed", "account", v.user.Account, "user", v.user.ID, "err", err)
 		return transport.Guest{}, errNo
 	}
+	g.enterOwed(ctx)
 	g.log.Info("password changed", "account", v.user.Account, "user", v.user.ID)
 	return g.letIn(ctx, v, v.So)
 }

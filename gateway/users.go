@@ -84,7 +84,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 				return UserLine{}, err
 			}
 		}
-		if err = g.registry.AddUser(ctx, user); !errors.Is(err, indexer.ErrExists) {
+		if err = g.registry.AddUser(ctx, user, owed(a.ID, "user-added", who, user.ID)); !errors.Is(err, indexer.ErrExists) {
 			break
 		}
 		if err = g.free(ctx, user.Blind); err != nil { // not the id is taken: somebody else was adding the same login
@@ -94,9 +94,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if err != nil {
 		return UserLine{}, err
 	}
-	if _, err := a.index.Note(ctx, "user-added", "", who, user.ID); err != nil {
-		return UserLine{}, errors.Join(err, g.registry.RemoveUser(ctx, user.ID))
-	}
+	g.enterOwed(ctx)
 	line := g.userLine(user)
 	line.NewPassword, line.NewFactor = made, factor
 	return line, nil
@@ -181,16 +179,18 @@ func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (U
 	if err != nil {
 		return UserLine{}, err
 	}
-	if err := g.registry.RemoveUser(ctx, user.ID); err != nil {
+	var owes []*indexer.Owed
+	if g.account(account) != nil {
+		owes = append(owes, owed(account, "user-removed", who, user.ID))
+	}
+	if err := g.registry.RemoveUser(ctx, user.ID, owes...); err != nil {
 		return UserLine{}, err
 	}
 	if door := g.door.Load(); door != nil {
 		door.End(user.ID)
 	}
-	if a := g.account(account); a != nil {
-		_, err = a.index.Note(ctx, "user-removed", "", who, user.ID)
-	}
-	return g.userLine(user), err
+	g.enterOwed(ctx)
+	return g.userLine(user), nil
 }
 
 // userOf finds an account's user by login or by id.
