@@ -28,7 +28,8 @@ type visit struct {
 	user    *indexer.User // nil: there is none of this name
 	account *account      // nil: there is none, or no user
 	methods methods
-	who     string // under what its wrong guesses are counted; "" for a key, which cannot be guessed
+	factor  [32]byte // if a code was proven: which second factor it would be of now
+	who     string   // under what its wrong guesses are counted; "" for a key, which cannot be guessed
 	where   string
 }
 
@@ -102,6 +103,11 @@ func (g *Gateway) visitOf(ctx context.Context, try transport.LoginTry) (*visit, 
 	}
 	if v.user != nil {
 		v.account, v.methods = g.account(v.user.Account), methodsOf(v.user)
+		if try.So.Code {
+			if v.factor, err = g.factorOf(v.user); err != nil {
+				return nil, err
+			}
+		}
 	}
 	switch {
 	case try.PublicKey != nil: // a lock on it would only let strangers keep a customer out
@@ -156,7 +162,7 @@ func (g *Gateway) admitSecret(ctx context.Context, v *visit) (transport.Guest, e
 		good, err = g.checkPassword(ctx, v.user, v.Password)
 		so.Password, wrong = true, "wrong-password"
 	} else if why == "" {
-		good, err = g.useCode(ctx, v.user, v.Code)
+		good, so.Factor, err = g.useCode(ctx, v.user, v.Code)
 		so.Code = true
 	}
 	if err != nil {
@@ -238,7 +244,8 @@ func (v *visit) barred() string {
 		return notAllowed
 	case v.So.User != "" && v.So.User != v.user.ID:
 		return "not-this-way"
-	case v.So.Key && !hasKey(v.user.PublicKeys, v.So.With) && !hasKey(v.account.userCA, v.So.With), v.So.Password && !v.So.Set.Equal(v.user.PasswordAt):
+	case v.So.Key && !hasKey(v.user.PublicKeys, v.So.With) && !hasKey(v.account.userCA, v.So.With), v.So.Password && !v.So.Set.Equal(v.user.PasswordAt),
+		v.So.Code && v.So.Factor != v.factor:
 		return "revoked" // since it was proven: whoever has it must not end his login with it
 	}
 	return ""

@@ -33,7 +33,10 @@ type receiptRow struct {
 }
 
 // provenRow is what a receipt says of it.
-type provenRow struct{ hash, id, file string }
+type provenRow struct {
+	hash, id, file string
+	verdict        indexer.Verdict
+}
 
 // ReceiptProblem is one thing that is wrong with a receipt, or with the ledger.
 type ReceiptProblem struct {
@@ -55,9 +58,10 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 		return err
 	}
 	var r struct {
-		ID      string        `json:"id"`
-		Account string        `json:"account"`
-		Ledger  receiptLedger `json:"ledger"`
+		ID      string          `json:"id"`
+		Account string          `json:"account"`
+		Verdict indexer.Verdict `json:"verdict"`
+		Ledger  receiptLedger   `json:"ledger"`
 	}
 	if json.Unmarshal(body, &r) != nil || r.Account == "" || r.Ledger.Sequence < 1 {
 		return errNotReceipt
@@ -74,8 +78,11 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 	case there && other.id != r.ID:
 		return fmt.Errorf("it names row %d of the ledger of account %s, as %s does, which is of another delivery: one of them was made up",
 			at.sequence, at.account, other.file)
+	case there && other.verdict != r.Verdict:
+		return fmt.Errorf("it tells of another verdict in row %d of the ledger of account %s than %s does: one of them was made up",
+			at.sequence, at.account, other.file)
 	}
-	c.rows[at] = provenRow{r.Ledger.Hash, r.ID, file}
+	c.rows[at] = provenRow{r.Ledger.Hash, r.ID, file, r.Verdict}
 	return nil
 }
 
@@ -102,6 +109,7 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 	broken := int64(0) // the first row that is wrong, if any
 	last := int64(0)
 	seen := map[int64]bool{} // rows that receipts name: whether one of them is genuine
+	unsaid := []string{}     // what receipts say of rows that are genuine, and these do not
 	names := map[int64]provenRow{}
 	for at, row := range c.rows {
 		names[at.sequence] = row
@@ -135,7 +143,11 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 			check.Proven = e.Seq
 		}
 		if row, named := names[e.Seq]; named {
-			seen[e.Seq] = seen[e.Seq] || e.Genuine(row.hash) && e.File == row.id
+			genuine := e.Genuine(row.hash) && e.File == row.id
+			seen[e.Seq] = seen[e.Seq] || genuine
+			if said := verdictIn(e.Kind); genuine && said != "" && said != row.verdict {
+				unsaid = append(unsaid, fmt.Sprintf("row %d does not say %s, as %s does: that was made up", e.Seq, row.verdict, row.file))
+			}
 		}
 	}
 	proven := int64(0)
@@ -155,8 +167,21 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 			check.Problems = append(check.Problems, fmt.Sprintf("row %d is not the one that %s names: it was rewritten, from a row after %d on", seq, names[seq].file, proven))
 		}
 	}
-	check.Proven = proven
+	check.Proven, check.Problems = proven, append(check.Problems, unsaid...)
 	return check, nil
+}
+
+// verdictIn is the verdict that a row of the ledger pronounces, "" if it is about something else.
+func verdictIn(kind string) indexer.Verdict {
+	switch kind {
+	case string(indexer.Accepted), string(indexer.Held), string(indexer.Rejected):
+		return indexer.Verdict(kind)
+	case "released":
+		return indexer.Accepted
+	case "refused":
+		return indexer.Rejected
+	}
+	return ""
 }
 
 // asPrinted says whether a line is, to the byte, what is printed of a row: JSON that names a member twice, or in other letters, is read

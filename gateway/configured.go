@@ -36,6 +36,7 @@ type configured struct {
 
 // tellConfiguration is noteConfiguration at a start or a reload, which goes on without: the next one enters what this one could not.
 func (g *Gateway) tellConfiguration(ctx context.Context) {
+	g.enterOwed(ctx) // older than what is told now
 	if err := g.noteConfiguration(context.WithoutCancel(ctx)); err != nil {
 		g.log.Error("the ledgers lack what has changed of the configuration; it is tried again at the next reload or start", "err", err)
 	}

@@ -37,8 +37,9 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	notes    later // rows of ledgers that are still to be written
-	entering later // logins whose rows nobody waits for yet
+	notes    later      // rows of ledgers that are still to be written
+	entering later      // logins whose rows nobody waits for yet
+	owing    sync.Mutex // held by the one who enters what gateway.db owes the ledgers
 
 	receiptKey *vault.ReceiptKey
 	lock       *os.File // flock on data_dir/lock: one gateway a directory

@@ -312,3 +312,41 @@ func TestUnlockKeyChangeIsARow(t *testing.T) {
 		t.Errorf("%q", rows)
 	}
 }
+
+// TestAChangeOfALoginIsNeverWithoutItsRow: its ledger cannot be written, or everything stops between the two, and the row comes at the
+// next start, once.
+func TestAChangeOfALoginIsNeverWithoutItsRow(t *testing.T) {
+	h, ctx := newHouse(t), t.Context()
+	a := h.account("acme")
+	before := int64(len(h.rows(t, "acme", 1)))
+	whole := a.index
+	var err error
+	a.index, err = indexer.Open(ctx, filepath.Join(t.TempDir(), "index.db"), indexer.Key{1}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, a.index.Close()) // no row gets in
+	anna, err := h.AddUser(ctx, NewUser{Account: "acme", Login: "anna", Password: good}, "uid:7")
+	must(t, err)
+	set, err := h.SetPassword(ctx, PasswordChange{Account: "acme", Login: "anna", OneTime: true}, "uid:7")
+	must(t, err)
+	if set.NewPassword == "" {
+		t.Error("the old password is void, and nobody knows the new one")
+	}
+	robert, err := h.AddUser(ctx, NewUser{Account: "beta", Login: "robert", Password: good}, "uid:7")
+	must(t, err)
+	if rows := h.rows(t, "beta", 1); !slices.Contains(rows, "user-added uid:7 "+robert.ID) {
+		t.Errorf("one account's ledger keeps another's from its rows: %q", rows)
+	}
+	if said := h.log.String(); !strings.Contains(said, "not in the ledger yet") {
+		t.Errorf("the operator is not told: %s", said)
+	}
+	a.index = whole
+	must(t, h.registry.RemoveUser(ctx, anna.ID, owed("acme", "user-removed", "uid:7", anna.ID))) // and there it stopped
+	h.reopen(t)
+	h.reopen(t)
+	got := h.rows(t, "acme", before+1)
+	want := []string{"user-added uid:7 " + anna.ID, "password-set uid:7 " + anna.ID, "user-removed uid:7 " + anna.ID}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	h.sound(t)
+}

@@ -168,6 +168,12 @@ func TestARevokedProofCountsNoMore(t *testing.T) {
 	otherKey := change(func(u *indexer.User) { u.PublicKeys = [][]byte{[]byte("another key")} })
 	moreKeys := change(func(u *indexer.User) { u.PublicKeys = append(u.PublicKeys, []byte("another key")) })
 	nothing := func(string, string) {}
+	anotherFactor := func(remove bool) func(login, id string) {
+		return func(login, id string) {
+			_, err := h.SetFactor(t.Context(), FactorChange{Account: "acme", Login: login, Remove: remove}, "test")
+			must(t, err)
+		}
+	}
 	for _, test := range []struct {
 		what, methods, by string
 		oneTime           bool
@@ -180,6 +186,9 @@ func TestARevokedProofCountsNoMore(t *testing.T) {
 		{"one-time, one for good", "password", "password", true, reset(false), transport.AskNewPassword, "no"},
 		{"password, kept", "password+totp", "password", false, nothing, transport.AskCode, "in"},
 		{"password, another", "password+totp", "password", false, reset(false), transport.AskCode, "no"},
+		{"second factor, kept", "password+totp", "code", true, nothing, transport.AskNewPassword, "in"},
+		{"second factor, another", "password+totp", "code", true, anotherFactor(false), transport.AskNewPassword, "no"},
+		{"second factor, none", "password+totp", "code", true, anotherFactor(true), transport.AskNewPassword, "no"},
 		{"key, kept", "key+totp", "key", false, moreKeys, transport.AskCode, "in"},
 		{"key, another", "key+totp", "key", false, otherKey, transport.AskCode, "no"},
 		{"key before a password, another", "key+password", "key", false, otherKey, transport.AskPassword, "no"},
@@ -201,6 +210,10 @@ func TestARevokedProofCountsNoMore(t *testing.T) {
 		}
 		_, err := h.Admit(t.Context(), first)
 		var more *transport.More
+		if test.by == "code" && errors.As(err, &more) {
+			_, err = h.Admit(t.Context(), transport.LoginTry{Door: "sftp", Login: login, So: more.So, Ask: more.Ask, Addr: first.Addr,
+				Code: codeAt(t, factor, h.now())})
+		}
 		if !errors.As(err, &more) || more.Ask != test.ask {
 			t.Fatalf("%s: %v", test.what, err)
 		}

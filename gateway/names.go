@@ -75,7 +75,7 @@ func (g *Gateway) names(ctx context.Context, a *account, wanted *vault.Certifica
 
 // rewrapName gives the name of a login its new envelope, durably, and writes it into the ledger.
 func (g *Gateway) rewrapName(ctx context.Context, a *account, e *NewEnvelope, certificate *vault.Certificate, who string) error {
-	anew, was := vault.Rewrapped{Header: e.Header}, ""
+	anew, row := vault.Rewrapped{Header: e.Header}, owed(a.ID, "name-rewrapped", who, "")
 	err := g.registry.ChangeUser(ctx, e.ID, func(u *indexer.User) error {
 		old := u.Name
 		if u.Account != a.ID || len(old.Witness) != len(vault.Witness{}) || copy(anew.Proof[:], e.Proof) != len(anew.Proof) {
@@ -83,13 +83,13 @@ func (g *Gateway) rewrapName(ctx context.Context, a *account, e *NewEnvelope, ce
 		}
 		var out bytes.Buffer
 		w, err := vault.Splice(&out, bytes.NewReader(old.Sealed), int64(len(old.Sealed)), vault.Witness(old.Witness), anew, a.sealedTo(certificate)...)
-		u.Name, was = indexer.SealedName{Sealed: out.Bytes(), Witness: w[:], Certificate: certificate.Fingerprint()}, old.Certificate
+		u.Name = indexer.SealedName{Sealed: out.Bytes(), Witness: w[:], Certificate: certificate.Fingerprint()}
+		row.Detail = e.ID + ": " + old.Certificate + " to " + certificate.Fingerprint()
 		return err
-	})
-	if err != nil {
-		return err
+	}, row)
+	if err == nil {
+		g.enterOwed(ctx)
 	}
-	_, err = a.index.Note(ctx, "name-rewrapped", "", who, e.ID+": "+was+" to "+certificate.Fingerprint())
 	return err
 }
 

@@ -173,3 +173,21 @@ func TestLookLag(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueOfALockedAccount is not known, which is another thing than nothing.
+func TestQueueOfALockedAccount(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	for _, id := range []string{"acme", "safe"} {
+		a := h.account(id)
+		a.Remotes = append(a.Remotes, &config.Remote{Name: id, URL: "sftp://127.0.0.1/out", Send: &config.Send{Path: "/in"}})
+	}
+	for _, locked := range []bool{true, false} {
+		lines, err := h.Remotes(t.Context())
+		must(t, err)
+		if len(lines) != 2 || lines[0].Locked || lines[1].Locked != locked || lines[1].Queue != nil {
+			t.Errorf("%+v, want locked %v", lines, locked)
+		}
+		h.unlockFor(t, time.Minute)
+	}
+}

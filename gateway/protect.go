@@ -210,6 +210,7 @@ func databaseKey(brought []byte, key *indexer.Key) error {
 
 // UnlockAccount opens a protected account's database for a while, and merges what waits. Unlocked again, its time begins anew.
 func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who string) (AccountStatus, error) {
+	defer g.sessions.hold(q.Account)()
 	var key indexer.Key
 	defer clear(key[:])
 	if err := g.brought(&q, &key); err != nil {
@@ -303,19 +304,20 @@ func (a *account) reseal(ctx context.Context, who string) error {
 	return err
 }
 
-// LockAccount closes a protected account's database before its time is up.
+// LockAccount closes a protected account's database before its time is up. If somebody is just unlocking it, it waits for the merge.
 func (g *Gateway) LockAccount(ctx context.Context, id, who string) (AccountStatus, error) {
 	a, err := g.protected(id)
 	if err != nil {
 		return AccountStatus{}, err
 	}
+	defer g.sessions.hold(id)()
 	if err := g.lockAccount(ctx, a, who); err != nil {
 		return AccountStatus{}, err
 	}
 	return g.accountStatus(ctx, a)
 }
 
-// lockAccount notes the end of a session, and ends it.
+// lockAccount notes the end of a session, and ends it. The caller holds it.
 func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error {
 	g.sessions.end(a.ID)
 	if a.index.Locked() {
@@ -329,11 +331,15 @@ func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error
 	return noted
 }
 
+// lookAtSessions is how long watchSessions waits at most: its timer stands still while the machine is suspended.
+const lookAtSessions = time.Minute
+
 // watchSessions locks each account when its time is up, until the doors have ended: a gateway that stops may wait for uploads longer
 // than a session is meant to last. What is open then, Close locks.
 func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) error {
+	defer g.sessions.ending.Wait()
 	for {
-		timer := time.NewTimer(g.endSessions(ctx))
+		timer := time.NewTimer(min(g.endSessions(ctx), lookAtSessions))
 		select {
 		case <-timer.C:
 		case <-g.sessions.changed:
@@ -345,25 +351,30 @@ func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) erro
 	}
 }
 
-// endSessions locks each account whose time is up, and says when to look again.
+// endSessions begins to lock each account whose time is up, and says when to look again. Each is locked for itself: one that takes long
+// keeps no other open.
 func (g *Gateway) endSessions(ctx context.Context) time.Duration {
-	for {
-		id, until := g.sessions.next()
-		if id == "" {
-			return LongestSession
-		}
-		if left := until.Sub(g.now()); left > 0 {
-			return left
-		}
-		var err error
-		if a := g.account(id); a != nil {
-			err = g.lockAccount(context.WithoutCancel(ctx), a, "")
-		} else if index := g.sessions.end(id); index != nil { // it has left the configuration, and its index stays
-			err = index.Lock()
-		}
-		if err != nil {
-			g.log.Error("not locked as it should be", "account", id, "err", err)
-		}
+	over, next := g.sessions.over(g.now())
+	for id, index := range over {
+		g.sessions.ending.Go(func() { g.endSession(context.WithoutCancel(ctx), id, index) })
+	}
+	return next
+}
+
+// endSession locks an account whose session is over, unless somebody has begun another meanwhile.
+func (g *Gateway) endSession(ctx context.Context, id string, index *indexer.Index) {
+	defer g.sessions.hold(id)()
+	if !g.sessions.until(id).IsZero() {
+		return
+	}
+	var err error
+	if a := g.account(id); a != nil {
+		err = g.lockAccount(ctx, a, "")
+	} else if index != nil { // it has left the configuration, and its index stays
+		err = index.Lock()
+	}
+	if err != nil {
+		g.log.Error("not locked as it should be", "account", id, "err", err)
 	}
 }
 

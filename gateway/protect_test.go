@@ -3,9 +3,11 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -167,7 +169,8 @@ func TestProtectedAccount(t *testing.T) {
 		t.Errorf("it is looked at again in %v", left)
 	}
 	now = now.Add(20 * time.Minute)
-	if h.endSessions(t.Context()); !h.account("safe").index.Locked() {
+	h.endSessions(t.Context())
+	if h.sessions.ending.Wait(); !h.account("safe").index.Locked() {
 		t.Error("its time is up, and it is not locked")
 	}
 	h.unlockFor(t, time.Minute)
@@ -191,7 +194,8 @@ func TestProtectedAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Hour)
-	if h.endSessions(t.Context()); !index.Locked() {
+	h.endSessions(t.Context())
+	if h.sessions.ending.Wait(); !index.Locked() {
 		t.Error("its time is up, and it is not locked")
 	}
 }
@@ -299,8 +303,10 @@ func TestVerifyWhileItIsLocked(t *testing.T) {
 func TestSessionEndedMeanwhile(t *testing.T) {
 	h := newHouse(t)
 	h.sessions.begin("nobody", nil, h.now(), false)
-	if left := h.endSessions(t.Context()); left != LongestSession {
-		t.Errorf("it is looked at again in %v", left)
+	h.endSessions(t.Context())
+	h.sessions.ending.Wait()
+	if !h.sessions.until("nobody").IsZero() {
+		t.Error("it goes on")
 	}
 }
 
@@ -393,3 +399,60 @@ func TestWayOnFromDamage(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestLockDuringAnUnlocking: `lock` is answered once the account is locked and stays so, also by one who has begun to unlock it before.
+func TestLockDuringAnUnlocking(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	for i := range 40 { // so that there is something to merge
+		if _, err := h.push(t, "safe", fmt.Sprint(i), fmt.Appendf(nil, "unrecognised %d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	public, err := h.Handover(t.Context())
+	must(t, err)
+	q, err := SealAccountKey(public, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe")})
+	must(t, err)
+	unlocked := make(chan AccountStatus, 1)
+	go func() {
+		line, err := h.UnlockAccount(t.Context(), q, "uid:7")
+		if err != nil {
+			t.Error(err)
+		}
+		unlocked <- line
+	}()
+	for begun := false; !begun; runtime.Gosched() {
+		h.handovers.mu.Lock()
+		begun = len(h.handovers.list) == 0
+		h.handovers.mu.Unlock()
+	}
+	if _, err := h.LockAccount(t.Context(), "safe", "uid:8"); err != nil {
+		t.Error(err)
+	}
+	if line := <-unlocked; line.UnlockedUntil == "" || line.Waiting != 40 {
+		t.Errorf("unlock says %+v", line)
+	}
+	if !h.account("safe").index.Locked() || !h.sessions.until("safe").IsZero() {
+		t.Error("it is open after lock was answered")
+	}
+}
+
+// TestSessionBegunAnewAtItsEnd: whoever is told that he has unlocked an account has it open, however late its last session is ended.
+func TestSessionBegunAnewAtItsEnd(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	now := time.Now()
+	h.now = func() time.Time { return now }
+	h.unlockFor(t, time.Minute)
+	now = now.Add(time.Minute)
+	release := h.sessions.hold("safe") // somebody is about to unlock it again
+	h.endSessions(t.Context())
+	if joined := h.sessions.begin("safe", h.account("safe").index, now.Add(time.Minute), true); joined {
+		t.Error("he has joined a session whose time is up")
+	}
+	release()
+	h.sessions.ending.Wait()
+	if h.account("safe").index.Locked() || h.sessions.until("safe").IsZero() {
+		t.Error("it is locked, and he was told that it is open")
+	}
+}

@@ -37,7 +37,10 @@ func (g *Gateway) queued(ctx context.Context, lines []RemoteLine) ([]RemoteLine,
 	for _, a := range accounts {
 		queues, err := a.index.Queues(ctx)
 		if errors.Is(err, indexer.ErrLocked) {
-			continue // what waits there is not known
+			for i := range lines {
+				lines[i].Locked = lines[i].Locked || lines[i].Account == a.ID
+			}
+			continue
 		}
 		if err != nil {
 			return nil, err

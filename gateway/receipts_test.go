@@ -246,6 +246,51 @@ func TestReceiptsProveEachOther(t *testing.T) {
 	}
 }
 
+// TestAReceiptSaysWhatItsRowSays: a signature does not make an acceptance of a rejection, nor two verdicts of one row.
+func TestAReceiptSaysWhatItsRowSays(t *testing.T) {
+	h := newHouse(t)
+	for _, decision := range []string{"", "release", "refuse"} {
+		r, err := h.push(t, "acme", decision+"held.txt", []byte("not a payment"+decision))
+		must(t, err)
+		if decision != "" {
+			must(t, second(h.Gateway.Decide(t.Context(), Decision{ID: r.ID, Release: decision == "release", Reason: "x"}, "uid:7")))
+		}
+	}
+	ledger := strings.Join(h.printedLedger(t, "acme"), "\n")
+	verdicts := map[indexer.Verdict]int{}
+	for name, text := range h.receiptsOf(t, "acme") {
+		check := h.newCheck(t)
+		must(t, check.Receipt(name, text))
+		if got, err := check.Ledger(strings.NewReader(ledger)); err != nil || len(got.Problems) != 0 {
+			t.Errorf("%s as it is: %q, %v", name, got.Problems, err)
+		}
+		body, err := check.key.Open(text)
+		must(t, err)
+		var r receipt
+		must(t, json.Unmarshal(body, &r))
+		verdicts[r.Verdict]++
+		for _, other := range []indexer.Verdict{indexer.Accepted, indexer.Held, indexer.Rejected} {
+			if other == r.Verdict {
+				continue
+			}
+			forged, err := h.receiptKey.Sign(bytes.Replace(body, fmt.Appendf(nil, `"verdict": %q`, r.Verdict), fmt.Appendf(nil, `"verdict": %q`, other), 1))
+			must(t, err)
+			if err := check.Receipt("forged", forged); err == nil || !strings.Contains(err.Error(), "another verdict") {
+				t.Errorf("%s beside %s: %v", other, r.Verdict, err)
+			}
+			alone := h.newCheck(t)
+			must(t, alone.Receipt("forged", forged))
+			got, err := alone.Ledger(strings.NewReader(ledger))
+			if err != nil || len(got.Problems) != 1 || !strings.Contains(got.Problems[0], "does not say "+string(other)) || got.Proven != r.Ledger.Sequence {
+				t.Errorf("%s over %s: %+v, %v", other, r.Verdict, got, err)
+			}
+		}
+	}
+	if len(verdicts) != 3 {
+		t.Errorf("not all verdicts are tried: %v", verdicts)
+	}
+}
+
 // FuzzReceipt: whatever a key has signed, and whatever is said to be a ledger, the check ends, and only a receipt counts.
 func FuzzReceipt(f *testing.F) {
 	key := vault.NewReceiptKey()

@@ -32,6 +32,7 @@ type RemoteLine struct {
 	Lag           int64      `json:"lag"`
 	Queue         *QueueLine `json:"queue,omitempty"`         // what waits to be delivered to it
 	Undeliverable bool       `json:"undeliverable,omitempty"` // the configuration does not say how
+	Locked        bool       `json:"locked,omitempty"`        // the account is: what waits to be delivered is not known
 }
 
 // PollQuery asks for a look now. Remote is a remote's name, or ACCOUNT/NAME where several accounts have one of that name.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -48,12 +49,12 @@ func (g *Gateway) rehash(ctx context.Context, user *indexer.User, password []byt
 }
 
 // useCode takes a code of the second factor and keeps that it was used, before anybody is let in by it: of two who bring
-// the same one at once, one is refused. An error is a fault of ours.
-func (g *Gateway) useCode(ctx context.Context, user *indexer.User, code string) (bool, error) {
+// the same one at once, one is refused. It says of which factor the code was (factorOf). An error is a fault of ours.
+func (g *Gateway) useCode(ctx context.Context, user *indexer.User, code string) (good bool, which [32]byte, err error) {
 	if len(user.SecondFactor) == 0 {
-		return false, nil
+		return false, which, nil
 	}
-	err := g.registry.ChangeUser(ctx, user.ID, func(u *indexer.User) error {
+	err = g.registry.ChangeUser(ctx, user.ID, func(u *indexer.User) error {
 		factor, err := g.unlock.OpenFactor(u.ID, u.SecondFactor)
 		if err != nil {
 			return err
@@ -61,17 +62,33 @@ func (g *Gateway) useCode(ctx context.Context, user *indexer.User, code string) 
 		if !factor.Use(code, g.now()) {
 			return errNo
 		}
+		which = factorHash(factor)
 		u.SecondFactor, err = g.unlock.SealFactor(u.ID, factor)
 		return err
 	})
 	if errors.Is(err, errNo) {
-		return false, nil
+		return false, which, nil
 	}
 	if err != nil {
 		g.log.Error("second factor", "user", user.ID, "err", err)
 	}
-	return err == nil, err
+	return err == nil, which, err
 }
+
+// factorOf says which second factor a user has; zeros where there is none.
+func (g *Gateway) factorOf(u *indexer.User) (which [32]byte, err error) {
+	if len(u.SecondFactor) == 0 {
+		return which, nil
+	}
+	factor, err := g.unlock.OpenFactor(u.ID, u.SecondFactor)
+	if err != nil {
+		return which, err
+	}
+	return factorHash(factor), nil
+}
+
+// factorHash tells one second factor from another. Uses of its codes do not change it.
+func factorHash(f *vault.SecondFactor) [32]byte { return sha256.Sum256([]byte(f.Secret())) }
 
 // stale says whether a right password must be changed before it lets its owner in.
 func (g *Gateway) stale(v *visit) bool {
@@ -118,16 +135,17 @@ func (g *Gateway) admitNewPassword(ctx context.Context, v *visit) (transport.Gue
 		if u.PasswordHash != v.user.PasswordHash {
 			return errNo // an operator has set another meanwhile
 		}
+		if which, err := g.factorOf(u); err != nil || v.So.Code && which != v.So.Factor {
+			return errors.Join(err, errNo) // ... or has voided the second factor
+		}
 		u.PasswordHash, u.PasswordAt, u.OneTime = hash, g.now(), false
 		return nil
-	})
-	if err == nil {
-		_, err = v.account.index.Note(ctx, "password-changed", "", v.user.ID, v.user.ID)
-	}
+	}, owed(v.account.ID, "password-changed", v.user.ID, v.user.ID))
 	if err != nil {
 		g.log.Error("password not changed", "account", v.user.Account, "user", v.user.ID, "err", err)
 		return transport.Guest{}, errNo
 	}
+	g.enterOwed(ctx)
 	g.log.Info("password changed", "account", v.user.Account, "user", v.user.ID)
 	return g.letIn(ctx, v, v.So)
 }

@@ -12,6 +12,8 @@ type sessions struct {
 	mu      sync.Mutex
 	open    map[string]session // by account
 	changed chan struct{}      // one token: the next end may be another
+	ending  sync.WaitGroup     // accounts that are being locked since their time is up
+	held    sync.Map           // *sync.Mutex by account: locked by whoever unlocks or locks it
 }
 
 type session struct {
@@ -38,13 +40,11 @@ func (s *sessions) begin(id string, index *indexer.Index, until time.Time, join 
 	return joined
 }
 
-// end forgets a session, and gives its index; nil if there was none.
-func (s *sessions) end(id string) *indexer.Index {
+// end forgets a session.
+func (s *sessions) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	index := s.open[id].index
 	delete(s.open, id)
-	return index
 }
 
 // until is zero for an account that is not unlocked.
@@ -54,14 +54,32 @@ func (s *sessions) until(id string) time.Time {
 	return s.open[id].until
 }
 
-// next gives the account whose time is up first; "" if none is unlocked.
-func (s *sessions) next() (id string, until time.Time) {
+// over forgets the sessions whose time is up, and gives their indexes, and in how long to look again.
+func (s *sessions) over(now time.Time) (list map[string]*indexer.Index, next time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for candidate, session := range s.open {
-		if id == "" || session.until.Before(until) {
-			id, until = candidate, session.until
+	list, next = map[string]*indexer.Index{}, LongestSession
+	for id, session := range s.open {
+		if left := session.left(now); left > 0 {
+			next = min(next, left)
+			continue
 		}
+		list[id] = session.index
+		delete(s.open, id)
 	}
-	return id, until
+	return list, next
+}
+
+// left is how long a session lasts, by the clock that says less: one of the two stands still while the machine is suspended, the other may
+// be set back.
+func (s *session) left(now time.Time) time.Duration {
+	return min(s.until.Sub(now), s.until.Round(0).Sub(now.Round(0)))
+}
+
+// hold waits until nobody else unlocks or locks an account, and keeps all others from it until release: what either is told is how it
+// left the account.
+func (s *sessions) hold(id string) (release func()) {
+	held, _ := s.held.LoadOrStore(id, new(sync.Mutex))
+	held.(*sync.Mutex).Lock()
+	return held.(*sync.Mutex).Unlock
 }

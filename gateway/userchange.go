@@ -254,19 +254,20 @@ func (g *Gateway) changeUser(ctx context.Context, id, login, who, kind string, c
 		return UserLine{}, err
 	}
 	var changed *indexer.User
+	row := owed(a.ID, kind, who, found.ID)
 	err = g.registry.ChangeUser(ctx, found.ID, func(u *indexer.User) error {
 		changed = u
-		return change(u, a)
-	})
+		err := change(u, a)
+		if kind == "user-changed" {
+			row.Detail = strings.Join([]string{u.ID, u.Methods}, " ")
+		}
+		return err
+	}, row)
 	if err != nil {
 		return UserLine{}, err
 	}
-	detail := changed.ID
-	if kind == "user-changed" {
-		detail = strings.Join([]string{detail, changed.Methods}, " ")
-	}
-	_, err = a.index.Note(ctx, kind, "", who, detail)
-	return g.userLine(changed), err
+	g.enterOwed(ctx)
+	return g.userLine(changed), nil
 }
 
 // checkNetworks refuses a list that config would refuse.

@@ -66,8 +66,8 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if err := checkNetworks(n.AllowFrom, n.DenyFrom); err != nil {
 		return UserLine{}, err
 	}
-	if _, err := g.registry.UserByBlind(ctx, user.Blind); err == nil {
-		return UserLine{}, &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
+	if err := g.free(ctx, user.Blind); err != nil {
+		return UserLine{}, err
 	}
 	made, err := n.equip(ctx, g, user, a)
 	if err == nil {
@@ -84,19 +84,32 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 				return UserLine{}, err
 			}
 		}
-		if err = g.registry.AddUser(ctx, user); !errors.Is(err, indexer.ErrExists) {
+		if err = g.registry.AddUser(ctx, user, owed(a.ID, "user-added", who, user.ID)); !errors.Is(err, indexer.ErrExists) {
+			break
+		}
+		if err = g.free(ctx, user.Blind); err != nil { // not the id is taken: somebody else was adding the same login
 			break
 		}
 	}
 	if err != nil {
 		return UserLine{}, err
 	}
-	if _, err := a.index.Note(ctx, "user-added", "", who, user.ID); err != nil {
-		return UserLine{}, errors.Join(err, g.registry.RemoveUser(ctx, user.ID))
-	}
+	g.enterOwed(ctx)
 	line := g.userLine(user)
 	line.NewPassword, line.NewFactor = made, factor
 	return line, nil
+}
+
+// free refuses a login that somebody has, by the keyed hash of its name.
+func (g *Gateway) free(ctx context.Context, blind [32]byte) error {
+	_, err := g.registry.UserByBlind(ctx, blind)
+	if err == nil {
+		return &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
+	}
+	if errors.Is(err, indexer.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // equip gives a new user the password, key and methods that were asked for, and a password of ours where one is missing.
@@ -166,16 +179,18 @@ func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (U
 	if err != nil {
 		return UserLine{}, err
 	}
-	if err := g.registry.RemoveUser(ctx, user.ID); err != nil {
+	var owes []*indexer.Owed
+	if g.account(account) != nil {
+		owes = append(owes, owed(account, "user-removed", who, user.ID))
+	}
+	if err := g.registry.RemoveUser(ctx, user.ID, owes...); err != nil {
 		return UserLine{}, err
 	}
 	if door := g.door.Load(); door != nil {
 		door.End(user.ID)
 	}
-	if a := g.account(account); a != nil {
-		_, err = a.index.Note(ctx, "user-removed", "", who, user.ID)
-	}
-	return g.userLine(user), err
+	g.enterOwed(ctx)
+	return g.userLine(user), nil
 }
 
 // userOf finds an account's user by login or by id.

@@ -90,3 +90,28 @@ func TestOperatorsAreToldNo(t *testing.T) {
 		t.Errorf("a name or a password is in the log:\n%s", text)
 	}
 }
+
+// TestAddsOfALoginAtOnce: one makes it, and the others are told that it is there, however far each had come.
+func TestAddsOfALoginAtOnce(t *testing.T) {
+	h := newHouse(t)
+	const adds = 4
+	out := make(chan error, adds)
+	for range adds {
+		go func() {
+			_, err := h.AddUser(t.Context(), NewUser{Account: "acme", Login: "twin"}, "test")
+			out <- err
+		}()
+	}
+	made := 0
+	for range adds {
+		var no *No
+		if err := <-out; err == nil {
+			made++
+		} else if !errors.As(err, &no) || no.Text != "that login exists already" {
+			t.Error(err)
+		}
+	}
+	if users, err := h.Users(t.Context(), "acme"); err != nil || made != 1 || len(users) != 1 {
+		t.Errorf("%d made, %d there, %v", made, len(users), err)
+	}
+}

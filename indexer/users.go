@@ -41,17 +41,24 @@ type SealedName struct {
 const userColumns = `id, account, blind, methods, password_hash, public_keys, second_factor, created_at, password_at, one_time,
 	last_login, last_refusal, failures, locked_at, allow_from, deny_from, sealed_name, name_witness, name_certificate`
 
-// AddUser adds a login. ErrExists when its id or its Blind is there already.
-func (g *Registry) AddUser(ctx context.Context, u *User) error {
-	return g.change(ctx, true, nil, `INSERT INTO users (`+userColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		u.ID, u.Account, u.Blind[:], u.Methods, u.PasswordHash, packKeys(u.PublicKeys), notNil(u.SecondFactor), micros(u.CreatedAt),
-		micros(u.PasswordAt), u.OneTime, micros(u.LastLogin), micros(u.LastRefusal), u.Failures, micros(u.LockedAt),
-		strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","), notNil(u.Name.Sealed), notNil(u.Name.Witness), u.Name.Certificate)
+// AddUser adds a login, and with it the rows that it owes. ErrExists when its id or its Blind is there already.
+func (g *Registry) AddUser(ctx context.Context, u *User, owes ...*Owed) error {
+	return g.transact(ctx, true, func(ctx context.Context) error {
+		err := g.exec(ctx, nil, `INSERT INTO users (`+userColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			u.ID, u.Account, u.Blind[:], u.Methods, u.PasswordHash, packKeys(u.PublicKeys), notNil(u.SecondFactor), micros(u.CreatedAt),
+			micros(u.PasswordAt), u.OneTime, micros(u.LastLogin), micros(u.LastRefusal), u.Failures, micros(u.LockedAt),
+			strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","), notNil(u.Name.Sealed), notNil(u.Name.Witness), u.Name.Certificate)
+		if err != nil {
+			return err
+		}
+		return g.owe(ctx, owes)
+	})
 }
 
-// ChangeUser reads a login, lets f change it, and writes it back, all in one transaction: what two do at once, the second
-// one sees. If f gives an error, nothing changes and the error comes back. Its id, account and Blind stay. ErrNotFound.
-func (g *Registry) ChangeUser(ctx context.Context, id string, f func(u *User) error) error {
+// ChangeUser reads a login, lets f change it, and writes it back with the rows that this owes, all in one transaction: what two do at
+// once, the second one sees. If f gives an error, nothing changes and the error comes back; it may still write in the rows what it
+// did. The login's id, account and Blind stay. ErrNotFound.
+func (g *Registry) ChangeUser(ctx context.Context, id string, f func(u *User) error, owes ...*Owed) error {
 	return g.transact(ctx, true, func(ctx context.Context) error {
 		u, err := scanUser(g.d.w.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE id = ?`, id).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -63,18 +70,27 @@ func (g *Registry) ChangeUser(ctx context.Context, id string, f func(u *User) er
 		if err := f(u); err != nil {
 			return err
 		}
-		return g.exec(ctx, ErrNotFound, `UPDATE users SET methods = ?, password_hash = ?, public_keys = ?, second_factor = ?, password_at = ?,
+		err = g.exec(ctx, ErrNotFound, `UPDATE users SET methods = ?, password_hash = ?, public_keys = ?, second_factor = ?, password_at = ?,
 			one_time = ?, failures = ?, locked_at = ?, allow_from = ?, deny_from = ?,
 			sealed_name = ?, name_witness = ?, name_certificate = ? WHERE id = ?`,
 			u.Methods, u.PasswordHash, packKeys(u.PublicKeys), notNil(u.SecondFactor), micros(u.PasswordAt), u.OneTime, u.Failures,
 			micros(u.LockedAt), strings.Join(u.AllowFrom, ","), strings.Join(u.DenyFrom, ","),
 			notNil(u.Name.Sealed), notNil(u.Name.Witness), u.Name.Certificate, id)
+		if err != nil {
+			return err
+		}
+		return g.owe(ctx, owes)
 	})
 }
 
-// RemoveUser removes a login. ErrNotFound.
-func (g *Registry) RemoveUser(ctx context.Context, id string) error {
-	return g.change(ctx, true, ErrNotFound, `DELETE FROM users WHERE id = ?`, id)
+// RemoveUser removes a login, and keeps the rows that this owes. ErrNotFound.
+func (g *Registry) RemoveUser(ctx context.Context, id string, owes ...*Owed) error {
+	return g.transact(ctx, true, func(ctx context.Context) error {
+		if err := g.exec(ctx, ErrNotFound, `DELETE FROM users WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return g.owe(ctx, owes)
+	})
 }
 
 // Touch notes a login; guessed: one that ends the count of wrong guesses, since what is guessed at was right. It costs no

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func earlierRegistry(t *testing.T, path string, version int) {
 		_, err := d.w.ExecContext(t.Context(), query, args...)
 		fine(t, err)
 	}
-	for _, table := range []string{"users", "settings", "polled", "remotes", "approved"} {
+	for _, table := range []string{"users", "settings", "polled", "remotes", "approved", "owed"} {
 		exec(`DROP TABLE ` + table)
 	}
 	names, err := migrations.ReadDir("migrations/gateway")
@@ -188,5 +189,44 @@ func TestARefusalOfNobodyIsAsMuchWork(t *testing.T) {
 		if known, unknown := written("u1"), written(""); known != unknown || known == 0 {
 			t.Errorf("%d pages for a login, %d for none", known, unknown)
 		}
+	}
+}
+
+// TestAChangeAndWhatItOwes are there both or neither, over a restart too.
+func TestAChangeAndWhatItOwes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	g, ctx, no := openRegistry(t, path), t.Context(), errors.New("no")
+	row := func(kind string) *Owed { return &Owed{Account: "acme", Kind: kind, Who: "uid:7"} }
+	fine(t, g.AddUser(ctx, &User{ID: "u1", Account: "acme"}, row("added")))
+	changed := row("changed")
+	fine(t, g.ChangeUser(ctx, "u1", func(u *User) error { changed.Detail, u.Methods = "by key", "key"; return nil }, changed))
+	for want, err := range map[error]error{
+		ErrExists:   g.AddUser(ctx, &User{ID: "u1", Account: "acme", Blind: [32]byte{1}}, row("added twice")),
+		no:          g.ChangeUser(ctx, "u1", func(*User) error { return no }, row("not changed")),
+		ErrNotFound: g.RemoveUser(ctx, "u9", row("not removed")),
+	} {
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	fine(t, g.RemoveUser(ctx, "u1", row("removed")))
+	fine(t, g.Close())
+	g = openRegistry(t, path)
+	defer g.Close()
+	owes, err := g.Owes(ctx)
+	fine(t, err)
+	var got []string
+	for _, o := range owes {
+		got = append(got, strings.Join([]string{o.Account, o.Kind, o.Who, o.Detail}, " "))
+		fine(t, g.Entered(ctx, o.N))
+	}
+	if want := "acme added uid:7 ,acme changed uid:7 by key,acme removed uid:7 "; strings.Join(got, ",") != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if owes, err := g.Owes(ctx); err != nil || len(owes) != 0 {
+		t.Errorf("%+v, %v", owes, err)
+	}
+	if err := g.Entered(ctx, owes[0].N); !errors.Is(err, ErrNotFound) {
+		t.Errorf("entered twice: %v", err)
 	}
 }

@@ -72,7 +72,7 @@ const (
 // More of the same connection and login, and from the step that was taken last: that is how it cannot belong to a key that
 // was only offered.
 //
-// It says which key and which password that was: what an operator has changed or taken away meanwhile counts no more.
+// It says which key, which password and which second factor that was: what an operator has changed or taken away meanwhile counts no more.
 type Progress struct {
 	User     string
 	Key      bool
@@ -80,6 +80,7 @@ type Progress struct {
 	Password bool
 	Set      time.Time // when the password was set
 	Code     bool
+	Factor   [32]byte // by a code of which second factor: a hash of its secret
 }
 
 // More is Admit's answer to a try that was right and is not enough: ask this, and hand So back with the answer.

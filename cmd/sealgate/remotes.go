@@ -74,7 +74,10 @@ func (t *tool) remoteState(line gateway.RemoteLine) string {
 
 // toDeliver is how many things wait to be delivered.
 func toDeliver(line gateway.RemoteLine) string {
-	if line.Queue == nil {
+	switch {
+	case line.Locked:
+		return "locked"
+	case line.Queue == nil:
 		return "0"
 	}
 	return fmt.Sprint(line.Queue.Waiting)
