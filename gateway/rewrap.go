@@ -315,7 +315,7 @@ func (g *Gateway) replaced(a *account, r *respliced, fault error) {
 		}
 	}
 	if err != nil {
-		g.log.Warn("a sealed copy with another envelope is left behind, the next start sweeps it", "account", a.ID, "file", r.row.ID, "err", err)
+		g.log.Warn("a sealed copy with another envelope is left behind, the next start or unlocking sweeps it", "account", a.ID, "file", r.row.ID, "err", err)
 	}
 }
 
