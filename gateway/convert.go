@@ -29,14 +29,14 @@ func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	})
 }
 
-// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its sealed key.
+// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens one of its sealed keys.
 // withoutWaiting: what waits in its log is given up, since it cannot be merged; the log is kept under another name.
-func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
+func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed [][]byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
 	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
-		sealed, err := indexer.SealedKey(a.dir)
+		sealed, err := indexer.SealedKeys(a.dir)
 		if err != nil {
 			return err
 		}

@@ -228,7 +228,8 @@ type AccountStatus struct {
 	Waiting       int    `json:"waiting,omitempty"`        // deliveries that wait for the next unlocking
 	WaitingBytes  int64  `json:"waiting_bytes,omitempty"`
 	WaitingSince  string `json:"waiting_since,omitempty"`
-	Joined        bool   `json:"joined,omitempty"` // of an answer to AccountKey.Join: somebody else's session goes on
+	KeyUntried    string `json:"key_untried,omitempty"` // to whom its database's key is sealed now, if nobody has opened that yet
+	Joined        bool   `json:"joined,omitempty"`      // of an answer to AccountKey.Join: somebody else's session goes on
 }
 
 // Status tells whether all is well.

@@ -85,10 +85,11 @@ func (s *safe) open(t testing.TB) *Index {
 // own opens the index's key, as the operator's command does.
 func (s *safe) own(t testing.TB, x *Index) Key {
 	t.Helper()
-	sealed, err := x.SealedKey()
+	list, err := x.SealedKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
+	sealed := list[0]
 	var key bytes.Buffer
 	if err := vault.OpenSealed(&key, bytes.NewReader(sealed), int64(len(sealed)), s.opener, nil); err != nil {
 		t.Fatal(err)

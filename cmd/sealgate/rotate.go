@@ -130,17 +130,21 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	if err != nil || at < 0 {
 		return relock, err
 	}
-	sealed, err := client.SealedKey(ctx, account)
-	if err != nil {
-		return relock, err
-	}
-	header, _, err := vault.Header(bytes.NewReader(sealed))
+	sealed, err := client.SealedKeys(ctx, account)
 	if err != nil {
 		return relock, err
 	}
 	open := s.Accounts[at].UnlockedUntil != ""
-	if open && errors.Is(key.Opens(header), vault.ErrWrongKey) {
-		return relock, nil // it is sealed to the new one already
+	opens := func(form []byte) bool {
+		header, _, err := vault.Header(bytes.NewReader(form))
+		return err == nil && !errors.Is(key.Opens(header), vault.ErrWrongKey)
+	}
+	if !slices.ContainsFunc(sealed, opens) {
+		if open { // somebody has opened it with the new one already
+			return relock, nil
+		}
+		return relock, no(fmt.Sprintf("once it was opened with a newer key, it takes that one: sealgate unlock %s --key NEW.pem, then type this again", clean(account)),
+			"%s does not open the database's key; nothing was changed", clean(o.keyFile))
 	}
 	var access *vault.AccessKey
 	if o.accessFile != "" {
@@ -148,12 +152,12 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 			return relock, keyTrouble(err)
 		}
 	}
-	own, err := openKey(sealed, o, key, access)
+	own, opened, err := openKey(sealed, o, key, access)
 	if err != nil {
 		return relock, err
 	}
 	defer clear(own)
-	if _, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own}); err != nil || open {
+	if _, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own, Opened: opened}); err != nil || open {
 		return relock, err
 	}
 	return func() error {
