@@ -248,18 +248,20 @@ func (l *sealedLog) keyed(sum []byte) []byte {
 	return h.Sum(nil)
 }
 
-// earlier looks for files of the same content or business.
-func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e Earlier, err error) {
+// earlier looks for files of the same content or business that were not rejected. While the index is locked, a refusal that it may lack
+// does not count: the next unlocking may tell that it was not done (undone), and of two held files one too many could be released.
+func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, locked bool) (e Earlier, err error) {
+	const counts = `(verdict <> 'rejected' OR ?3 AND EXISTS (SELECT 1 FROM records WHERE n = files.seq AND file = ''))`
 	look := func(query string, hash []byte, id *string) {
 		if hash == nil || err != nil {
 			return
 		}
-		if err = l.d.w.QueryRowContext(ctx, query, hash, since).Scan(id); errors.Is(err, sql.ErrNoRows) {
+		if err = l.d.w.QueryRowContext(ctx, query, hash, since, locked).Scan(id); errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
 	}
-	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, l.keyed(row.sha256), &e.Content)
-	look(`SELECT id FROM files WHERE business = ? AND business IS NOT NULL AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`,
+	look(`SELECT id FROM files WHERE content = ?1 AND `+counts+` AND received_at >= ?2 ORDER BY received_at LIMIT 1`, l.keyed(row.sha256), &e.Content)
+	look(`SELECT id FROM files WHERE business = ?1 AND business IS NOT NULL AND `+counts+` AND received_at >= ?2 ORDER BY received_at LIMIT 1`,
 		l.keyed(row.business), &e.Business)
 	return e, err
 }
