@@ -83,6 +83,7 @@ func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 			return err
 		}
 		x.d.show()
+		x.sealed.doubtful = nil
 		return nil
 	})
 	return m.deliveries, err
