@@ -51,6 +51,9 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 			return err
 		}
 		if withoutWaiting {
+			if err := a.forgetPlaced(); err != nil {
+				return err
+			}
 			return indexer.UnprotectWithoutLog(ctx, a.dir, key, own, log)
 		}
 		err = indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
@@ -59,6 +62,28 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 		}
 		return err
 	})
+}
+
+// forgetPlaced removes the markers of copies that were placed, durably: without the log that is to be left out, a marker proves no longer
+// that its copy was never accepted, and the next start must remove none for it. Die, or fail, after it, and a copy that was in truth never
+// accepted is told of, and stays.
+func (a *account) forgetPlaced() error {
+	entries, err := os.ReadDir(a.incoming())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != placedSuffix || entry.IsDir() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(a.incoming(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(a.incoming())
 }
 
 // convert does something to one account's databases that nobody has open. The unlock key is proven before.

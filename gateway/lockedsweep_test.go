@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealgate/sealgate/vault"
 )
 
 // TestRotationLeftoversOfALockedAccount: a rotation of a protected account that was killed keeps nothing from starting, and nothing of what
@@ -84,6 +86,46 @@ func TestRefusedCopyOfALockedAccount(t *testing.T) {
 		t.Error("the copy of a refused file stays")
 	}
 	h.sound(t)
+}
+
+// TestLeftOutCopyStays: the copy of a delivery that was accepted and then left out stays, also where the marker of its placing is still there,
+// and verify tells of it; so does the list of what a key opens, of the key that the log wants.
+func TestLeftOutCopyStays(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	receipt, err := h.push(t, "safe", "large.xml", pain001(t, "large", 600))
+	must(t, err)
+	path := h.largeCopy(t)
+	marker := filepath.Join(h.dir, "data/accounts/safe/incoming", receipt.ID+placedSuffix)
+	own := h.keyOf(t, "safe")
+	must(t, h.Close(), os.Link(path, marker))
+	h.edit(t, "protect_database: true", "protect_database: false")
+	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+	must(t, err)
+	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+	must(t, err)
+	must(t, Unprotect(t.Context(), cfg, unlock, "safe", func([][]byte) ([]byte, error) { return own.Key, nil }, true, h.Gateway.log))
+	h.open(t)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal("the copy of an accepted file: ", err)
+	}
+	told := false
+	for p, err := range h.Verify(t.Context(), "safe") {
+		must(t, err)
+		told = told || p.What == "orphan" && strings.Contains(p.Problem, "has lost its row")
+	}
+	if !told {
+		t.Error("nobody is told")
+	}
+	listed := false
+	for line, err := range h.Envelopes(t.Context(), EnvelopesQuery{}) {
+		must(t, err)
+		listed = listed || line.Form == FormLeft && line.Account == "safe" && len(line.Header) > 0
+	}
+	if !listed {
+		t.Error("the key that log.db.left wants is not listed")
+	}
+	must(t, os.Remove(path)) // somebody has taken it away
 }
 
 // largeCopy is the only sealed copy on disk of the account safe.
