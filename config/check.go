@@ -95,7 +95,7 @@ func (l *loading) account(at string, a *Account) {
 		}
 	} else if a.Certificate != "" {
 		a.Certificate = l.certificate(certificate, a.Certificate,
-			"`sealgate cert new "+a.ID+" --out DIR` makes a new one")
+			"make a new one: sealgate cert new "+a.ID+" --out new")
 	}
 	if recovery, ok := l.places[at+".recovery_certificate"]; ok && a.RecoveryCertificate != "" {
 		a.RecoveryCertificate = l.certificate(recovery, a.RecoveryCertificate, "")

@@ -174,7 +174,7 @@ func Reasons() []string {
 		"unrecognised",           // it is of no format that is known here
 		"too-large",              // longer than max_file_size; always rejected
 		"empty",                  // not one byte
-		"expired-certificate",    // the account's certificate has run out since the start
+		"expired-certificate",    // the account's certificate has expired
 	}
 }
 
@@ -197,7 +197,7 @@ func (c *Config) Account(id string) *Account {
 	return nil
 }
 
-// ControlSocket is where the daemon listens for the operators' command.
+// ControlSocket is where the daemon listens for the operators' command, or a link to where it does.
 func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
 
 // UnlockLater is the unlock_key_file of a gateway that starts locked.

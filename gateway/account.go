@@ -54,7 +54,9 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
 		if err != nil {
 			return fmt.Errorf("account %s: %w", c.ID, err)
 		}
-		accounts[c.ID] = a
+		if a != nil {
+			accounts[c.ID] = a
+		}
 	}
 	if old := g.accounts.Swap(&accounts); old != nil {
 		g.supersede(*old)
@@ -88,7 +90,9 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 	if err := indexer.Settle(a.dir); err != nil {
 		return nil, err
 	}
-	if err := a.indexThere(); err != nil {
+	if there, err := g.indexThere(ctx, a); g.lost != nil && !there {
+		return nil, g.leaveOut(c.ID, err)
+	} else if err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{"incoming", "sealed"} {

@@ -195,10 +195,10 @@ func (g *Gateway) enterNote(ctx context.Context, n owedNote) error {
 	index := g.indexes[n.Account]
 	if index == nil {
 		gone := &account{Account: &config.Account{ID: n.Account}, dir: filepath.Join(g.cfg.Load().DataDir, "accounts", n.Account)}
-		_, err := os.Stat(gone.dir)
-		if errors.Is(err, fs.ErrNotExist) { // moved away, and its ledger with it
+		if _, err := os.Stat(filepath.Join(gone.dir, "index.db")); errors.Is(err, fs.ErrNotExist) { // its ledger is gone with it
 			return nil
 		}
+		var err error
 		if index, err = g.openIndex(ctx, gone); err != nil {
 			return err
 		}

@@ -27,22 +27,34 @@ type Client struct {
 }
 
 // Connect reaches the daemon that runs on cfg's data_dir. If none runs, it opens the data directory itself, for which
-// unlock must give the unlock key; nobody else can start on it until Close.
+// unlock must give the unlock key; nobody else can start on it until Close. It makes no database that is not there.
 func Connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger) (*Client, error) {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, cfg.ControlSocket()) }
-	conn, err := dial(ctx, "", "")
+	return connect(ctx, cfg, unlock, log, openToAsk)
+}
+
+// ConnectToAdd is Connect for one who adds the first of something: what is not there yet is made, as a start makes it.
+func ConnectToAdd(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger) (*Client, error) {
+	return connect(ctx, cfg, unlock, log, Open)
+}
+
+func connect(ctx context.Context, cfg *config.Config, unlock func() (*vault.UnlockKey, error), log *slog.Logger,
+	open func(context.Context, *config.Config, *vault.UnlockKey, *slog.Logger) (*Gateway, error)) (*Client, error) {
+	path, outside, err := reachControl(ctx, cfg)
 	if err == nil {
-		conn.Close()
-		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, close: func() error { return nil }}, nil
+		var transport http.RoundTripper = &http.Transport{DialContext: dialAt(path)}
+		if outside {
+			transport = ofData{transport, cfg.DataDir}
+		}
+		return &Client{http: &http.Client{Transport: transport}, close: func() error { return nil }}, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("control socket %s: %w", cfg.ControlSocket(), err)
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	key, err := unlock()
 	if err != nil {
 		return nil, err
 	}
-	g, err := Open(ctx, cfg, key, log)
+	g, err := open(ctx, cfg, key, log)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +75,11 @@ func (g *Gateway) Client(ctx context.Context) *Client {
 			return g.Close()
 		}),
 	}
+}
+
+// dialAt dials one socket, whatever address is asked for.
+func dialAt(path string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, path) }
 }
 
 func dialControl(ctx context.Context, path string) (net.Conn, error) {
@@ -107,8 +124,8 @@ func (c *Client) Poll(ctx context.Context, q PollQuery) (RemoteLine, error) {
 }
 
 // Verify lists what is wrong; nothing if all is well. An empty account means all.
-func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
-	return ask[ProblemLine](ctx, c, "/verify", account)
+func (c *Client) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
+	return ask[VerifyLine](ctx, c, "/verify", account)
 }
 
 // Ledger gives the rows of an account's ledger, the oldest first.

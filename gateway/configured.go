@@ -44,15 +44,11 @@ func (g *Gateway) tellConfiguration(ctx context.Context) {
 // noteConfiguration enters what has changed of each account since this was called last, and by which unlock key the databases open.
 // The rows come first: die before the digests are kept, and they come again. So do those of an account whose ledger fails.
 func (g *Gateway) noteConfiguration(ctx context.Context) error {
-	var was configured
-	kept, err := g.registry.Get(ctx, configuredName)
-	first := errors.Is(err, indexer.ErrNotFound)
-	if err == nil {
-		err = json.Unmarshal(kept, &was)
-	}
-	if err != nil && !first {
+	was, kept, err := g.wasConfigured(ctx)
+	if err != nil {
 		return err
 	}
+	first := kept == nil
 	is := configured{Unlock: g.unlock.ID(), Accounts: map[string]map[string]string{}}
 	var faults []error
 	note := func(index *indexer.Index, kind, detail string) bool {
@@ -75,6 +71,10 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 	}
 	for id, before := range was.Accounts {
 		if is.Accounts[id] != nil {
+			continue
+		}
+		if g.lost[id] != nil { // it is in the configuration, and its index must not be forgotten
+			is.Accounts[id] = before
 			continue
 		}
 		is.Accounts[id] = map[string]string{} // should it come back, all its keys are told
@@ -132,6 +132,10 @@ func (a *account) changed(before, now map[string]string) string {
 	certificates := map[string][]string{
 		"certificate": fingerprints(a.certificate), "recovery_certificate": fingerprints(a.recovery), "access_keys": fingerprints(a.access...),
 	}
+	back := ""
+	if len(before) == 0 {
+		back = "the account is in the configuration again: "
+	}
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		if before[key] == now[key] {
@@ -142,5 +146,5 @@ func (a *account) changed(before, now map[string]string) string {
 		}
 		keys = append(keys, key)
 	}
-	return strings.Join(keys, ", ")
+	return back + strings.Join(keys, ", ")
 }

@@ -44,7 +44,7 @@ func (g *Gateway) desk() http.Handler {
 	}))
 	mux.Handle("POST /remotes", one(func(ctx context.Context, _ string, _ struct{}) ([]RemoteLine, error) { return g.Remotes(ctx) }))
 	mux.Handle("POST /poll", one(func(ctx context.Context, _ string, q PollQuery) (RemoteLine, error) { return g.Poll(ctx, q) }))
-	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[ProblemLine, error] {
+	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[VerifyLine, error] {
 		return g.Verify(ctx, account)
 	}))
 	mux.Handle("POST /ledger", many(func(ctx context.Context, _ string, account string) iter.Seq2[*indexer.LedgerEntry, error] {
@@ -184,8 +184,8 @@ func (g *Gateway) serveCopy(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, copy) // a copy cut short is noticed by its length
 }
 
-// listenControl opens the socket. A stale one is removed: the lock on data_dir says that nobody serves it.
-func listenControl(path string) (net.Listener, error) {
+// listenAt opens a socket in the place of a stale one.
+func listenAt(path string) (net.Listener, error) {
 	short, closeDir, err := shortPath(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -217,7 +217,7 @@ func shortPath(path string) (short string, closeDir func() error, err error) {
 
 // serveControl answers until the doors have ended: an operator may still ask while uploads run out.
 func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <-chan struct{}) error {
-	return serveDesk(ctx, l, g.desk(), doorsEnded)
+	return serveDesk(ctx, l, onlyData(g.cfg.Load().DataDir, g.desk()), doorsEnded)
 }
 
 // serveDesk answers until ended is closed.

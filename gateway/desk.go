@@ -19,10 +19,12 @@ import (
 
 // The desk: what operators ask and decide. One method a question; control.go carries them over the local socket.
 
-// No is the answer no: no such file, not held, damaged. Hint is the next command to type.
+// No is the answer no: no such file, not held, damaged. Hint is the next command to type. With Partly everything else was answered
+// before it: some of the accounts that were asked are locked, and not in the answer.
 type No struct {
-	Text string `json:"error"`
-	Hint string `json:"hint,omitempty"`
+	Text   string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+	Partly bool   `json:"partly,omitempty"`
 }
 
 func (n *No) Error() string { return n.Text }
@@ -116,7 +118,7 @@ func (g *Gateway) asked(id string) ([]*account, error) {
 		}
 	}
 	if len(list) == 0 && id != "" {
-		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+		return nil, g.notThere(id)
 	}
 	return list, nil
 }
@@ -140,7 +142,10 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 				yield(FileLine{}, err)
 				return
 			}
-			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(LineOf(f), nil) {
+			if n++; q.Filter.Limit > 0 && n > q.Filter.Limit {
+				break
+			}
+			if !yield(LineOf(f), nil) {
 				return
 			}
 		}
@@ -173,7 +178,10 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 					yield(PaymentLine{}, err)
 					return
 				}
-				if n++; q.Filter.Limit > 0 && n > q.Filter.Limit || !yield(newPaymentLine(p), nil) {
+				if n++; q.Filter.Limit > 0 && n > q.Filter.Limit {
+					break
+				}
+				if !yield(newPaymentLine(p), nil) {
 					return
 				}
 			}

@@ -46,6 +46,7 @@ type Gateway struct {
 	cfg      atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule     atomic.Pointer[rule]
 	accounts atomic.Pointer[map[string]*account]
+	lost     map[string]error // accounts whose index.db is gone; nil but in a gateway that is opened to be asked, and makes no database
 	memory   budget
 	disk     diskWatch
 	placing  sync.Map // paths of sealed copies in their place whose transaction is still under way
@@ -82,16 +83,34 @@ func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log 
 	if err != nil {
 		return nil, err
 	}
-	g, err := openLocked(ctx, cfg, unlock, log, lock)
+	g, err := openLocked(ctx, cfg, unlock, log, lock, nil)
 	if err != nil {
 		lock.Close()
 	}
 	return g, err
 }
 
-// openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails.
-func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File) (_ *Gateway, err error) {
-	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+// openToAsk is Open without making any database: an account that has none is left out, and a data_dir without gateway.db is told.
+func openToAsk(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) (*Gateway, error) {
+	if there, err := registryThere(cfg.DataDir); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	} else if !there {
+		return nil, &No{Text: "no gateway has run on " + cfg.DataDir + " yet: there is nothing to ask", Hint: "sealgate serve"}
+	}
+	lock, err := takeLock(cfg)
+	if err != nil {
+		return nil, err
+	}
+	g, err := openLocked(ctx, cfg, unlock, log, lock, map[string]error{})
+	if err != nil {
+		lock.Close()
+	}
+	return g, err
+}
+
+// openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails. lost is what Gateway.lost says.
+func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File, lost map[string]error) (_ *Gateway, err error) {
+	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, lost: lost, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
@@ -203,7 +222,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
-	control, err := listenControl(cfg.ControlSocket())
+	control, err := listenControl(ctx, cfg)
 	if err != nil {
 		return err
 	}

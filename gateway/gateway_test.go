@@ -798,8 +798,20 @@ func TestExpiredCertificateStopsItsAccountOnly(t *testing.T) {
 	if !strings.Contains(h.log.String(), "config doubtful") || !strings.Contains(h.log.String(), "expired on") {
 		t.Error("the operator is not told: ", h.log)
 	}
-	if _, err := CheckConfig(filepath.Join(h.dir, "sealgate.yaml")); err == nil || !strings.Contains(err.Error(), "expired on") {
-		t.Errorf("check says %v", err)
+	// check judges as the start does: this account's files are refused, and nobody else's.
+	cfg, err := CheckConfig(filepath.Join(h.dir, "sealgate.yaml"))
+	must(t, err)
+	told := ""
+	for _, w := range cfg.Warnings {
+		told += w.Warning() + "\n"
+	}
+	if !strings.Contains(told, "expired on") || !strings.Contains(told, "hint: make a new one: sealgate cert new acme --out new") {
+		t.Errorf("check says %q", told)
+	}
+	s, err := h.Status(t.Context())
+	must(t, err)
+	if all := strings.Join(s.Problems, "\n"); !strings.Contains(all, "expired on") || !strings.Contains(all, "; make a new one: sealgate cert new acme --out new") {
+		t.Errorf("status says %q", all)
 	}
 }
 

@@ -43,7 +43,7 @@ func AwaitUnlock(ctx context.Context, cfg *config.Config, log *slog.Logger, list
 	if err != nil {
 		return nil, err
 	}
-	socket, err := listenControl(cfg.ControlSocket())
+	socket, err := listenControl(ctx, cfg)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -60,7 +60,7 @@ func AwaitUnlock(ctx context.Context, cfg *config.Config, log *slog.Logger, list
 		}
 	}()
 	listening()
-	err = serveDesk(ctx, socket, l.desk(ctx), ended)
+	err = serveDesk(ctx, socket, onlyData(cfg.DataDir, l.desk(ctx)), ended)
 	l.opening.Lock() // a key that is being tried comes to its end
 	defer l.opening.Unlock()
 	switch {
@@ -87,8 +87,12 @@ func (l *locked) desk(ctx context.Context) http.Handler {
 
 func (l *locked) status() (Status, error) {
 	free, err := freeBytes(l.cfg.DataDir)
-	return Status{Locked: true, StartedAt: utc(l.started), DiskFree: free, DiskFloor: l.cfg.DiskFloor, Accounts: []AccountStatus{},
-		Problems: []string{errLocked.Text + "; " + errLocked.Hint}}, err
+	s := Status{Locked: true, StartedAt: utc(l.started), DiskFree: free, DiskFloor: l.cfg.DiskFloor, Accounts: []AccountStatus{},
+		Problems: []string{errLocked.Text + "; " + errLocked.Hint}}
+	if refused := fileProblem(l.cfg); refused != "" {
+		s.Problems = append(s.Problems, refused)
+	}
+	return s, err
 }
 
 // unlock tries a key. Its answer is the key's name.
@@ -108,7 +112,7 @@ func (l *locked) unlock(ctx context.Context, who string, text []byte) (string, e
 	if err != nil {
 		return "", err
 	}
-	g, err := openLocked(ctx, cfg, key, l.log, l.lock)
+	g, err := openLocked(ctx, cfg, key, l.log, l.lock, nil)
 	if errors.Is(err, indexer.ErrKey) {
 		l.log.Warn("a wrong unlock key was brought", "user", who)
 		return "", &No{Text: err.Error(), Hint: "bring the key that it wants: sealgate unlock --unlock-key-file F"}

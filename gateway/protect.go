@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -76,24 +77,33 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	return &No{Text: fmt.Sprintf("account %s is locked; %s", a.ID, waits), Hint: "sealgate unlock " + a.ID + " --key KEY.pem" + access}
 }
 
-// unlocked gives those of the accounts that can be asked, and the answer for those that cannot.
+// unlocked gives those of the accounts that can be asked, and the answer for those that cannot: for all of them, or beside what the
+// open ones answer.
 func (g *Gateway) unlocked(ctx context.Context, accounts []*account) (open []*account, locked error) {
-	var all *No
+	var closed, texts []string
+	hint := ""
 	for _, a := range accounts {
 		no := g.locked(ctx, a)
-		switch {
-		case no == nil:
+		if no == nil {
 			open = append(open, a)
-		case all == nil:
-			all = no
-		default:
-			all.Text += "\n" + no.Text
+			continue
+		}
+		closed, texts = append(closed, a.ID), append(texts, no.Text)
+		if hint == "" {
+			hint = no.Hint
 		}
 	}
-	if all == nil {
+	switch {
+	case len(closed) == 0:
 		return open, nil
+	case len(open) == 0:
+		return open, &No{Text: strings.Join(texts, "\n"), Hint: hint}
 	}
-	return open, all
+	text := fmt.Sprintf("%d accounts are locked and not in this: %s", len(closed), strings.Join(closed, ", "))
+	if len(closed) == 1 {
+		text = "1 account is locked and not in this: " + closed[0]
+	}
+	return open, &No{Text: text, Hint: hint, Partly: true}
 }
 
 // findIn finds files in one account. Of a locked one it can tell that it has such a file, and no more.
@@ -141,6 +151,10 @@ type AccountKey struct {
 	Key     []byte         // 32 bytes
 	Opened  indexer.Opened // which of the sealed keys it was opened from
 	Join    bool           // a session that is open already stays as long as it is
+
+	// KeyStays leaves the key sealed as it is, for a rotation that has yet to seal the copies to the configured certificate: broken off,
+	// it must open with the old one again. At its end it brings the key without this.
+	KeyStays bool
 }
 
 // databaseKey takes a key as bytes.
@@ -181,7 +195,9 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
 		return AccountStatus{}, err
 	}
-	if err := g.reseal(ctx, a, q.Opened, who); err != nil {
+	if q.KeyStays {
+		// at the end of the rotation
+	} else if err := g.reseal(ctx, a, q.Opened, who); err != nil {
 		g.log.Error("the database's key stays as it was sealed", "account", a.ID, "err", err)
 	}
 	if err := a.sweepGivenUp(ctx, g); err != nil {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -122,20 +121,35 @@ func LoadConfig(path string, keyElsewhere bool) (*config.Config, error) {
 	return loadConfig(path, keyElsewhere, certificateLeft)
 }
 
-// CheckConfig is LoadConfig for an operator who wants to know what is wrong: an expired certificate is a mistake.
+// fileProblem is what status says of a configuration file that would be refused by now; "" of one that would be taken. Whoever is asked
+// goes on by what it has.
+func fileProblem(cfg *config.Config) string {
+	_, err := LoadConfig(cfg.File, cfg.KeyElsewhere)
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	var mistakes *config.Mistakes
+	if errors.As(err, &mistakes) {
+		text = mistakes.Summary()
+	}
+	return "configuration: " + text + ", and a restart would fail: sealgate check"
+}
+
+// CheckConfig is LoadConfig for an operator who wants to know what is wrong or will be: it warns of certificates that expire soon, too.
 func CheckConfig(path string) (*config.Config, error) {
 	return loadConfig(path, false, certificateAge)
 }
 
-// certificateLeft makes a warning of an expired certificate. Of one that soon will be, watchCertificates tells.
-func certificateLeft(c *vault.Certificate, now time.Time) (string, error) {
-	if _, expired := certificateAge(c, now); expired != nil {
-		return expired.Error(), nil
+// certificateLeft warns of an expired certificate only. Of one that soon will be, watchCertificates tells.
+func certificateLeft(c *vault.Certificate, now time.Time) string {
+	if !c.Expired(now) {
+		return ""
 	}
-	return "", nil
+	return certificateAge(c, now)
 }
 
-func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, time.Time) (string, error)) (*config.Config, error) {
+func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, time.Time) string) (*config.Config, error) {
 	return config.Load(path, config.Examine{
 		KeyElsewhere: keyElsewhere,
 		Certificate: func(path string) (string, error) {
@@ -143,7 +157,7 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 			if err != nil {
 				return "", err
 			}
-			return age(c, time.Now())
+			return age(c, time.Now()), nil
 		},
 		Remote:    transport.CheckRemote,
 		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
@@ -157,14 +171,13 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 	})
 }
 
-// certificateAge tells an expired certificate from one that soon will be.
-func certificateAge(c *vault.Certificate, now time.Time) (warning string, err error) {
-	left := c.NotAfter().Sub(now)
+// certificateAge warns of a certificate that has expired, or soon will; "" of another.
+func certificateAge(c *vault.Certificate, now time.Time) string {
 	switch {
 	case c.Expired(now):
-		return "", fmt.Errorf("expired on %s; make a new one with: sealgate cert new", c.NotAfter().Format(time.DateOnly))
-	case left < 30*24*time.Hour:
-		return fmt.Sprintf("expires on %s", c.NotAfter().Format(time.DateOnly)), nil
+		return "expired on " + c.NotAfter().Format(time.DateOnly)
+	case c.NotAfter().Sub(now) < 30*24*time.Hour:
+		return "expires on " + c.NotAfter().Format(time.DateOnly)
 	}
-	return "", nil
+	return ""
 }

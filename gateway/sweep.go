@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -135,17 +134,4 @@ func (a *account) sealedCopies() (paths []string, err error) {
 		return err
 	})
 	return paths, err
-}
-
-// indexThere refuses to make a new index beside old sealed copies: it would hide that the old one is gone.
-func (a *account) indexThere() error {
-	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	copies, err := a.sealedCopies()
-	if err == nil && len(copies) > 0 {
-		err = fmt.Errorf("index.db is gone, but %d sealed copies are there: restore it from a backup, or move %s away",
-			len(copies), filepath.Join(a.dir, "sealed"))
-	}
-	return err
 }

@@ -205,12 +205,9 @@ func TestAFaultAfterTheTransaction(t *testing.T) {
 func TestProbeThatDied(t *testing.T) {
 	h := newHouse(t)
 	must(t, h.Close())
-	account := filepath.Join(h.dir, "data/accounts/gone")
-	databases, err := filepath.Glob(filepath.Join(account, "index.db*"))
-	must(t, err)
-	for _, path := range databases {
-		must(t, os.Remove(path))
-	}
+	h.edit(t, "accounts:\n", "accounts:\n  - {id: fresh, after_indexing: delete}\n")
+	account := filepath.Join(h.dir, "data/accounts/fresh")
+	must(t, os.MkdirAll(filepath.Join(account, "sealed"), 0o700), os.MkdirAll(filepath.Join(account, "incoming"), 0o700))
 	must(t, os.WriteFile(filepath.Join(account, "sealed", probeName), nil, 0o600),
 		os.WriteFile(filepath.Join(account, "incoming", probeName+tmpSuffix), nil, 0o600),
 		os.WriteFile(filepath.Join(account, "incoming", probeName+placedSuffix), nil, 0o600))

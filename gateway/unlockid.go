@@ -77,8 +77,12 @@ func wrongUnlockKey(wanted string, given *vault.UnlockKey) error {
 	return fmt.Errorf("%w these databases: they want unlock key %s, this is %s", indexer.ErrKey, wanted, given.ID())
 }
 
-// settleUnlockKey makes sure that the unlock key is the one that is wanted, and finishes a change of it that was begun.
+// settleUnlockKey makes sure that the unlock key is the one that is wanted, and finishes a change of it that was begun. What it is
+// proven by must not be gone.
 func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKey, log *slog.Logger) error {
+	if _, err := registryThere(dataDir); err != nil {
+		return err
+	}
 	id, err := readUnlockID(dataDir)
 	if err != nil || id.Key == "" {
 		return err

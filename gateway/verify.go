@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,49 +19,61 @@ import (
 	"github.com/sealgate/sealgate/vault"
 )
 
-// ProblemLine is one thing that verify found wrong: ledger, database, sealed copy, orphan.
-type ProblemLine struct {
-	Account string `json:"account"`
-	What    string `json:"what"`
-	Problem string `json:"problem"`
+// VerifyLine is one thing that verify found wrong (ledger, database, sealed copy, orphan), or, with NotChecked alone, that an
+// account could not be checked, and why: that is no problem.
+type VerifyLine struct {
+	Account    string `json:"account"`
+	What       string `json:"what,omitempty"`
+	Problem    string `json:"problem,omitempty"`
+	NotChecked string `json:"not_checked,omitempty"`
+	Hint       string `json:"hint,omitempty"` // what to type, so that it can be
 }
 
 // Verify checks the ledger, the database, every sealed copy and that nothing lies about which no row knows. It needs no
 // account's key: a sealed copy is checked by its witness. No lines means that all is well.
-func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[ProblemLine, error] {
-	return func(yield func(ProblemLine, error) bool) {
+func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
+	return func(yield func(VerifyLine, error) bool) {
+		for _, id := range slices.Sorted(maps.Keys(g.lost)) {
+			if account != "" && account != id {
+				continue
+			}
+			if !yield(VerifyLine{Account: id, What: "database", Problem: g.lost[id].Error()}, nil) || account == id {
+				return
+			}
+		}
 		accounts, err := g.asked(account)
 		if err != nil {
-			yield(ProblemLine{}, err)
+			yield(VerifyLine{}, err)
 			return
 		}
 		for _, a := range accounts {
-			var lines []ProblemLine
-			locked := g.locked(ctx, a)
-			if locked != nil {
-				lines = append(lines, ProblemLine{a.ID, "locked", locked.Text + "; of its files and ledger nothing was checked but the log: " + locked.Hint})
-			}
-			err := g.verifyAccount(ctx, a, locked != nil, func(what, problem string) {
-				lines = append(lines, ProblemLine{a.ID, what, problem})
+			var lines []VerifyLine
+			err := g.verifyAccount(ctx, a, func(what, problem string) {
+				lines = append(lines, VerifyLine{Account: a.ID, What: what, Problem: problem})
 			})
+			if locked := g.locked(ctx, a); locked != nil && errors.Is(err, indexer.ErrLocked) {
+				lines = append(lines, VerifyLine{Account: a.ID, NotChecked: "it is locked; its log is checked, its ledger, index and sealed copies are not", Hint: locked.Hint})
+				err = nil
+			}
 			for _, line := range lines {
 				if !yield(line, nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(ProblemLine{}, err)
+				yield(VerifyLine{}, err)
 				return
 			}
 		}
 	}
 }
 
-// verifyAccount verifies one account. Of one that is known to be locked there is only the log; one that is locked meanwhile was not verified.
-func (g *Gateway) verifyAccount(ctx context.Context, a *account, locked bool, report func(what, problem string)) error {
-	if err := a.index.Verify(ctx, report); locked && errors.Is(err, indexer.ErrLocked) {
-		return nil
-	} else if err != nil {
+// verifyAccount verifies one account. Of one that is locked, or comes to be meanwhile, that is the log (ErrLocked).
+func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
+	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); errors.Is(err, fs.ErrNotExist) {
+		report("database", "index.db is gone from the disk, and only this gateway, which has it open, can still read it")
+	}
+	if err := a.index.Verify(ctx, report); err != nil {
 		return err
 	}
 	for c, err := range a.index.Copies(ctx) {
@@ -276,9 +290,15 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if waits := g.rule.Load().problem(); waits != "" {
 		s.Problems = append(s.Problems, waits)
 	}
+	if refused := fileProblem(cfg); refused != "" {
+		s.Problems = append(s.Problems, refused)
+	}
 	accounts, err := g.asked("")
 	if err != nil {
 		return Status{}, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.lost)) {
+		s.Problems = append(s.Problems, "account "+id+": "+g.lost[id].Error())
 	}
 	for _, a := range accounts {
 		line, err := g.accountStatus(ctx, a)
@@ -302,16 +322,16 @@ func (a *account) aging(now time.Time) (problems []string) {
 	for _, c := range []struct {
 		what        string
 		certificate *vault.Certificate
-	}{{"certificate ", a.certificate}, {"recovery certificate ", a.recovery}} {
+		remedy      string
+	}{
+		{"certificate ", a.certificate, "make a new one: sealgate cert new " + a.ID + " --out new"},
+		{"recovery certificate ", a.recovery, "name another one at recovery_certificate, then: sealgate check"},
+	} {
 		if c.certificate == nil {
 			continue
 		}
-		warning, err := certificateAge(c.certificate, now)
-		if err != nil {
-			warning = err.Error()
-		}
-		if warning != "" {
-			problems = append(problems, "account "+a.ID+": "+c.what+warning)
+		if warning := certificateAge(c.certificate, now); warning != "" {
+			problems = append(problems, "account "+a.ID+": "+c.what+warning+"; "+c.remedy)
 		}
 	}
 	return problems

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"os/user"
@@ -26,6 +27,17 @@ func stopped() (*vault.UnlockKey, error) { return nil, errStopped }
 
 // desk reaches the desk: the running daemon's, or, with none running, one opened here on the same files.
 func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error) {
+	return t.deskBy(ctx, gateway.Connect)
+}
+
+// deskToAdd is desk for what may be the first thing of a new data_dir or account.
+func (t *tool) deskToAdd(ctx context.Context) (*gateway.Client, *config.Config, error) {
+	return t.deskBy(ctx, gateway.ConnectToAdd)
+}
+
+type connect func(context.Context, *config.Config, func() (*vault.UnlockKey, error), *slog.Logger) (*gateway.Client, error)
+
+func (t *tool) deskBy(ctx context.Context, connect connect) (*gateway.Client, *config.Config, error) {
 	cfg, err := t.load()
 	if err != nil {
 		return t.running(ctx, err)
@@ -37,10 +49,10 @@ func (t *tool) desk(ctx context.Context) (*gateway.Client, *config.Config, error
 		return t.unlockKey(ctx, cfg)
 	}
 	client, err := patiently(ctx, func() (*gateway.Client, error) {
-		return gateway.Connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
+		return connect(ctx, cfg, unlock, t.newLog(cfg.Log, slog.LevelWarn))
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
-		err = no("it is open to the gateway's own user and group: sudo -u sealgate sealgate ...", "%s", err)
+		err = no("ask as the gateway's own user, or as root; with RuntimeDirectory=sealgate in its unit, its group may ask too", "%s", err)
 	}
 	return client, cfg, err
 }
@@ -57,7 +69,9 @@ func (t *tool) running(ctx context.Context, err error) (*gateway.Client, *config
 	if fault != nil {
 		return nil, nil, t.configTrouble(err, "")
 	}
-	t.talk("sealgate: warning: %s; the running gateway keeps the configuration that it has\nsealgate: hint: sealgate check", mistakes.Summary())
+	if !t.answersAll {
+		t.talk("sealgate: warning: %s; the running gateway keeps the configuration that it has\nsealgate: hint: sealgate check", mistakes.Summary())
+	}
 	return client, cfg, nil
 }
 
@@ -96,6 +110,21 @@ func sameOwner(dir string) error {
 	}
 	return no("start the gateway and ask again, or: sudo -u "+owner+" sealgate ...",
 		"no gateway runs, and %s belongs to %s", near(dir), owner)
+}
+
+// answered gives what was answered, and keeps for the end of the command (run) which accounts are not in it.
+func answered[T any](t *tool, list iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range list {
+			if errors.As(err, &t.left) && t.left.Partly {
+				return
+			}
+			t.left = nil
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
 }
 
 // unlockKey reads the unlock key: from --unlock-key-file, or as configured.

@@ -19,9 +19,11 @@ func (t *tool) exportCommand() *cobra.Command {
 			"openssl cms -decrypt -inform DER -binary -in salaries.p7m -inkey acme.key -out salaries.xml",
 			"sealgate open salaries.p7m --key acme.key -o salaries.xml"),
 		Args: arguments("ID"),
-		RunE: func(c *cobra.Command, args []string) error { return t.export(c.Context(), args[0], out, force) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.export(c.Context(), args[0], outFile(out), force)
+		},
 	}
-	c.Flags().StringVarP(&out, "out", "o", "", "write to `FILE.p7m` (default: stdout)")
+	c.Flags().StringVarP(&out, "out", "o", "", "write to `FILE.p7m`; - is stdout (default: stdout)")
 	c.Flags().BoolVar(&force, "force", false, "overwrite FILE.p7m")
 	c.ValidArgsFunction = t.fileIDs("")
 	return t.withDesk(c)

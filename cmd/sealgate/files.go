@@ -76,7 +76,7 @@ func (t *tool) listFiles(ctx context.Context, q gateway.FilesQuery, show *rows) 
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "ACCOUNT"}, column{head: "NAME", name: true},
 		column{head: "FORMAT"}, column{head: "PAYMENTS", right: true}, column{head: "TOTAL", right: true},
 		column{head: "VERDICT"}, column{head: "FATE"})
-	for f, err := range client.Files(ctx, q) {
+	for f, err := range answered(t, client.Files(ctx, q)) {
 		if err != nil {
 			return err
 		}

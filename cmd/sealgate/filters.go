@@ -192,7 +192,7 @@ func (t *tool) fileIDs(verdict string) cobra.CompletionFunc {
 
 func (t *tool) recentIDs(ctx context.Context, client *gateway.Client, verdict string) []string {
 	var ids []string
-	for f, err := range client.Files(ctx, filesQuery("", verdict, 30)) {
+	for f, err := range answered(t, client.Files(ctx, filesQuery("", verdict, 30))) {
 		if err != nil {
 			return nil
 		}

@@ -23,7 +23,7 @@ func (t *tool) inspectCommand() *cobra.Command {
 		Use:   "inspect FILE...",
 		Short: "Look into payment files without a gateway: format, payments, totals, what is wrong. Exit 1 if one would not be accepted.",
 		Example: examples("sealgate inspect salaries.xml", "sealgate inspect --json *.xml | jq -r 'select(.reasons) | .file'",
-			"sealgate open 7K4M2X0V --key acme.key.pem -o - | sealgate inspect -"),
+			"sealgate open 7K4M2X0V --key acme.key --access-key-file acme.access | sealgate inspect -"),
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(c.CommandPath()+" -h", "%s needs FILE; - is stdin", c.CommandPath())

@@ -38,7 +38,7 @@ func (t *tool) openCommand() *cobra.Command {
 			"sealgate open salaries.p7m --key acme.key -o salaries.xml", "sealgate open 7K4M2X0V --key acme.key | less"),
 		Args: arguments("ID or FILE.p7m"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.source = args[0]
+			o.source, o.out = args[0], outFile(o.out)
 			return t.open(c.Context(), &o)
 		},
 	}
@@ -46,7 +46,7 @@ func (t *tool) openCommand() *cobra.Command {
 	f.StringVar(&o.keyFile, "key", "", "the certificate's private key, `KEY.pem`")
 	f.StringVar(&o.accessFile, "access-key-file", "", "an access key, `F`, if the account has them")
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
-	f.StringVarP(&o.out, "out", "o", "", "write to `OUT` (default: stdout)")
+	f.StringVarP(&o.out, "out", "o", "", "write to `OUT`; - is stdout (default: stdout)")
 	f.BoolVar(&o.force, "force", false, "overwrite OUT")
 	c.ValidArgsFunction = t.fileIDs("")
 	return t.withDesk(c)

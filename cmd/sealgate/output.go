@@ -22,6 +22,14 @@ func (c *counted) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// outFile is the file that -o names: "" is stdout, as - is.
+func outFile(out string) string {
+	if out == "-" {
+		return ""
+	}
+	return out
+}
+
 // mayWrite says early that OUT is there already, before anything is decrypted.
 func mayWrite(out string, force bool) error {
 	if out == "" || force {

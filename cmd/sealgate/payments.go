@@ -106,7 +106,7 @@ func (t *tool) listPayments(ctx context.Context, p *paymentFlags) error {
 	table := t.newTable(column{head: "FILE"}, column{head: "NO", right: true}, column{head: "EXECUTION"},
 		column{head: "AMOUNT", right: true}, column{head: "PAYER ACCOUNT"}, column{head: "PAYEE", name: true},
 		column{head: "PAYEE ACCOUNT"}, column{head: "END-TO-END ID"}, column{head: "REMITTANCE"})
-	for line, err := range client.Payments(ctx, p.query) {
+	for line, err := range answered(t, client.Payments(ctx, p.query)) {
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (t *tool) report(ctx context.Context, q gateway.ReportQuery, asCSV bool) er
 		_ = sheet.Write([]string{"day", "account", "format", "currency", "files", "payments", "total", "drawn"}) // told by Error below
 	}
 	lines := 0
-	for line, err := range client.Report(ctx, q) {
+	for line, err := range answered(t, client.Report(ctx, q)) {
 		if err != nil {
 			return err
 		}

@@ -96,11 +96,12 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 		t.talk("sealgate: warning: new files of %s are still sealed to %s\nsealgate: hint: name %s in %s, then rotate once more",
 			clean(account), orNone(near(r.account.Certificate)), clean(path), clean(cfg.File))
 	}
-	relock, err := t.unlockedFor(ctx, client, account, &opening{keyFile: key.file, accessFile: access}, r.key)
+	end, err := t.unlockedFor(ctx, client, r.account, &opening{keyFile: key.file, accessFile: access}, r.key)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, relock()) }()
+	rotated := false
+	defer func() { err = errors.Join(err, end(rotated)) }()
 	total := 0
 	counts, err := client.CopyCounts(ctx, account)
 	if err != nil {
@@ -118,50 +119,69 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 			bar.tell(fmt.Sprintf("%d of %d sealed copies", now.Touched, max(total, now.Touched)))
 		})
 	bar.end()
+	rotated = err == nil
 	return t.tellRotated(r, result, err)
 }
 
-// unlockedFor opens a protected account's database for as long as the keeper of its keys may; relock closes it, if it was closed. By
-// being unlocked its own key comes to be sealed to the certificate that the configuration names.
-func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account string, o *opening, key *vault.PrivateKey) (relock func() error, err error) {
-	relock = func() error { return nil }
+// unlockedFor opens a protected account's database for as long as the keeper of its keys may; end closes it, if it was closed. Once
+// all is rotated, and not before, its own key comes to be sealed to the certificate that the configuration names: die at any moment
+// until then, and the old private key opens it still, so that the same command goes on.
+func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account *config.Account, o *opening, key *vault.PrivateKey) (end func(rotated bool) error, err error) {
+	end = func(bool) error { return nil }
 	s, err := client.Status(ctx)
-	at := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account && a.Protected })
+	at := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account.ID && a.Protected })
 	if err != nil || at < 0 {
-		return relock, err
+		return end, err
 	}
-	sealed, err := client.SealedKeys(ctx, account)
+	sealed, err := client.SealedKeys(ctx, account.ID)
 	if err != nil {
-		return relock, err
+		return end, err
 	}
-	open := s.Accounts[at].UnlockedUntil != ""
-	opens := func(form []byte) bool {
+	fits := func(form []byte) bool {
 		header, _, err := vault.Header(bytes.NewReader(form))
 		return err == nil && !errors.Is(key.Opens(header), vault.ErrWrongKey)
 	}
-	if !slices.ContainsFunc(sealed, opens) {
-		if open { // somebody has opened it with the new one already
-			return relock, nil
-		}
-		return relock, no(fmt.Sprintf("once it was opened with a newer key, it takes that one: sealgate unlock %s --key NEW.pem, then type this again", clean(account)),
-			"%s does not open the database's key; nothing was changed", clean(o.keyFile))
+	open, wrong := s.Accounts[at].UnlockedUntil != "", !slices.ContainsFunc(sealed, fits)
+	if open && wrong {
+		return end, nil // somebody has opened it with the new one already
 	}
 	var access *vault.AccessKey
 	if o.accessFile != "" {
 		if access, err = vault.ReadAccessKey(o.accessFile); err != nil {
-			return relock, keyTrouble(err)
+			return end, keyTrouble(err)
 		}
 	}
 	own, opened, err := openKey(sealed, o, key, access)
+	var told *trouble
+	if wrong && errors.As(err, &told) {
+		told.hint += "; with that one's key: sealgate unlock " + account.ID + " --key NEW.pem"
+		if len(account.AccessKeys) > 0 {
+			told.hint += " --access-key-file F"
+		}
+		told.hint += ", then type this again"
+	}
 	if err != nil {
-		return relock, err
+		return end, err
 	}
-	defer clear(own)
-	if _, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own, Opened: opened}); err != nil || open {
-		return relock, err
+	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true}
+	if _, err := client.UnlockAccount(ctx, brought); err != nil {
+		clear(own)
+		return end, err
 	}
-	return func() error {
-		_, err := client.LockAccount(context.WithoutCancel(ctx), account)
+	return func(rotated bool) (err error) {
+		defer clear(own)
+		ctx := context.WithoutCancel(ctx)
+		if rotated {
+			brought.KeyStays, brought.Join = false, true
+			var line gateway.AccountStatus
+			if line, err = client.UnlockAccount(ctx, brought); err == nil {
+				t.tellUntried(&line)
+			}
+		}
+		if !open {
+			_, fault := client.LockAccount(ctx, account.ID)
+			err = errors.Join(err, fault)
+		}
 		return err
 	}, nil
 }

@@ -34,7 +34,7 @@ func (t *tool) sendCommand() *cobra.Command {
 }
 
 func (t *tool) send(ctx context.Context, account string, files []string) error {
-	client, _, err := t.desk(ctx)
+	client, _, err := t.deskToAdd(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -30,7 +31,9 @@ func (t *tool) statusCommand() *cobra.Command {
 }
 
 func (t *tool) status(ctx context.Context, account string, quiet bool) error {
+	t.answersAll = true
 	if quiet {
+		t.err = io.Discard
 		// A health check may come while the gateway is starting: it must not take the data directory from it.
 		return t.quietStatus(ctx)
 	}
@@ -44,7 +47,8 @@ func (t *tool) status(ctx context.Context, account string, quiet bool) error {
 		return err
 	}
 	if account != "" {
-		if cfg.Account(account) == nil {
+		known := func(a gateway.AccountStatus) bool { return a.ID == account }
+		if cfg.Account(account) == nil && !slices.ContainsFunc(s.Accounts, known) {
 			return no("", "no account %q in %s", clean(account), cfg.File)
 		}
 		s = onlyAccount(s, account)
@@ -132,7 +136,7 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 		t.say("queue    %s/%s: %d to be delivered, the oldest made %s\n", q.Account, clean(q.Remote), q.Waiting, t.minute(q.Oldest))
 	}
 	for _, p := range s.Problems {
-		if !strings.HasPrefix(p, "disk") && !s.Locked { // told above
+		if !strings.HasPrefix(p, "disk") && !strings.HasPrefix(p, "the gateway is locked") { // told above
 			t.say("%s  %s\n", t.coloured("problem", red), clean(p))
 		}
 	}

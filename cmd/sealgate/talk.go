@@ -36,7 +36,10 @@ type tool struct {
 	zones   []string // abbreviations of the zones of the times shown so far
 	started bool     // the command line was understood: what goes wrong now is no usage error
 
+	answersAll bool // the answer itself tells of a configuration with mistakes
+
 	groups []commandGroup
+	left   *gateway.No // what the answer leaves out; nil if it is whole
 
 	configFile string
 	unlockFile string
@@ -80,6 +83,9 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if flushed := t.out.Flush(); err == nil {
 		err = flushed
+	}
+	if err == nil && t.left != nil {
+		t.talk("sealgate: warning: %s\nsealgate: hint: %s", cleanLines(t.left.Text), cleanLines(t.left.Hint))
 	}
 	if err == nil {
 		return exitYes

@@ -56,7 +56,7 @@ func (t *tool) addUser(ctx context.Context, n gateway.NewUser, fromStdin bool, k
 		}
 		n.PublicKey = string(key)
 	}
-	client, _, err := t.desk(ctx)
+	client, _, err := t.deskToAdd(ctx)
 	if err != nil {
 		return err
 	}
