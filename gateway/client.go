@@ -225,9 +225,10 @@ func (c *Client) RemoveCertificate(ctx context.Context, r Removal) ([]CopyCount,
 	return first(ask[[]CopyCount](ctx, c, "/certificate/remove", r))
 }
 
-// SealedKey is the key of a protected account's database, sealed to the account.
-func (c *Client) SealedKey(ctx context.Context, account string) ([]byte, error) {
-	return first(ask[[]byte](ctx, c, "/accounts/key", account))
+// SealedKeys are the sealed forms of the key of a protected account's database: the newest first, then the one that was opened last, if
+// nobody has opened the newest yet.
+func (c *Client) SealedKeys(ctx context.Context, account string) ([][]byte, error) {
+	return first(ask[[][]byte](ctx, c, "/accounts/key", account))
 }
 
 // UnlockAccount brings that key, sealed for the way. Waiting of its answer is how many deliveries were merged.

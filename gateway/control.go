@@ -108,8 +108,8 @@ func (g *Gateway) keysDesk(mux *http.ServeMux) {
 	mux.Handle("POST /certificate/remove", one(func(ctx context.Context, who string, r Removal) ([]CopyCount, error) {
 		return g.RemoveCertificate(ctx, r, who)
 	}))
-	mux.Handle("POST /accounts/key", one(func(ctx context.Context, _ string, account string) ([]byte, error) {
-		return g.SealedKey(ctx, account)
+	mux.Handle("POST /accounts/key", one(func(ctx context.Context, _ string, account string) ([][]byte, error) {
+		return g.SealedKeys(ctx, account)
 	}))
 	mux.Handle("POST /accounts/handover", one(func(ctx context.Context, _ string, _ struct{}) ([]byte, error) { return g.Handover(ctx) }))
 	mux.Handle("POST /accounts/unlock", one(func(ctx context.Context, who string, q SealedAccountKey) (AccountStatus, error) {

@@ -29,14 +29,14 @@ func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	})
 }
 
-// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens its sealed key.
+// Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens one of its sealed keys.
 // withoutWaiting: what waits in its log is given up, since it cannot be merged; the log is kept under another name.
-func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed []byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
+func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed [][]byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
 	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
-		sealed, err := indexer.SealedKey(a.dir)
+		sealed, err := indexer.SealedKeys(a.dir)
 		if err != nil {
 			return err
 		}
@@ -51,6 +51,9 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 			return err
 		}
 		if withoutWaiting {
+			if err := a.forgetPlaced(); err != nil {
+				return err
+			}
 			return indexer.UnprotectWithoutLog(ctx, a.dir, key, own, log)
 		}
 		err = indexer.Unprotect(ctx, a.dir, key, logKey, own, log)
@@ -59,6 +62,28 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 		}
 		return err
 	})
+}
+
+// forgetPlaced removes the markers of copies that were placed, durably: without the log that is to be left out, a marker proves no longer
+// that its copy was never accepted, and the next start must remove none for it. Die, or fail, after it, and a copy that was in truth never
+// accepted is told of, and stays.
+func (a *account) forgetPlaced() error {
+	entries, err := os.ReadDir(a.incoming())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != placedSuffix || entry.IsDir() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(a.incoming(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(a.incoming())
 }
 
 // convert does something to one account's databases that nobody has open. The unlock key is proven before.

@@ -289,7 +289,7 @@ func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine,
 	g.wake(a)
 	if fate != indexer.Sealed && path != "" {
 		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
-			g.log.Warn("sealed copy left behind, the next start sweeps it", "account", a.ID, "file", f.ID, "err", err)
+			g.log.Warn("sealed copy left behind, the next start or unlocking sweeps it", "account", a.ID, "file", f.ID, "err", err)
 		}
 	}
 	g.log.Info(word, "account", a.ID, "file", f.ID, "user", who)

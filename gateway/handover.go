@@ -56,6 +56,7 @@ type SealedAccountKey struct {
 	For      time.Duration
 	Handover []byte // public half of the pair that Handover gave
 	Key      []byte // sealed to it
+	Opened   indexer.Opened
 	Join     bool
 	KeyStays bool
 }
@@ -68,7 +69,7 @@ func SealAccountKey(public []byte, q AccountKey) (SealedAccountKey, error) {
 		return SealedAccountKey{}, err
 	}
 	sealed, err := indexer.HandOver(public, &key)
-	return SealedAccountKey{Account: q.Account, For: q.For, Handover: public, Key: sealed, Join: q.Join, KeyStays: q.KeyStays}, err
+	return SealedAccountKey{Account: q.Account, For: q.For, Handover: public, Key: sealed, Opened: q.Opened, Join: q.Join, KeyStays: q.KeyStays}, err
 }
 
 // Handover begins the bringing of a key: its answer is what the key is to be sealed to.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sealgate/sealgate/vault"
 )
@@ -25,13 +24,14 @@ func TestKeyStaysWhileRotated(t *testing.T) {
 	must(t, h.Reload(t.Context()))
 	sealedTo := func(c *vault.Certificate) bool {
 		t.Helper()
-		sealed, err := h.SealedKey(t.Context(), "safe")
+		sealed, err := h.SealedKeys(t.Context(), "safe")
 		must(t, err)
-		to, err := vault.Describe(bytes.NewReader(sealed))
+		to, err := vault.Describe(bytes.NewReader(sealed[0]))
 		must(t, err)
 		return vault.SealedTo(to, c)
 	}
-	rotating := AccountKey{Account: "safe", For: time.Minute, Key: own, KeyStays: true}
+	rotating := own
+	rotating.KeyStays = true
 	for range 2 { // the second time after a kill
 		if _, err := h.unlockWith(t, rotating); err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestKeyStaysWhileRotated(t *testing.T) {
 		}
 		h.reopen(t)
 	}
-	if !bytes.Equal(h.keyOf(t, "safe"), own) { // opened with the old private key
+	if !bytes.Equal(h.keyOf(t, "safe").Key, own.Key) { // opened with the old private key
 		t.Error("the old key does not open it any more")
 	}
 	rotating.KeyStays = false

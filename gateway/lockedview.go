@@ -74,16 +74,18 @@ func (a *account) lockedReceipt(ctx context.Context, id string) ([]byte, time.Ti
 }
 
 // sweepLocked sweeps what can be swept of an account whose rows cannot be read: uploads under way, and copies whose transaction
-// never came to its end, which the log knows.
+// never came to its end, which the log knows. Which of two copies a rotation that died has left counts, it does not know: both stay
+// until the rows can be read (sweepGivenUp), and only the marker goes.
 func (a *account) sweepLocked(ctx context.Context, incoming []fs.DirEntry, log *slog.Logger) error {
 	uploads, copies := 0, 0
 	for _, entry := range incoming {
-		id, placed := strings.CutSuffix(entry.Name(), placedSuffix)
-		if entry.IsDir() || !placed && filepath.Ext(entry.Name()) != tmpSuffix {
+		stem, placed := strings.CutSuffix(entry.Name(), placedSuffix)
+		id, envelope, ours := copyName(stem + ".p7m")
+		if entry.IsDir() || placed && !ours || !placed && filepath.Ext(entry.Name()) != tmpSuffix {
 			log.Warn("not ours, left alone", "account", a.ID, "path", filepath.Join("incoming", plain(entry.Name())))
 			continue
 		}
-		if placed {
+		if placed && envelope == 0 {
 			removed, err := a.sweepPlaced(ctx, id)
 			if err != nil {
 				return err
@@ -122,8 +124,8 @@ func (a *account) sweepPlaced(ctx context.Context, id string) (removed int, err 
 	return removed, nil
 }
 
-// sweepGivenUp removes, once the rows can be read, copies that their own rows have given up: whoever released or refused them
-// died before.
+// sweepGivenUp removes, once the rows can be read, copies that their own rows have given up: whoever released, refused or rewrapped
+// them died before. A copy without a row stays: whether its transaction has ended is not always certain while the gateway runs.
 func (a *account) sweepGivenUp(ctx context.Context, g *Gateway) error {
 	orphans, err := a.orphans(ctx, func(path string) bool {
 		_, placing := g.placing.Load(filepath.Join(a.dir, path))
@@ -132,10 +134,19 @@ func (a *account) sweepGivenUp(ctx context.Context, g *Gateway) error {
 	if err != nil {
 		return err
 	}
+	g.copies.Lock() // else what is left of one rotation could come to be, after its row is read, the copy of the next
+	defer g.copies.Unlock()
 	for _, path := range orphans {
-		rows, err := a.index.Find(ctx, strings.TrimSuffix(filepath.Base(path), ".p7m"))
-		if err != nil || len(rows) != 1 || rows[0].Fate == indexer.Sealed {
-			continue // verify tells of it
+		id, _, ours := copyName(path)
+		if !ours {
+			continue // verify tells of it, as of what stays below
+		}
+		rows, err := a.index.Find(ctx, id)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 || !a.givenUp(path, rows[0]) {
+			continue
 		}
 		if err := os.Remove(filepath.Join(a.dir, path)); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
-	"github.com/sealgate/sealgate/vault"
 )
 
 // Protected accounts: their database opens only while somebody has brought the account's key. The private key itself never comes
@@ -166,13 +164,13 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 	return list, nil
 }
 
-// SealedKey is the key of an account's database, sealed to the account.
-func (g *Gateway) SealedKey(_ context.Context, id string) ([]byte, error) {
+// SealedKeys are the sealed forms of the key of an account's database (indexer.SealedKeys).
+func (g *Gateway) SealedKeys(_ context.Context, id string) ([][]byte, error) {
 	a, err := g.protected(id)
 	if err != nil {
 		return nil, err
 	}
-	return a.index.SealedKey()
+	return a.index.SealedKeys()
 }
 
 // protected gives an account that is protected.
@@ -191,8 +189,9 @@ func (g *Gateway) protected(id string) (*account, error) {
 type AccountKey struct {
 	Account string
 	For     time.Duration
-	Key     []byte // 32 bytes
-	Join    bool   // a session that is open already stays as long as it is
+	Key     []byte         // 32 bytes
+	Opened  indexer.Opened // which of the sealed keys it was opened from
+	Join    bool           // a session that is open already stays as long as it is
 
 	// KeyStays leaves the key sealed as it is, for a rotation that has yet to seal the copies to the configured certificate: broken off,
 	// it must open with the old one again. At its end it brings the key without this.
@@ -250,8 +249,8 @@ func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccount
 	}
 	if q.KeyStays {
 		// at the end of the rotation
-	} else if err := a.reseal(ctx, who); err != nil {
-		g.log.Error("the database's key stays sealed to the old certificate", "account", a.ID, "err", err)
+	} else if err := g.reseal(ctx, a, q.Opened, who); err != nil {
+		g.log.Error("the database's key stays as it was sealed", "account", a.ID, "err", err)
 	}
 	if err := a.sweepGivenUp(ctx, g); err != nil {
 		g.log.Warn("not swept", "account", a.ID, "err", err)
@@ -271,37 +270,6 @@ func apart(err error) bool {
 // wayOn is what can be done then.
 func (a *account) wayOn() string {
 	return fmt.Sprintf("put index.db and log.db back from one backup; or give up what waits in log.db: stop the gateway, then sealgate unprotect %s --key KEY.pem --without-waiting", a.ID)
-}
-
-// databaseKey gives the sealed key of the account's database as Envelopes gives files.
-func (a *account) databaseKey() (EnvelopeLine, error) {
-	sealed, err := a.index.SealedKey()
-	if err != nil {
-		return EnvelopeLine{}, err
-	}
-	line := EnvelopeLine{ID: "database of " + a.ID, Account: a.ID, CopySize: int64(len(sealed)), DatabaseKey: sealed}
-	if line.Header, _, err = vault.Header(bytes.NewReader(sealed)); err != nil {
-		line.Fault = err.Error()
-	}
-	return line, nil
-}
-
-// reseal seals the database's key as the account's files are sealed now: a new certificate opens it from then on, and of the access keys
-// those that the configuration names. To which access keys it is sealed nobody sees who has no key, so it is sealed anew each time.
-func (a *account) reseal(ctx context.Context, who string) error {
-	sealed, err := a.index.SealedKey()
-	if err != nil || a.certificate == nil { // without one there is nobody else to seal it to
-		return err
-	}
-	to, err := vault.Describe(bytes.NewReader(sealed))
-	if err != nil {
-		return err
-	}
-	if err := a.index.Reseal(a.sealSecret); err != nil || vault.SealedTo(to, a.sealedTo(a.certificate)...) {
-		return err
-	}
-	_, err = a.index.Note(ctx, "database-key", "", who, a.certificate.Fingerprint())
-	return err
 }
 
 // LockAccount closes a protected account's database before its time is up. If somebody is just unlocking it, it waits for the merge.
@@ -399,6 +367,10 @@ func (g *Gateway) protectedStatus(ctx context.Context, a *account, line *Account
 		line.LastFile = utc(newest[0].ReceivedAt)
 	}
 	held, err := a.index.Brief(ctx, indexer.FileFilter{Verdict: indexer.Held})
+	if err != nil {
+		return err
+	}
 	line.Held = len(held)
+	line.KeyUntried, err = a.untriedKey()
 	return err
 }

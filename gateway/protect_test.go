@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,14 +37,20 @@ func (h *house) addAccount(t testing.TB, yaml string) {
 
 const safeAccount = `  - {id: safe, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], protect_database: true, expect: {by: "16:00"}}`
 
-// keyOf opens the key of an account's database, as the operators' command does.
-func (h *house) keyOf(t testing.TB, account string) []byte {
+// keyOf opens the key of an account's database, as the operators' command does, with acme's key.
+func (h *house) keyOf(t testing.TB, account string) AccountKey {
 	t.Helper()
-	sealed, err := h.SealedKey(t.Context(), account)
+	q, err := h.keyBy(t, account, readPair(t, h.dir, "acme"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := vault.ReadPrivateKey(filepath.Join(h.dir, "acme.key"), nil)
+	return q
+}
+
+// keyBy opens it with another key.
+func (h *house) keyBy(t testing.TB, account string, p pair) (AccountKey, error) {
+	t.Helper()
+	list, err := h.SealedKeys(t.Context(), account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +58,13 @@ func (h *house) keyOf(t testing.TB, account string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var opened bytes.Buffer
-	if err := vault.OpenSealed(&opened, bytes.NewReader(sealed), int64(len(sealed)), key, access); err != nil {
-		t.Fatal(err)
+	for _, sealed := range list {
+		var opened bytes.Buffer
+		if err = vault.OpenSealed(&opened, bytes.NewReader(sealed), int64(len(sealed)), p.key, access); err == nil {
+			return AccountKey{Account: account, For: time.Minute, Key: opened.Bytes(), Opened: sha256.Sum256(sealed)}, nil
+		}
 	}
-	return opened.Bytes()
+	return AccountKey{}, err
 }
 
 // unlockWith brings a key as the operators' command does.
@@ -78,7 +87,9 @@ func (h *house) unlockWith(t testing.TB, q AccountKey) (AccountStatus, error) {
 
 func (h *house) unlockFor(t testing.TB, length time.Duration) AccountStatus {
 	t.Helper()
-	line, err := h.unlockWith(t, AccountKey{Account: "safe", For: length, Key: h.keyOf(t, "safe")})
+	q := h.keyOf(t, "safe")
+	q.For = length
+	line, err := h.unlockWith(t, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +157,7 @@ func TestProtectedAccount(t *testing.T) {
 		t.Errorf("sealed are %v", got)
 	}
 
-	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe")}); err == nil {
+	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: LongestSession + 1, Key: h.keyOf(t, "safe").Key}); err == nil {
 		t.Error("it was unlocked for more than an hour")
 	}
 	if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: make([]byte, 32)}); !errors.As(err, &no) || !strings.Contains(no.Text, "does not open") {
@@ -343,7 +354,7 @@ func TestJoinedSession(t *testing.T) {
 	h.addAccount(t, safeAccount)
 	now := time.Now()
 	h.now = func() time.Time { return now }
-	join := AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe"), Join: true}
+	join := AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe").Key, Join: true}
 	if line, err := h.unlockWith(t, join); err != nil || line.Joined || line.UnlockedUntil != utc(now.Add(time.Minute)) {
 		t.Errorf("alone: %+v, %v", line, err)
 	}
@@ -385,7 +396,7 @@ func TestWayOnFromDamage(t *testing.T) {
 		}
 		h.Gateway = g
 		var no *No
-		if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe")}); err == nil {
+		if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe").Key}); err == nil {
 			told["nobody"]++
 		} else if told["unlock"]++; !errors.As(err, &no) || !strings.Contains(no.Hint, way) {
 			t.Errorf("page %d: it is not unlocked: %v", at/page+1, err)
@@ -411,7 +422,7 @@ func TestLockDuringAnUnlocking(t *testing.T) {
 	}
 	public, err := h.Handover(t.Context())
 	must(t, err)
-	q, err := SealAccountKey(public, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe")})
+	q, err := SealAccountKey(public, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe").Key})
 	must(t, err)
 	unlocked := make(chan AccountStatus, 1)
 	go func() {
@@ -455,4 +466,55 @@ func TestSessionBegunAnewAtItsEnd(t *testing.T) {
 	if h.account("safe").index.Locked() || h.sessions.until("safe").IsZero() {
 		t.Error("it is locked, and he was told that it is open")
 	}
+}
+
+// TestWrongCertificateWhileUnlocked: a certificate that is in the configuration by mistake, while somebody unlocks, closes nothing for
+// ever: what opened the database goes on opening it until somebody has opened it with what comes after it.
+func TestWrongCertificateWhileUnlocked(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	old, oops, next := readPair(t, h.dir, "acme"), h.newPair(t, "oops"), h.newPair(t, "next")
+	unlock := func(with pair, untried string) {
+		t.Helper()
+		q, err := h.keyBy(t, "safe", with)
+		must(t, err)
+		line, err := h.unlockWith(t, q)
+		if must(t, err); !strings.Contains(line.KeyUntried, untried) || untried == "" && line.KeyUntried != "" {
+			t.Errorf("nobody has opened it as sealed to %q, want %q", line.KeyUntried, untried)
+		}
+		_, err = h.LockAccount(t.Context(), "safe", "uid:7")
+		must(t, err)
+	}
+	closed := func(to pair) {
+		t.Helper()
+		if _, err := h.keyBy(t, "safe", to); !errors.Is(err, vault.ErrWrongKey) {
+			t.Errorf("it opens with the key of %s: %v", to.cert.Subject(), err)
+		}
+	}
+	unlock(old, "acme") // sealed once more: to which access keys it was sealed before nobody knows
+	unlock(old, "")
+	h.edit(t, safeAccount, strings.Replace(safeAccount, "acme.crt", "oops.crt", 1))
+	must(t, h.Reload(t.Context()))
+	unlock(old, "oops")
+	unlock(old, "oops")
+	h.edit(t, strings.Replace(safeAccount, "acme.crt", "oops.crt", 1), safeAccount)
+	must(t, h.Reload(t.Context()))
+	unlock(old, "acme")
+	closed(oops)
+	h.reopen(t)
+	unlock(old, "")
+	h.edit(t, safeAccount, strings.Replace(safeAccount, "acme.crt", "next.crt", 1))
+	must(t, h.Reload(t.Context()))
+	unlock(old, "next")
+	unlock(next, "")
+	closed(old)
+
+	// A wrong access key is no better.
+	must(t, os.WriteFile(filepath.Join(h.dir, "lost.access.crt"), oops.cert.PEM(), 0o600))
+	safe := strings.Replace(safeAccount, "acme.crt", "next.crt", 1)
+	h.edit(t, safe, strings.Replace(safe, "acme.access.crt", "lost.access.crt", 1))
+	must(t, h.Reload(t.Context()))
+	unlock(next, "next")
+	unlock(next, "next")
+	unlock(next, "next")
 }

@@ -42,12 +42,14 @@ type EnvelopeLine struct {
 	Certificate string `json:"certificate"`
 	Header      []byte `json:"header,omitempty"`
 	UserName    []byte `json:"user_name,omitempty"`    // all of the sealed name of user ID: of a login, not of a file
-	DatabaseKey []byte `json:"database_key,omitempty"` // all of the sealed key of the account's database, which is no file's copy either
+	DatabaseKey []byte `json:"database_key,omitempty"` // all of a sealed key of the account's database, or of log.db.left, which is no file's copy either
+	Form        string `json:"form,omitempty"`         // of a database's key: FormNow, FormBefore or FormLeft
 	Fault       string `json:"fault,omitempty"`        // why there is no header
 }
 
 // Envelopes gives the envelope of every sealed copy, account by account, the oldest first, then of its users' names, and of its
-// database's key where that is protected. Where q has a certificate, that key is left out: it follows the configuration (reseal).
+// database's key where that is protected, in each form that it has, and where log.db.left wants it. Where q has a certificate, that key
+// is left out: it follows the configuration (reseal).
 func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[EnvelopeLine, error] {
 	return func(yield func(EnvelopeLine, error) bool) {
 		accounts, err := g.asked(q.Account)
@@ -90,11 +92,18 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 					return
 				}
 			}
-			if !a.index.Protected() || wanted != nil {
+			if wanted != nil {
 				continue
 			}
-			if line, err := a.databaseKey(); !yield(line, err) || err != nil {
+			lines, err := a.databaseKeys()
+			if err != nil {
+				yield(EnvelopeLine{}, err)
 				return
+			}
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
 			}
 		}
 	}
@@ -315,7 +324,7 @@ func (g *Gateway) replaced(a *account, r *respliced, fault error) {
 		}
 	}
 	if err != nil {
-		g.log.Warn("a sealed copy with another envelope is left behind, the next start sweeps it", "account", a.ID, "file", r.row.ID, "err", err)
+		g.log.Warn("a sealed copy with another envelope is left behind, the next start or unlocking sweeps it", "account", a.ID, "file", r.row.ID, "err", err)
 	}
 }
 

@@ -81,17 +81,20 @@ func (a *account) stays(ctx context.Context, path string) (why string, err error
 	switch {
 	case err != nil:
 		return "", err
-	case len(rows) > 0 && a.rewrapLeft(path, rows[0]):
+	case len(rows) > 0 && a.givenUp(path, rows[0]):
 		return "", nil
-	case len(rows) > 0 && rows[0].Fate == indexer.Sealed:
-		return "lies at a place that its row does not name: move it to " + rows[0].CopyPath, nil
 	case len(rows) > 0:
-		return "", nil
+		return "lies at a place that its row does not name: move it to " + rows[0].CopyPath, nil
 	}
 	if _, err := os.Lstat(filepath.Join(a.incoming(), id+placedSuffix)); !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	return "has lost its row: restore the index from a backup", nil
+}
+
+// givenUp says whether an orphan's own row has given it up: it was released to be deleted, refused, or rewrapped.
+func (a *account) givenUp(path string, f *indexer.File) bool {
+	return f.Fate != indexer.Sealed || a.rewrapLeft(path, f)
 }
 
 // orphans lists the sealed copies, relative to the account's folder, that no row refers to. The disk is read before the

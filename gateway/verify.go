@@ -109,13 +109,28 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 	for _, path := range orphans {
 		problem := " has lost its row: restore the index from a backup, or move the copy away"
 		if id, _, ours := copyName(path); ours {
-			if f, err := g.one(ctx, a, id); err == nil && a.rewrapLeft(path, f) {
-				problem = " is left from a rotation, beside the copy that counts: the next start removes it"
+			if f, err := g.one(ctx, a, id); err == nil {
+				problem = a.leftover(path, f)
 			}
 		}
 		report("orphan", path+problem)
 	}
 	return err
+}
+
+// leftover says what is wrong with an orphan that has a row.
+func (a *account) leftover(path string, f *indexer.File) string {
+	sweeper := "start"
+	if a.index.Protected() {
+		sweeper = "unlocking"
+	}
+	switch {
+	case a.rewrapLeft(path, f):
+		return " is left from a rotation, beside the copy that counts: the next " + sweeper + " removes it"
+	case a.givenUp(path, f):
+		return " is left from a release or a refusal: the next " + sweeper + " removes it"
+	}
+	return " lies at a place that its row does not name: move it to " + f.CopyPath
 }
 
 // NamesLine tells of how many files RenewNames made an account's list of names.
@@ -227,7 +242,8 @@ type AccountStatus struct {
 	Waiting       int    `json:"waiting,omitempty"`        // deliveries that wait for the next unlocking
 	WaitingBytes  int64  `json:"waiting_bytes,omitempty"`
 	WaitingSince  string `json:"waiting_since,omitempty"`
-	Joined        bool   `json:"joined,omitempty"` // of an answer to AccountKey.Join: somebody else's session goes on
+	KeyUntried    string `json:"key_untried,omitempty"` // to whom its database's key is sealed now, if nobody has opened that yet
+	Joined        bool   `json:"joined,omitempty"`      // of an answer to AccountKey.Join: somebody else's session goes on
 }
 
 // Status tells whether all is well.

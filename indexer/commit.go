@@ -172,7 +172,7 @@ func (x *Index) judge(ctx context.Context, d *Delivery, row *fileRow) error {
 		since := row.receivedAt - d.Window.Microseconds()
 		if x.sealed != nil {
 			var err error
-			if e, err = x.sealed.earlier(ctx, row, since); err != nil {
+			if e, err = x.sealed.earlier(ctx, row, since, x.d.locked.Load()); err != nil {
 				return err
 			}
 			d.Judge(e)

@@ -17,10 +17,12 @@ import (
 const (
 	indexName = "index.db"
 	logName   = "log.db"
-	keyName   = "index.dek.p7m" // the index's own key, sealed to the account's certificate: with it, the account is protected
+	keyName   = "index.dek.p7m"     // the index's own key, sealed to the account's certificate: with it, the account is protected
+	keyBefore = keyName + ".before" // the same key as it was sealed before, until somebody has opened it as it is sealed now
 
-	logLeft = logName + ".left" // a log that could not be merged, kept when the account was unprotected without it
-	keyLeft = keyName + ".left" // and the key that its records want
+	logLeft       = logName + ".left"   // a log that could not be merged, kept when the account was unprotected without it
+	keyLeft       = keyName + ".left"   // and the key that its records want
+	keyLeftBefore = keyLeft + ".before" // and that as it was sealed before
 
 	protecting   = indexName + ".protecting"   // the index under its own key, on its way into its place
 	unprotecting = indexName + ".unprotecting" // the index under the unlock key, on its way back
@@ -60,7 +62,10 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err != nil {
 		return err
 	}
-	if err := writeKey(dir, box, false); err != nil {
+	if err := removeDurably(dir, keyBefore); err != nil { // of another key, of a time when the account was protected
+		return err
+	}
+	if err := writeKey(dir, keyName, box, false); err != nil {
 		return err
 	}
 	return settle(dir)
@@ -132,36 +137,6 @@ func newLog(ctx context.Context, d *database, dir string, own *Key, key Key) err
 		return rows.Err()
 	})
 	return errors.Join(d.plain(err), l.close())
-}
-
-// writeKey puts the sealed key in its place, durably. It takes the place of another one only if that is meant: whoever loses a key that
-// nobody else has, loses the index.
-func writeKey(dir string, box []byte, replace bool) error {
-	path := filepath.Join(dir, keyName)
-	made := path + ".new"
-	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) { // not truncated: it may be the key's second name
-		return err
-	}
-	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(box)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if replace {
-		err = os.Rename(made, path)
-	} else if err = os.Link(made, path); err == nil { // fails if there is one
-		err = os.Remove(made)
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(dir)
 }
 
 // Unprotect brings an account's index back under key, with all that waits in its log. own is the key that it has. Nobody may have
@@ -243,7 +218,7 @@ func unprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slo
 
 // Left names what UnprotectWithoutLog has kept in an account's folder: the log, what a killed gateway left beside it, and the sealed key.
 func Left(dir string) (names []string) {
-	for _, name := range []string{logLeft, logLeft + "-wal", keyLeft} {
+	for _, name := range []string{logLeft, logLeft + "-wal", keyLeft, keyLeftBefore} {
 		if there(dir, name) {
 			names = append(names, name)
 		}
@@ -308,7 +283,10 @@ func Settle(dir string) error {
 func endLog(dir string) error {
 	path, left := filepath.Join(dir, logName), filepath.Join(dir, logLeft)
 	if !there(dir, keyLeft) || there(dir, logLeft) {
-		return removeDatabase(path)
+		return errors.Join(removeDurably(dir, keyBefore), removeDatabase(path))
+	}
+	if err := os.Rename(filepath.Join(dir, keyBefore), filepath.Join(dir, keyLeftBefore)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	for _, suffix := range []string{"-wal", ""} { // the database last: it says that all is there
 		if err := os.Rename(path+suffix, left+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {

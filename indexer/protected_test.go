@@ -85,10 +85,11 @@ func (s *safe) open(t testing.TB) *Index {
 // own opens the index's key, as the operator's command does.
 func (s *safe) own(t testing.TB, x *Index) Key {
 	t.Helper()
-	sealed, err := x.SealedKey()
+	list, err := x.SealedKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
+	sealed := list[0]
 	var key bytes.Buffer
 	if err := vault.OpenSealed(&key, bytes.NewReader(sealed), int64(len(sealed)), s.opener, nil); err != nil {
 		t.Fatal(err)
@@ -479,6 +480,14 @@ func TestProtectedUndone(t *testing.T) {
 	keep(logName, logName+"-wal")
 
 	x = then.open(t)
+	// Whether it was refused is not certain yet: what comes again is compared with it, lest both be released.
+	again := newFile(t, "held", epoch.Add(time.Second))
+	again.Verdict = Held
+	var e Earlier
+	commit(t, x, &Delivery{File: again, Window: time.Hour, Judge: func(found Earlier) { e = found }})
+	if e.Content != held.ID {
+		t.Errorf("the same content again is taken as if it were new: %+v", e)
+	}
 	then.unlock(t, x)
 	if got := find(t, x, held.ID); got.Verdict != Held {
 		t.Errorf("it is %s", got.Verdict)
@@ -494,6 +503,25 @@ func TestProtectedUndone(t *testing.T) {
 	if list, err := x.BriefOf(t.Context(), held.ID); err != nil || list[0].Verdict != Held {
 		t.Errorf("the log takes it for %s, %v", list[0].Verdict, err)
 	}
+	// What was refused in truth is nothing that one is a duplicate of, unlocked or locked again.
+	if _, err := x.Decide(t.Context(), held.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Decide(t.Context(), again.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		third := newFile(t, "held", epoch.Add(time.Duration(i+2)*time.Second))
+		third.Verdict = Rejected
+		commit(t, x, &Delivery{File: third, Window: time.Hour, Judge: func(found Earlier) { e = found }})
+		if e.Content != "" {
+			t.Errorf("locked: %v: a duplicate of what was refused: %+v", x.Locked(), e)
+		}
+		if err := x.Lock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	then.unlock(t, x)
 	sound(t, x)
 }
 

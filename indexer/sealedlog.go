@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -26,6 +27,8 @@ type sealedLog struct {
 	public  []byte   // to whom segments are sealed
 	hashKey []byte   // of content and business
 	ratchet *ratchet // of the present segment; nil before its first record
+
+	doubtful []refusal // nil: not looked for since the index was locked
 }
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
@@ -248,8 +251,9 @@ func (l *sealedLog) keyed(sum []byte) []byte {
 	return h.Sum(nil)
 }
 
-// earlier looks for files of the same content or business.
-func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e Earlier, err error) {
+// earlier looks for files of the same content or business that were not rejected; while the index is locked, also among refusals in doubt.
+func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, locked bool) (e Earlier, err error) {
+	content, business := l.keyed(row.sha256), l.keyed(row.business)
 	look := func(query string, hash []byte, id *string) {
 		if hash == nil || err != nil {
 			return
@@ -258,10 +262,59 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64) (e E
 			err = nil
 		}
 	}
-	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, l.keyed(row.sha256), &e.Content)
+	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, content, &e.Content)
 	look(`SELECT id FROM files WHERE business = ? AND business IS NOT NULL AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`,
-		l.keyed(row.business), &e.Business)
+		business, &e.Business)
+	if err != nil || !locked {
+		return e, err
+	}
+	if l.doubtful == nil {
+		err = l.doubt(ctx)
+	}
+	for _, f := range l.doubtful {
+		if f.receivedAt < since {
+			continue
+		}
+		if e.Content == "" && content != nil && bytes.Equal(f.content, content) {
+			e.Content = f.id
+		}
+		if e.Business == "" && business != nil && bytes.Equal(f.business, business) {
+			e.Business = f.id
+		}
+	}
 	return e, err
+}
+
+// refusal is one that the index may lack: everything stopped, or the index could not be written, after it was entered here. The next
+// unlocking may tell that it was not done (undone). If a file of the same content were new until then, both could come to be released.
+type refusal struct {
+	id                string
+	receivedAt        int64
+	content, business []byte // keyed
+}
+
+// doubt finds the refusals in doubt: those of which the rows of the ledger are still to be merged, or seem to be. While the index is
+// locked there come to be no others.
+func (l *sealedLog) doubt(ctx context.Context) error {
+	rows, err := l.d.w.QueryContext(ctx, `SELECT id, received_at, content, business FROM files
+		WHERE verdict = 'rejected' AND seq IN (SELECT n FROM records WHERE file = '') ORDER BY received_at`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	list := []refusal{}
+	for rows.Next() {
+		var f refusal
+		if err := rows.Scan(&f.id, &f.receivedAt, &f.content, &f.business); err != nil {
+			return err
+		}
+		list = append(list, f)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	l.doubtful = list
+	return nil
 }
 
 // piece writes the queued blocks of a large file into the log, not durable. The caller holds the lock.

@@ -7,30 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 )
 
 // How a protected account's index is unlocked, and what waits in its log merged into it, exactly once: each record goes into the index in
 // one transaction with its row of the ledger, so that whoever dies goes on where the ledger ends. A record that does not continue it, by
 // number and hash, is not merged, and nothing is removed from the log before both end in the same row.
-
-// Sealer seals a key of 32 bytes so that only the account's keys open it.
-type Sealer func(key []byte) ([]byte, error)
-
-// SealedKey is the key of a protected account's index, as Protect or Reseal has sealed it.
-func (x *Index) SealedKey() ([]byte, error) {
-	return SealedKey(filepath.Dir(x.d.path))
-}
-
-// SealedKey is that of the account in a folder, whether its databases can be opened or not.
-func SealedKey(dir string) ([]byte, error) {
-	sealed, err := os.ReadFile(filepath.Join(dir, keyName))
-	if err != nil {
-		return nil, fmt.Errorf("indexer: %w", err)
-	}
-	return sealed, nil
-}
 
 // Unlock opens the index with its key, merges what waits, and says how many deliveries that were. What comes meanwhile waits for no
 // one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open, and
@@ -68,24 +50,6 @@ func (x *Index) Unlock(ctx context.Context, key *Key) (merged int, err error) {
 	return merged, nil
 }
 
-// Reseal seals the open index's key anew. Die, and it is sealed as before.
-func (x *Index) Reseal(seal Sealer) error {
-	err := x.alone(func() error {
-		if x.d.locked.Load() {
-			return ErrLocked
-		}
-		box, err := seal(x.d.key.secret[:])
-		if err != nil {
-			return err
-		}
-		return writeKey(filepath.Dir(x.d.path), box, true)
-	})
-	if err != nil {
-		return fmt.Errorf("indexer: reseal: %w", err)
-	}
-	return nil
-}
-
 func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 	if _, err := os.Stat(x.d.path); err != nil { // none is made here: what is gone must not be hidden
 		return 0, err
@@ -119,6 +83,7 @@ func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 			return err
 		}
 		x.d.show()
+		x.sealed.doubtful = nil
 		return nil
 	})
 	return m.deliveries, err

@@ -227,8 +227,8 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 			}
 		case line.DatabaseKey != nil:
 			if databases++; !t.json {
-				table.add(text("database", "", "(all that the index knows: every file and payment)", "")...)
-			} else if err = t.sayJSON(hit{ID: line.ID, IsDatabase: true, Account: line.Account}); err != nil {
+				table.add(text(line.Form, "", inDatabase(line.Form), "")...)
+			} else if err = t.sayJSON(hit{ID: line.ID, IsDatabase: true, Form: line.Form, Account: line.Account}); err != nil {
 				return err
 			}
 		default:

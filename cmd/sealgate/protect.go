@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,13 +31,20 @@ func withKeys(c *cobra.Command, o *opening) {
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "passphrase of the key, `F`; - is stdin (default: ask on a terminal)")
 }
 
-// openKey opens a database's sealed key. The caller zeroes it.
-func openKey(sealed []byte, o *opening, key *vault.PrivateKey, access *vault.AccessKey) ([]byte, error) {
-	opened := bytes.NewBuffer(make([]byte, 0, 64)) // never moved, so that it can be zeroed
-	if err := vault.OpenSealed(opened, bytes.NewReader(sealed), int64(len(sealed)), key, access); err != nil {
-		return nil, o.explain("the database's key", err)
+// openKey opens a database's key from the first of its sealed forms that opens, and says which one that was. The caller zeroes the key.
+func openKey(sealed [][]byte, o *opening, key *vault.PrivateKey, access *vault.AccessKey) ([]byte, indexer.Opened, error) {
+	var fault error
+	for _, form := range sealed {
+		opened := bytes.NewBuffer(make([]byte, 0, 64)) // never moved, so that it can be zeroed
+		err := vault.OpenSealed(opened, bytes.NewReader(form), int64(len(form)), key, access)
+		if err == nil {
+			return opened.Bytes(), sha256.Sum256(form), nil
+		}
+		if fault == nil || errors.Is(fault, vault.ErrWrongKey) && !errors.Is(err, vault.ErrWrongKey) { // what is nearest to opening
+			fault = err
+		}
 	}
-	return opened.Bytes(), nil
+	return nil, indexer.Opened{}, o.explain("the database's key", fault)
 }
 
 // unlockAccount opens a protected account's database in the running gateway.
@@ -53,33 +61,44 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 	}
 	defer client.Close()
 	if o.keyFile == "" { // said after what cannot be unlocked by any key
-		if _, err := client.SealedKey(ctx, account); err != nil {
+		if _, err := client.SealedKeys(ctx, account); err != nil {
 			return err
 		}
 		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
 	}
-	key, err := t.accountKey(ctx, client, account, o)
+	key, opened, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return err
 	}
 	defer clear(key)
-	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: length, Key: key})
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: length, Key: key, Opened: opened})
 	if err != nil {
 		return err
 	}
 	t.say("account %s is unlocked until %s; %d of what waited is merged\n", clean(account), t.minute(line.UnlockedUntil), line.Waiting)
+	t.tellUntried(&line)
 	return nil
 }
 
+// tellUntried says that nobody has opened the database's key as it is sealed now: whether the configuration names the right certificate
+// and access keys is not proven before.
+func (t *tool) tellUntried(line *gateway.AccountStatus) {
+	if line.KeyUntried == "" {
+		return
+	}
+	t.say("The database's key is sealed anew, as the configuration says, to %s.\nNobody has opened that yet. Until somebody has, the keys used until now open it too: keep them, and try the new\nones: sealgate unlock %s --key NEW.pem\n",
+		clean(line.KeyUntried), clean(line.ID))
+}
+
 // accountKey asks for the key of an account's database, and opens it here.
-func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) ([]byte, error) {
-	sealed, err := client.SealedKey(ctx, account)
+func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) ([]byte, indexer.Opened, error) {
+	sealed, err := client.SealedKeys(ctx, account)
 	if err != nil {
-		return nil, err
+		return nil, indexer.Opened{}, err
 	}
 	key, access, err := t.readKeys(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, indexer.Opened{}, err
 	}
 	return openKey(sealed, o, key, access)
 }
@@ -142,7 +161,10 @@ func (t *tool) unprotectCommand() *cobra.Command {
 					return err
 				}
 				dir = filepath.Join(cfg.DataDir, "accounts", args[0])
-				open := func(sealed []byte) ([]byte, error) { return openKey(sealed, &o, key, access) }
+				open := func(sealed [][]byte) ([]byte, error) {
+					own, _, err := openKey(sealed, &o, key, access)
+					return own, err
+				}
 				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, withoutWaiting, t.newLog(cfg.Log, slog.LevelWarn))
 			})
 			if left := indexer.Left(dir); err == nil && withoutWaiting && len(left) > 0 {
@@ -264,7 +286,7 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	if o.keyFile == "" {
 		return key, usage("", "account %s is protected: sealgate dump needs --key KEY.pem", clean(account))
 	}
-	own, err := t.accountKey(ctx, client, account, o)
+	own, opened, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return key, err
 	}
@@ -282,7 +304,7 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 		}
 		return key, err
 	}
-	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own, Join: true})
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own, Opened: opened, Join: true})
 	if err == nil && !line.Joined {
 		_, err = client.LockAccount(ctx, account)
 	}

@@ -53,6 +53,7 @@ type hit struct {
 	ID         string   `json:"id"`
 	IsName     bool     `json:"user_name,omitempty"` // of user ID
 	IsDatabase bool     `json:"database,omitempty"`
+	Form       string   `json:"form,omitempty"` // of a database's key
 	Account    string   `json:"account"`
 	Name       string   `json:"name"`
 	ReceivedAt string   `json:"received_at"`
@@ -179,7 +180,7 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 				continue
 			}
 		}
-		h.IsName, h.IsDatabase = line.UserName != nil, line.DatabaseKey != nil
+		h.IsName, h.IsDatabase, h.Form = line.UserName != nil, line.DatabaseKey != nil, line.Form
 		switch {
 		case named && h.IsName:
 			s.names = append(s.names, h)
@@ -192,6 +193,17 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 		}
 	}
 	return s, nil
+}
+
+// inDatabase says what a sealed key of a database opens.
+func inDatabase(form string) string {
+	switch form {
+	case gateway.FormBefore:
+		return "(the database's key as it was sealed before; it goes once somebody has unlocked with the newer)"
+	case gateway.FormLeft:
+		return "(all that waits in log.db.left)"
+	}
+	return "(all that the index knows: every file and payment)"
 }
 
 // unreadable are those of hits that nobody can open any more.
@@ -221,7 +233,7 @@ func (t *tool) tellSurvey(s *survey, r *removal, checked bool) error {
 		case h.IsName:
 			table.add(text(h.ID, t.minute(h.ReceivedAt), h.Account, "(the name of this user)", "")...)
 		case h.IsDatabase:
-			table.add(text("database", "", h.Account, "(all that the index knows: every file and payment)", "")...)
+			table.add(text(h.Form, "", h.Account, inDatabase(h.Form), "")...)
 		default:
 			table.add(text(short(h.ID), t.minute(h.ReceivedAt), h.Account, h.Name, size(h.Size))...)
 		}

@@ -133,17 +133,17 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	if err != nil || at < 0 {
 		return end, err
 	}
-	sealed, err := client.SealedKey(ctx, account.ID)
+	sealed, err := client.SealedKeys(ctx, account.ID)
 	if err != nil {
 		return end, err
 	}
-	header, _, err := vault.Header(bytes.NewReader(sealed))
-	if err != nil {
-		return end, err
+	fits := func(form []byte) bool {
+		header, _, err := vault.Header(bytes.NewReader(form))
+		return err == nil && !errors.Is(key.Opens(header), vault.ErrWrongKey)
 	}
-	open, wrong := s.Accounts[at].UnlockedUntil != "", errors.Is(key.Opens(header), vault.ErrWrongKey)
+	open, wrong := s.Accounts[at].UnlockedUntil != "", !slices.ContainsFunc(sealed, fits)
 	if open && wrong {
-		return end, nil // it is sealed to the new one already
+		return end, nil // somebody has opened it with the new one already
 	}
 	var access *vault.AccessKey
 	if o.accessFile != "" {
@@ -151,7 +151,7 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 			return end, keyTrouble(err)
 		}
 	}
-	own, err := openKey(sealed, o, key, access)
+	own, opened, err := openKey(sealed, o, key, access)
 	var told *trouble
 	if wrong && errors.As(err, &told) {
 		told.hint += "; with that one's key: sealgate unlock " + account.ID + " --key NEW.pem"
@@ -163,7 +163,7 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	if err != nil {
 		return end, err
 	}
-	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, KeyStays: true}
+	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true}
 	if _, err := client.UnlockAccount(ctx, brought); err != nil {
 		clear(own)
 		return end, err
@@ -173,7 +173,10 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 		ctx := context.WithoutCancel(ctx)
 		if rotated {
 			brought.KeyStays, brought.Join = false, true
-			_, err = client.UnlockAccount(ctx, brought)
+			var line gateway.AccountStatus
+			if line, err = client.UnlockAccount(ctx, brought); err == nil {
+				t.tellUntried(&line)
+			}
 		}
 		if !open {
 			_, fault := client.LockAccount(ctx, account.ID)
