@@ -121,7 +121,7 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 	return t.tellRotated(r, result, err)
 }
 
-// unlockedFor opens a protected account's database for as long as the keeper of its keys may; relock closes it, if it was closed. By
+// unlockedFor opens a protected account's database for as long as the keeper of its keys may, unless it is open; relock closes it again. By
 // being unlocked its own key comes to be sealed to the certificate that the configuration names.
 func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account string, o *opening, key *vault.PrivateKey) (relock func() error, err error) {
 	relock = func() error { return nil }
@@ -153,7 +153,8 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 		return relock, err
 	}
 	defer clear(own)
-	if _, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own}); err != nil || open {
+	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: gateway.LongestSession, Key: own, Join: true})
+	if err != nil || line.Joined { // somebody's session, which stays as long as it is
 		return relock, err
 	}
 	return func() error {
