@@ -47,7 +47,7 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		}
 		return g.admitKey(ctx, v)
 	}
-	until, shut, done, err := g.logins.approach(ctx, v.who, v.where)
+	until, shut, done, err := g.logins.approach(ctx, v.who, v.where, g.guessesAtOnce())
 	switch {
 	case err != nil: // the connection is gone
 		return transport.Guest{}, errNo
@@ -66,6 +66,17 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		return g.admitNewPassword(ctx, v)
 	}
 	return g.admitSecret(ctx, v)
+}
+
+// guessesAtOnce is how many guesses at one login may be looked at at once: one, where a few lock some user, so that each sees what those
+// before it were counted as. It is the same for all, or strangers could tell which logins are such a user's.
+func (g *Gateway) guessesAtOnce() int {
+	for _, a := range *g.accounts.Load() {
+		if n := a.Passwords.LockAfter; n > 0 && n < triesOfUser {
+			return 1
+		}
+	}
+	return triesOfUser
 }
 
 // shut turns away a login that was guessed at too often, as a wrong guess at one that there is not: strangers in several networks

@@ -82,13 +82,13 @@ func (l *logins) turn(ctx context.Context) (leave func(), err error) {
 
 // approach says until when the address is paused, or lets a guess be made now: then done is to be called once it is counted,
 // and shut is until when the login is paused, of whom nothing may be said. Of guesses at once, it holds back those that would be
-// too many if all before them are wrong, until that is known: else whoever guesses in parallel would be paused no sooner than by
+// too many if all before them are wrong (atOnce at one login), until that is known: else whoever guesses in parallel would be paused no sooner than by
 // the length of the queue.
-func (l *logins) approach(ctx context.Context, who, where string) (until, shut time.Time, done func(), err error) {
+func (l *logins) approach(ctx context.Context, who, where string, atOnce int) (until, shut time.Time, done func(), err error) {
 	for {
 		l.mu.Lock()
 		until, shut = l.until(where), l.until(who)
-		if !until.IsZero() || l.room(where, triesOfAddress) && (!shut.IsZero() || l.room(who, triesOfUser)) {
+		if !until.IsZero() || l.room(where, triesOfAddress) && (!shut.IsZero() || l.room(who, atOnce)) {
 			break
 		}
 		settled := l.settled

@@ -339,7 +339,7 @@ func TestALockCountsForThoseWhoWait(t *testing.T) {
 	for range triesOfUser - 1 {
 		h.logins.wrong("user:"+string(blind[:]), "addr:198.51.100.1")
 	}
-	_, _, done, err := h.logins.approach(t.Context(), "user:"+string(blind[:]), "addr:198.51.100.1") // the last one before the pause
+	_, _, done, err := h.logins.approach(t.Context(), "user:"+string(blind[:]), "addr:198.51.100.1", triesOfUser) // the last one before the pause
 	must(t, err)
 	got := make(chan string)
 	go func() { got <- outcome(h.Admit(t.Context(), try("anna", good, "192.0.2.1"))) }()
@@ -347,5 +347,24 @@ func TestALockCountsForThoseWhoWait(t *testing.T) {
 	done()
 	if got := <-got; got != "no" {
 		t.Error(got)
+	}
+}
+
+// TestGuessesAtOnceAreLockedOut: of guesses that are made at once no more are looked at than lock_after, also when some were counted before a
+// restart.
+func TestGuessesAtOnceAreLockedOut(t *testing.T) {
+	h := newHouse(t)
+	line, _ := h.addUser(t, "anna", "password")
+	h.account("acme").Passwords.LockAfter = 4
+	must(t, h.registry.ChangeUser(t.Context(), line.ID, func(u *indexer.User) error { u.Failures = 2; return nil }))
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() { h.Admit(t.Context(), try("anna", fmt.Sprint("wrong", i), fmt.Sprint("192.0.2.", i))) })
+	}
+	all.Wait()
+	user, err := h.registry.UserByBlind(t.Context(), h.unlock.Blind("anna"))
+	must(t, err)
+	if user.LockedAt.IsZero() || user.Failures != 4 {
+		t.Errorf("%d guesses were looked at, locked at %v", user.Failures, user.LockedAt)
 	}
 }

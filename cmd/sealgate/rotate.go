@@ -123,7 +123,7 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 	return t.tellRotated(r, result, err)
 }
 
-// unlockedFor opens a protected account's database for as long as the keeper of its keys may; end closes it, if it was closed. Once
+// unlockedFor opens a protected account's database for as long as the keeper of its keys may, unless it is open; end closes it again. Once
 // all is rotated, and not before, its own key comes to be sealed to the certificate that the configuration names: die at any moment
 // until then, and the old private key opens it still, so that the same command goes on.
 func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account *config.Account, o *opening, key *vault.PrivateKey) (end func(rotated bool) error, err error) {
@@ -163,8 +163,9 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	if err != nil {
 		return end, err
 	}
-	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true}
-	if _, err := client.UnlockAccount(ctx, brought); err != nil {
+	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true, Join: true}
+	line, err := client.UnlockAccount(ctx, brought)
+	if err != nil {
 		clear(own)
 		return end, err
 	}
@@ -172,13 +173,13 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 		defer clear(own)
 		ctx := context.WithoutCancel(ctx)
 		if rotated {
-			brought.KeyStays, brought.Join = false, true
-			var line gateway.AccountStatus
-			if line, err = client.UnlockAccount(ctx, brought); err == nil {
-				t.tellUntried(&line)
+			brought.KeyStays = false
+			var now gateway.AccountStatus
+			if now, err = client.UnlockAccount(ctx, brought); err == nil {
+				t.tellUntried(&now)
 			}
 		}
-		if !open {
+		if !line.Joined {
 			_, fault := client.LockAccount(ctx, account.ID)
 			err = errors.Join(err, fault)
 		}
