@@ -33,7 +33,8 @@ type Config struct {
 	// RemotesAtOnce is how many remotes are connected to at once, in total; each by one connection.
 	RemotesAtOnce int `yaml:"remotes_at_once" default:"8" min:"1"`
 	// FourEyes: whether changes to after_indexing, to certificates and access keys, to protect_database, to what remotes are trusted by
-	// and where they are, to the removal of accounts and to this rule itself wait until two of the operators have signed them.
+	// and where they are, to the removal of accounts and to this rule itself wait until two of the operators have signed them; so does the
+	// addition of an account that has remotes or was removed before, and of a remote.
 	FourEyes string `yaml:"four_eyes" default:"false" one:"true false" eg:"true"`
 	// Operators is a file with the public keys of those who may sign such changes, in the form of OpenSSH's allowed signers (see
 	// ssh-keygen(1)): one name and one key a line, at least two names.

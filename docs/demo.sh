@@ -28,20 +28,27 @@ say sealgate init demo
 password=$(sed -n 's/.*password: *\([^ ]*\).*/\1/p' init.txt)
 cd demo
 PATH="$(dirname "$sealgate"):$PATH"
-sed -i 's/127\.0\.0\.1:2022/127.0.0.1:0/' sealgate.yaml # any free port, so that the demo disturbs nobody
+port=$((20000 + RANDOM % 10000)) # one that nobody uses, so that the demo disturbs nobody
+while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+sed -i "s/127\.0\.0\.1:2022/127.0.0.1:$port/" sealgate.yaml
 
 show sealgate check
 
 say "sealgate serve &"
-sealgate serve 2> >(tee "$work/serve.log" >&2) &
+# Its log goes to a file, and is shown where nobody else is writing.
+sealgate serve 2>"$work/serve.log" &
 gateway=$!
-port=""
 for _ in $(seq 100); do
-	port=$(sed -n 's/.*ready.*listen=127\.0\.0\.1:\([0-9]*\).*/\1/p' "$work/serve.log")
-	[ -z "$port" ] || break
-	kill -0 "$gateway" || exit 1
+	! grep -q ready "$work/serve.log" || break
+	kill -0 "$gateway" 2>/dev/null || { cat "$work/serve.log" >&2; exit 1; }
 	sleep 0.1
 done
+shown=0
+show_log() { # what is new in it
+	printf '\n\033[1m(the log of sealgate serve)\033[0m\n'
+	tail -n "+$((shown + 1))" "$work/serve.log"
+	shown=$(wc -l <"$work/serve.log")
+}
 
 # A customer's side: the password is typed by a small program, the files are a good one, a second one that is cut
 # short, and the good one once more.
@@ -58,6 +65,7 @@ BATCH
 SSH_ASKPASS="$work/askpass" SSH_ASKPASS_REQUIRE=force DISPLAY=none \
 	sftp -q -P "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
 	-o PreferredAuthentications=password -o BatchMode=no -b "$work/batch" demo@127.0.0.1 </dev/null || true
+show_log
 
 show sealgate files
 id=$(sealgate files --json --verdict accepted | sed -n 's/.*"id":"[0-9A-Z]*\([0-9A-Z]\{8\}\)".*/\1/p' | head -1)
@@ -71,4 +79,5 @@ say "kill $gateway"
 kill "$gateway"
 wait "$gateway" || true
 gateway=""
+show_log
 printf '\nThe gateway was in %s; it is removed now. Your own: sealgate init DIR\n' "$work"

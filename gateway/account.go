@@ -40,28 +40,32 @@ func (a *account) expired(now time.Time) bool {
 	return a.certificate != nil && a.certificate.Expired(now)
 }
 
-// openAccounts makes the accounts of a configuration. An index is opened once and stays open until the gateway closes,
-// even if its account leaves the configuration: uploads under way may still need it.
-func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) error {
+// openAccounts makes the accounts of a configuration, which useAccounts puts in force. An index is opened once and stays open until the
+// gateway closes, even if its account leaves the configuration: uploads under way may still need it.
+func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) (map[string]*account, error) {
 	if cfg.TwoPersons() {
 		if err := refuseLinks(cfg); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	accounts := make(map[string]*account, len(cfg.Accounts))
 	for _, c := range cfg.Accounts {
 		a, err := g.openAccount(ctx, cfg, c)
 		if err != nil {
-			return fmt.Errorf("account %s: %w", c.ID, err)
+			return nil, fmt.Errorf("account %s: %w", c.ID, err)
 		}
 		if a != nil {
 			accounts[c.ID] = a
 		}
 	}
+	return accounts, nil
+}
+
+// useAccounts puts accounts in force.
+func (g *Gateway) useAccounts(accounts map[string]*account) {
 	if old := g.accounts.Swap(&accounts); old != nil {
 		g.supersede(*old)
 	}
-	return nil
 }
 
 func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config.Account) (*account, error) {

@@ -39,7 +39,7 @@ func (g *Gateway) Changes(context.Context) (Changes, error) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	r := g.rule.Load()
-	c := Changes{InForce: r.approved != nil, Waiting: []string{}, Needed: signersNeeded, Text: r.statement()}
+	c := Changes{InForce: r.approved != nil, Waiting: []string{}, Operators: []string{}, SignedBy: []string{}, Needed: signersNeeded, Text: r.statement()}
 	if r.approved == nil {
 		return c, nil
 	}
@@ -117,7 +117,8 @@ func (g *Gateway) Approve(ctx context.Context, q Approval, who string) (Approved
 		}
 		*r.approved = next // the pointer stays: others look whether there is one
 		g.log.Info("changes signed", "user", who, "signer", signer.Name, "changes", len(waits))
-		return done, g.settle(ctx)
+		g.trySettle(ctx)
+		return done, nil
 	}
 	names := append(signerNames(before), signer.Name)
 	next = approved{Gateway: next.Gateway, Serial: next.Serial + 1, Operators: r.proposed.Operators, accounts: r.proposed.accounts,
@@ -133,7 +134,8 @@ func signerNames(list []transport.Signer) (names []string) {
 	return names
 }
 
-// putInForce is the end of an approval: next is what the gateway runs by from now on.
+// putInForce is the end of an approval: next is what the gateway runs by from now on. All that may fail comes before the commit, so that
+// gateway.db never says more than is in force.
 func (g *Gateway) putInForce(ctx context.Context, r *rule, next *approved, who string, names []string) error {
 	anew := &rule{file: r.file, proposed: r.proposed, approved: next, config: r.file, stored: r.stored}
 	stays := next
@@ -146,11 +148,16 @@ func (g *Gateway) putInForce(ctx context.Context, r *rule, next *approved, who s
 			return err
 		}
 	}
+	accounts, err := g.openAccounts(ctx, anew.config)
+	if err != nil {
+		return err
+	}
 	if err := g.keep(ctx, anew, stays); err != nil {
 		return err
 	}
 	// The commit point: die from here on, and the next start does the rest.
 	anew.count = len(anew.waiting())
 	g.log.Info("changes are in force", "user", who, "signers", strings.Join(names, " and "))
-	return g.take(context.WithoutCancel(ctx), anew)
+	g.take(context.WithoutCancel(ctx), anew, accounts)
+	return nil
 }

@@ -8,16 +8,22 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/sealgate/sealgate/config"
 )
 
 // How what is approved is kept: in gateway.db, in files for those who read files, and told in the ledgers.
 
-// approvedDir is where contents of approved files lie for those who read files. They are written anew from gateway.db at each load.
+// approvedDir is where contents of approved files lie for those who read files. They are written anew from gateway.db at each load, and a
+// start removes those that are approved no longer: until then an upload under way may have begun by them.
 const approvedDir = "approved"
+
+// place is where a content lies below data_dir: under its hash, by its name.
+func (c *content) place() string { return filepath.Join(approvedDir, c.hash()[:32], c.Name) }
 
 // placeApproved writes a content down under its hash, and gives the path; "" for none. It need not be durable: the next start writes it
 // again, and a file that somebody has changed meanwhile is put right.
@@ -25,12 +31,11 @@ func placeApproved(dataDir string, t *content) (string, error) {
 	if t == nil {
 		return "", nil
 	}
-	dir := filepath.Join(approvedDir, t.hash()[:32])
-	path := filepath.Join(dataDir, dir, t.Name)
+	path := filepath.Join(dataDir, t.place())
 	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, t.Text) {
 		return path, nil
 	}
-	if err := makeDirs(dataDir, dir); err != nil {
+	if err := makeDirs(dataDir, filepath.Dir(t.place())); err != nil {
 		return "", err
 	}
 	tmp := path + tmpSuffix
@@ -38,6 +43,33 @@ func placeApproved(dataDir string, t *content) (string, error) {
 		return "", err
 	}
 	return path, os.Rename(tmp, path)
+}
+
+// sweep removes the contents that are approved no longer; a is nil where the rule is not in force. What is needed is placed before.
+func (a *approved) sweep(dataDir string) error {
+	needed := map[string]bool{}
+	if a != nil {
+		for _, known := range a.accounts {
+			for _, c := range known.Facts.contents() {
+				needed[c.place()] = true
+			}
+		}
+	}
+	ours := path.Join(approvedDir, strings.Repeat("[0-9a-f]", 32), "*")
+	files, err := fs.Glob(os.DirFS(dataDir), ours)
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if needed[name] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dataDir, name)); err != nil {
+			return err
+		}
+		_ = os.Remove(filepath.Join(dataDir, filepath.Dir(name))) // unless something is left in it
+	}
+	return nil
 }
 
 // rows is what gateway.db is to hold.
@@ -146,6 +178,13 @@ func (g *Gateway) settle(ctx context.Context) error {
 	}
 	g.enterNotes(ctx, a)
 	return g.keep(ctx, r, a)
+}
+
+// trySettle is settle for one who has done what he was asked for: the next load does what could not be done.
+func (g *Gateway) trySettle(ctx context.Context) {
+	if err := g.settle(ctx); err != nil {
+		g.log.Error("what waits for signatures is not noted yet", "err", err)
+	}
 }
 
 // maxDetail is how many bytes a row tells of changes; a ledger's row is no place for a configuration.

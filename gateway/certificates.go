@@ -188,9 +188,13 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 	}
 	for _, a := range accounts {
 		if a.sealsTo(c) {
+			hint := "name another certificate in " + g.cfg.Load().File + ", then sealgate check"
+			if g.rule.Load().count > 0 { // it may be named there, and not be in force
+				hint = "changes wait for signatures: sealgate changes"
+			}
 			return nil, &No{
 				Text: fmt.Sprintf("account %s still seals to it, so files to come would be unreadable too; nothing was removed", a.ID),
-				Hint: "name another certificate in " + g.cfg.Load().File + ", then sealgate check",
+				Hint: hint,
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"syscall"
@@ -276,6 +277,9 @@ func (c *Client) post(ctx context.Context, path string, q any) (*http.Response, 
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if fault := (*url.Error)(nil); errors.As(err, &fault) {
+		err = fault.Err // without the method and the address, which are ours
+	}
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

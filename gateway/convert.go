@@ -90,7 +90,7 @@ func (a *account) forgetPlaced() error {
 func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger, do func(a *account, key, logKey indexer.Key) error) error {
 	c := cfg.Account(id)
 	if c == nil {
-		return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File)}
+		return NoAccount(cfg, id)
 	}
 	lock, err := takeLock(cfg)
 	if err != nil {

@@ -19,11 +19,13 @@ import (
 
 // The desk: what operators ask and decide. One method a question; control.go carries them over the local socket.
 
-// No is the answer no: no such file, not held, damaged. Hint is the next command to type. With Partly everything else was answered
-// before it: some of the accounts that were asked are locked, and not in the answer.
+// No is the answer no: no such file, not held, damaged. Hint is the next command to type. Wrong says that it was asked wrongly: there
+// is nothing that could be right about what was typed. With Partly everything else was answered before it: some of the accounts that
+// were asked are locked, and not in the answer.
 type No struct {
 	Text   string `json:"error"`
 	Hint   string `json:"hint,omitempty"`
+	Wrong  bool   `json:"wrong,omitempty"`
 	Partly bool   `json:"partly,omitempty"`
 }
 

@@ -218,6 +218,18 @@ func (f *remoteFacts) list(name string) []fact {
 	}
 }
 
+// contents are all files that are held.
+func (f *facts) contents() (list []*content) {
+	list = append(list, f.Certificate, f.Recovery)
+	for i := range f.AccessKeys {
+		list = append(list, &f.AccessKeys[i])
+	}
+	for _, r := range f.Remotes {
+		list = append(list, r.CA, r.ClientCertificate)
+	}
+	return slices.DeleteFunc(list, func(c *content) bool { return c == nil })
+}
+
 // remotesLeft are the approved remotes without those that are gone: as they are proposed, if nothing that is guarded of one differs.
 func (f *facts) remotesLeft(proposed map[string]remoteFacts) map[string]remoteFacts {
 	left := map[string]remoteFacts{}

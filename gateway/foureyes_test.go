@@ -146,7 +146,12 @@ func TestGuardedRemotes(t *testing.T) {
 	if len(now()) != 1 || filepath.Base(now()[0].Trust.CA) != "ca.pem" {
 		t.Fatalf("%+v", now())
 	}
-	// Secrets and schedules are in force at once; a login, a folder and where files are sent are not.
+	// What is fetched and removed there, secrets and schedules are in force at once; a login, a folder and where files are sent are not.
+	with(strings.Replace(bank, "send:", "fetch: {every: 1m, after: delete}, send:", 1))
+	h.wait(t)
+	if r := now()[0]; r.Fetch == nil || r.Fetch.After != "delete" {
+		t.Errorf("%+v", r)
+	}
 	h.write(t, "password2", "secret\n")
 	with(strings.Replace(bank, "./password", "./password2", 1))
 	h.wait(t)

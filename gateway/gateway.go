@@ -37,7 +37,8 @@ type Gateway struct {
 	unlock   *vault.UnlockKey
 	registry *indexer.Registry
 	logins   logins
-	notes    notes // rows of ledgers that are still to be written
+	notes    later // rows of ledgers that are still to be written
+	entering later // logins whose rows nobody waits for yet
 
 	receiptKey *vault.ReceiptKey
 	lock       *os.File // flock on data_dir/lock: one gateway a directory
@@ -64,6 +65,7 @@ type Gateway struct {
 	poller    atomic.Pointer[transport.Poller]
 	listening atomic.Pointer[string]
 	sessions  sessions // of protected accounts
+	freed     sync.Once
 	handovers handovers
 	closing   atomic.Bool
 	reloading sync.Mutex
@@ -110,7 +112,11 @@ func openToAsk(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 
 // openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails. lost is what Gateway.lost says.
 func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File, lost map[string]error) (_ *Gateway, err error) {
-	g := &Gateway{log: log, unlock: unlock.Clone(), lock: lock, lost: lost, now: time.Now, started: time.Now(), indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1)}
+	g := &Gateway{
+		log: log, unlock: unlock.Clone(), lock: lock, lost: lost, now: time.Now, started: time.Now(),
+		indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1),
+		notes: later{after: notesAfter}, entering: later{after: enteredAfter},
+	}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
 	g.logins.init(g.now)
@@ -132,13 +138,18 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.rule.Store(r)
 	g.cfg.Store(r.config)
-	if err := g.openAccounts(ctx, r.config); err != nil {
+	accounts, err := g.openAccounts(ctx, r.config)
+	if err != nil {
 		return nil, err
 	}
-	for _, a := range *g.accounts.Load() {
+	g.useAccounts(accounts)
+	for _, a := range accounts {
 		if err := a.sweep(ctx, log); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.ID, err)
 		}
+	}
+	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
+		log.Warn("not swept", "path", approvedDir, "err", err)
 	}
 	g.tellConfiguration(ctx)
 	return g, nil
@@ -192,6 +203,7 @@ func (g *Gateway) Close() error {
 // closeDatabases closes what is open and forgets the unlock key.
 func (g *Gateway) closeDatabases() error {
 	var faults []error
+	g.entering.close()
 	g.notes.close()
 	for _, index := range g.indexes {
 		faults = append(faults, index.Close())
@@ -222,6 +234,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	}
 	g.door.Store(door)
 	g.tellDoubts(cfg)
+	g.tellFreed() // the configuration may be newer than the process: it is read once more when the unlock key comes
 	control, err := listenControl(ctx, cfg)
 	if err != nil {
 		return err
@@ -255,7 +268,14 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 // a certificate that has expired.
 func (g *Gateway) tellDoubts(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
-		g.log.Warn("config doubtful", "warn", w.String())
+		g.log.Warn("config doubtful", logged("warn", w)...)
+	}
+	for _, c := range cfg.Accounts {
+		if a := g.account(c.ID); a == nil {
+			continue
+		} else if doubt, do := Unconverted(a.Account, a.index.Protected()); doubt != "" {
+			g.log.Warn("config doubtful", "account", a.ID, "warn", doubt, "hint", do)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func (g *Gateway) Receive(ctx context.Context, guest transport.Guest, door, name
 		u.inspector.CheckSeal(*account.sealKey)
 	}
 	if account.expired(g.now()) {
-		if err := u.give("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {
+		if err := u.addReason("expired-certificate", "the certificate that seals this account's files has expired"); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +86,7 @@ func (u *Upload) WriteAt(p []byte, off int64) (int, error) {
 	}
 	if waiting != nil {
 		<-waiting.due
-		if err := u.judge(); err != nil {
+		if err := u.checkPass(); err != nil {
 			return 0, err
 		}
 	}
@@ -125,11 +125,11 @@ func (u *Upload) put(p []byte, off int64) error {
 	if off < 0 || end < off {
 		return u.outOfOrder(errTooFar)
 	}
-	if err := u.measure(end); err != nil {
+	if err := u.checkSize(end); err != nil {
 		return err
 	}
 	waiting := u.order.held
-	err := u.order.take(p, off, u.receive)
+	err := u.order.take(p, off, u.arrive)
 	if errors.Is(err, errRewrite) || errors.Is(err, errTooFar) {
 		return u.outOfOrder(err)
 	}
@@ -139,8 +139,8 @@ func (u *Upload) put(p []byte, off int64) error {
 	return u.reserve(u.order.held - waiting)
 }
 
-// judge weighs what the pass has shown by now.
-func (u *Upload) judge() (err error) {
+// checkPass weighs what the pass has shown by now.
+func (u *Upload) checkPass() (err error) {
 	if u.pass.sound() {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (u *Upload) judge() (err error) {
 	return u.weighPass()
 }
 
-// weighPass weighs what the pass has shown by now, with the lock held.
+// weighPass is checkPass for one who holds the lock.
 func (u *Upload) weighPass() error {
 	if fault := u.pass.fault.Load(); fault != nil {
 		return u.fail("write", *fault)
@@ -161,8 +161,8 @@ func (u *Upload) weighPass() error {
 	return u.weigh(u.pass.shown())
 }
 
-// receive is the one pass: each byte of the file comes through here once, in order.
-func (u *Upload) receive(p []byte) error {
+// arrive is the one pass: each byte of the file comes through here once, in order.
+func (u *Upload) arrive(p []byte) error {
 	u.arriving = p
 	defer func() { u.arriving = nil }()
 	if u.pass != nil {
@@ -240,7 +240,7 @@ func (u *Upload) outgrow() error {
 
 // sealsOnTheWay says whether a large file is sealed while it arrives. With after_indexing: delete nothing at all goes
 // to disk, unless it is certain by now that the file will be held. Where that shows only at its end (a duplicate), the
-// bytes are gone and settle rejects it instead: its sender still has it.
+// bytes are gone and judge rejects it instead: its sender still has it.
 func (u *Upload) sealsOnTheWay() bool {
 	return u.account.seal != nil && (u.account.AfterIndexing == "seal" || u.verdict == indexer.Held)
 }
@@ -267,17 +267,17 @@ func (u *Upload) Commit(_ context.Context, name string) (_ transport.Receipt, er
 	delivery.Receipt = receiptName(delivery.File)
 
 	// 2. The sealed copy, whole and durable, and a large one in its place. If we die here no row knows it: swept.
-	if err := u.sealed(delivery); err != nil {
+	if err := u.sealCopy(delivery); err != nil {
 		return transport.Receipt{}, u.fail("seal", err)
 	}
 
 	// 3. One transaction. Duplicates are looked for inside it, so that of two equal files exactly one is the first.
 	// Before it returns the file was never here; after it, the file is ours for good, and only the answer is missing:
 	// a client that did not hear it sends again, and is told that the first one is safe.
-	delivery.Judge = func(earlier indexer.Earlier) { u.settle(delivery, earlier) }
+	delivery.Judge = func(earlier indexer.Earlier) { u.judge(delivery, earlier) }
 	u.deciding = true // until it is answered, whatever goes wrong in our own code leaves open whether the file is taken
 	if err := u.account.index.Commit(u.ctx, delivery); err != nil {
-		u.deciding = false
+		u.deciding = errors.Is(err, indexer.ErrUnsure)
 		return transport.Receipt{}, u.fail("commit", err)
 	}
 
@@ -294,7 +294,7 @@ func (u *Upload) conclude() (formats.Facts, error) {
 		}
 	}
 	if missing := u.missing(); missing != "" {
-		if err := u.give("incomplete", missing); err != nil {
+		if err := u.addReason("incomplete", missing); err != nil {
 			return formats.Facts{}, err
 		}
 		u.order.forget() // an account whose policy takes incomplete files takes what came in order
@@ -303,16 +303,50 @@ func (u *Upload) conclude() (formats.Facts, error) {
 	if err := u.weigh(problems); err != nil {
 		return formats.Facts{}, err
 	}
-	if err := u.stored(); err != nil {
+	if err := u.awaitPayments(); err != nil {
 		return formats.Facts{}, u.fail("store payments", err)
 	}
 	return facts, nil
 }
 
+// sealCopy finishes hash and sealed copy. A small file is sealed into memory even where it will be deleted: whether it
+// is a duplicate and held is known only inside the transaction.
+func (u *Upload) sealCopy(d *indexer.Delivery) error {
+	d.File.Recovery = u.account.recoveryFingerprint()
+	if u.pass == nil {
+		return u.sealSmall(d)
+	}
+	if err := u.pass.finish(); err != nil {
+		return err
+	}
+	file := d.File
+	file.SHA256 = u.sum()
+	if u.pass.copy == nil {
+		return nil
+	}
+	witness := u.pass.sealer.Witness()
+	file.CopySize, file.Witness = u.pass.copy.size, witness[:]
+	file.CopyPath = filepath.Join("sealed", file.ReceivedAt.Format("2006/01/02"), u.id+".p7m")
+	u.gateway.placing.Store(filepath.Join(u.account.dir, file.CopyPath), true)
+	return u.pass.copy.place(u.account.dir, file.CopyPath)
+}
+
+func (u *Upload) sealSmall(d *indexer.Delivery) error {
+	if u.account.seal == nil {
+		return nil
+	}
+	copy, witness, err := u.account.seal.SealBytes(u.small)
+	if err != nil {
+		return err
+	}
+	d.Copy, d.File.CopySize, d.File.Witness = copy, int64(len(copy)), witness[:]
+	return nil
+}
+
 // answer tells the sender, and the log, how it ended.
 func (u *Upload) answer(file *indexer.File, closed time.Time) (transport.Receipt, error) {
 	if u.pass != nil && u.pass.copy != nil {
-		u.settleCopy(file.Fate == indexer.Sealed)
+		u.endCopy(file.Fate == indexer.Sealed)
 	}
 	u.end()
 	u.gateway.logVerdict(file, u.gateway.now().Sub(closed))
@@ -343,6 +377,7 @@ func (u *Upload) Expire() {
 func (u *Upload) Discard(why string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.rescue("discard", new(error))
 	if !u.ended {
 		u.sticky = notTaken(u.name, "it was given up", "aborted", u.id)
 		u.abort(why)

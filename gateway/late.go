@@ -115,13 +115,13 @@ func lateWords(remote string, refused bool, sources []transport.RemoteState) str
 		name := "remote " + s.Remote
 		switch {
 		case s.Failed > 0:
-			parts = append(parts, fmt.Sprintf("%s is down since %s: %s: %s", name, utc(s.DownSince), s.Step, s.Trouble))
+			parts = append(parts, fmt.Sprintf("%s is down since %s: %s: %s", name, spoken(s.DownSince), s.Step, s.Trouble))
 		case s.Result.Waiting > 0:
 			parts = append(parts, fmt.Sprintf("%s has %d that are not ready", name, s.Result.Waiting))
 		case remote != "" && s.LastLook.IsZero():
 			parts = append(parts, name+" was not looked at yet")
 		case remote != "" && !refused:
-			parts = append(parts, fmt.Sprintf("%s was looked at %s, nothing was sent", name, utc(s.LastGood)))
+			parts = append(parts, fmt.Sprintf("%s was looked at %s, nothing was sent", name, spoken(s.LastGood)))
 		}
 	}
 	if len(parts) == 0 {

@@ -56,8 +56,8 @@ func (g *Gateway) NoteDump(ctx context.Context, account, who string) error {
 	return err
 }
 
-// enteredWithin is how late a login is written of somebody who asks for nothing.
-const enteredWithin = 100 * time.Millisecond
+// enteredAfter is how late a login is written of somebody who asks for nothing.
+const enteredAfter = 100 * time.Millisecond
 
 // noteLogin enters a login, durably, before its owner can do anything: before entered returns. Logins at once are one commit, and so
 // are those of robots that only look whether somebody is there. If it cannot be written, the disk being full, say, he comes in all the
@@ -75,7 +75,9 @@ func (g *Gateway) noteLogin(ctx context.Context, v *visit, so transport.Progress
 	n := note{context.WithoutCancel(ctx), g, v.account, kindLogin, v.user.ID, v.Door + " " + v.Addr.String() + " " + strings.Join(by, "+")}
 	settle := n.account.index.NoteSoon(n.ctx, n.kind, "", n.who, n.detail)
 	entered = sync.OnceFunc(func() { n.failed(settle()) })
-	time.AfterFunc(enteredWithin, entered)
+	if !g.entering.add(entered) {
+		entered()
+	}
 	return entered
 }
 
@@ -95,18 +97,56 @@ const (
 	// notesAfter is how much later than a refused login its row is written: not before the next tries are answered, so that nobody can
 	// tell by them whether there is such a login. What a crash takes with it stands in the log.
 	notesAfter = time.Second
-	// notesKept bounds the rows that wait. Pauses and locks let fewer come.
-	notesKept = 1000
+	// laterKept bounds what waits. Pauses and locks let fewer refused logins come.
+	laterKept = 1000
 )
 
-// notes are rows that are written a little later, in their order.
-type notes struct {
-	mu     sync.Mutex
-	queue  []note
-	timer  *time.Timer
-	writer sync.Mutex // held by the one who writes
+// later is what is done together a little later, in its order, and at the end.
+type later struct {
+	after time.Duration
+	mu    sync.Mutex
+	queue []func()
+	timer *time.Timer
+	doer  sync.Mutex // held by the one who does it
 }
 
+// add waits for nothing; false: too much waits.
+func (l *later) add(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) >= laterKept {
+		return false
+	}
+	if l.queue = append(l.queue, f); len(l.queue) == 1 {
+		l.timer = time.AfterFunc(l.after, l.do)
+	}
+	return true
+}
+
+// do does what waits.
+func (l *later) do() {
+	l.doer.Lock()
+	defer l.doer.Unlock()
+	l.mu.Lock()
+	queue := l.queue
+	l.queue = nil
+	l.mu.Unlock()
+	for _, f := range queue {
+		f()
+	}
+}
+
+// close does what waits, at once. Nothing may come any more.
+func (l *later) close() {
+	l.mu.Lock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.mu.Unlock()
+	l.do()
+}
+
+// note is a row to be.
 type note struct {
 	ctx       context.Context // of the login, never cancelled
 	g         *Gateway
@@ -115,33 +155,11 @@ type note struct {
 	detail    string
 }
 
-// noteLater has a row written a little later. It waits for nothing.
+// noteLater has a row written a little later.
 func (g *Gateway) noteLater(ctx context.Context, a *account, kind, who, detail string) {
 	n := note{context.WithoutCancel(ctx), g, a, kind, who, detail}
-	g.notes.mu.Lock()
-	full := len(g.notes.queue) >= notesKept
-	if !full {
-		g.notes.queue = append(g.notes.queue, n)
-		if len(g.notes.queue) == 1 {
-			g.notes.timer = time.AfterFunc(notesAfter, g.notes.write)
-		}
-	}
-	g.notes.mu.Unlock()
-	if full {
+	if !g.notes.add(n.write) {
 		g.log.Error("not in the ledger: too many rows wait", "account", a.ID, "user", who, "kind", kind)
-	}
-}
-
-// write writes what waits.
-func (n *notes) write() {
-	n.writer.Lock()
-	defer n.writer.Unlock()
-	n.mu.Lock()
-	queue := n.queue
-	n.queue = nil
-	n.mu.Unlock()
-	for _, row := range queue {
-		row.write()
 	}
 }
 
@@ -154,14 +172,4 @@ func (n *note) failed(err error) {
 	if err != nil {
 		n.g.log.Error("not in the ledger", "account", n.account.ID, "user", n.who, "kind", n.kind, "err", err)
 	}
-}
-
-// close writes what waits, at once. Nobody may log in any more.
-func (n *notes) close() {
-	n.mu.Lock()
-	if n.timer != nil {
-		n.timer.Stop()
-	}
-	n.mu.Unlock()
-	n.write()
 }

@@ -20,7 +20,7 @@ import (
 // rows are an account's rows of the ledger from number on: "kind who detail".
 func (h *house) rows(t testing.TB, account string, from int64) (list []string) {
 	t.Helper()
-	h.notes.write()
+	h.notes.do()
 	for e, err := range h.account(account).index.Ledger(t.Context(), from) {
 		must(t, err)
 		list = append(list, strings.TrimSpace(e.Kind+" "+e.Who+" "+e.Detail))
@@ -116,24 +116,24 @@ func TestALoginIsWrittenInAnyCase(t *testing.T) {
 	h := newHouse(t)
 	line, _ := h.addUser(t, "robot", "key")
 	want := "login " + line.ID + " sftp 127.0.0.1 key"
-	in := func() {
-		try := transport.LoginTry{Door: "sftp", Login: "robot", PublicKey: robotKey, Proven: true, Addr: guest.Addr}
-		_, err := h.Admit(t.Context(), try)
-		must(t, err)
-	}
-	for what, then := range map[string]func(){
-		"by the clock": func() {
-			for rows := []string{""}; rows[len(rows)-1] != want; rows = h.rows(t, "acme", 1) {
+	for what, then := range map[string]func(before int){
+		"by the clock": func(before int) {
+			for len(h.rows(t, "acme", 1)) == before {
 				runtime.Gosched()
 			}
 		},
-		"by a commit": func() {
+		"by a commit": func(int) {
 			_, err := h.push(t, "acme", "next.txt", []byte("not a payment"))
 			must(t, err)
 		},
-		"by the end": func() { h.reopen(t) },
+		"by the end": func(int) { h.reopen(t) },
 	} {
-		if got := h.since(t, "acme", func() { in(); then() }); len(got) == 0 || got[0] != want {
+		before := len(h.rows(t, "acme", 1))
+		try := transport.LoginTry{Door: "sftp", Login: "robot", PublicKey: robotKey, Proven: true, Addr: guest.Addr}
+		_, err := h.Admit(t.Context(), try)
+		must(t, err)
+		then(before)
+		if got := h.rows(t, "acme", int64(before)+1); len(got) == 0 || got[0] != want {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
@@ -143,15 +143,15 @@ func TestALoginIsWrittenInAnyCase(t *testing.T) {
 func TestAFullQueueIsTold(t *testing.T) {
 	h := newHouse(t)
 	a := h.account("acme")
-	h.notes.writer.Lock() // the disk is slow
-	for range notesKept + 1 {
+	h.notes.doer.Lock() // the disk is slow
+	for range laterKept + 1 {
 		h.noteLater(t.Context(), a, kindLoginRefused, "uTEST", "sftp")
 	}
-	h.notes.writer.Unlock()
+	h.notes.doer.Unlock()
 	if n := strings.Count(h.log.String(), "not in the ledger: too many rows wait"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, h.log)
 	}
-	if rows := h.rows(t, "acme", 1); len(rows) != notesKept {
+	if rows := h.rows(t, "acme", 1); len(rows) != laterKept {
 		t.Errorf("%d rows", len(rows))
 	}
 }

@@ -134,7 +134,7 @@ func (l *locked) config() (*config.Config, error) {
 		err = errors.New("data_dir cannot change while the gateway runs; stop it first")
 	}
 	if err != nil {
-		l.log.Error("config refused", "err", err)
+		tellRefused(l.log, err)
 		return nil, &No{Text: "the gateway stays locked: " + err.Error(), Hint: "sealgate check"}
 	}
 	return cfg, nil

@@ -104,7 +104,7 @@ func (g *Gateway) notThere(id string) error {
 	case g.lost != nil && g.cfg.Load().Account(id) != nil:
 		return &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made when the gateway starts: sealgate serve"}
 	}
-	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), g.cfg.Load().File)}
+	return NoAccount(g.cfg.Load(), id)
 }
 
 // wasConfigured is what noteConfiguration kept last, and its text; nothing before the first time.

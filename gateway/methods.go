@@ -28,7 +28,7 @@ func parseMethods(text string) (m methods, err error) {
 		}
 		right := one == "key" || one == "password" || one == "key+password" || one == "key+totp" || one == "password+totp"
 		if !right || w.open {
-			return methods{}, &No{Text: "no way to log in: " + plain(text), Hint: "--login " + methodsHint}
+			return methods{}, &No{Text: "no way to log in: " + plain(text), Hint: "--login " + methodsHint, Wrong: true}
 		}
 		*w = way{open: true, then: then}
 	}

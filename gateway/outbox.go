@@ -59,10 +59,10 @@ func (g *Gateway) wake(a *account) {
 func (g *Gateway) Send(ctx context.Context, account, name string, content io.Reader, who string) (OutboxLine, error) {
 	a := g.account(account)
 	if a == nil {
-		return OutboxLine{}, &No{Text: fmt.Sprintf("no account %q in %s", plain(account), g.cfg.Load().File)}
+		return OutboxLine{}, NoAccount(g.cfg.Load(), account)
 	}
 	if !transport.PlainName(name) {
-		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", plain(name))}
+		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", plain(name)), Wrong: true}
 	}
 	var refusal *transport.Refusal
 	if err := g.Room(transport.Guest{Account: account}, name); errors.As(err, &refusal) {

@@ -125,8 +125,8 @@ func TestQueues(t *testing.T) {
 	must(t, err)
 	problems := strings.Join(status.Problems, "\n")
 	for _, want := range []string{
-		"account acme: 1 of 2 not delivered to remote bank, the oldest made " + utc(begun) + ": rename: the server does not permit it; sealgate remotes test acme/bank",
-		"account acme: 2 to be delivered to remote post since " + utc(begun) + ", which has no send: in the configuration",
+		"account acme: 1 of 2 not delivered to remote bank, the oldest made " + spoken(begun) + ": rename: the server does not permit it; sealgate remotes test acme/bank",
+		"account acme: 2 to be delivered to remote post since " + spoken(begun) + ", which has no send: in the configuration",
 	} {
 		if !strings.Contains(problems, want) {
 			t.Errorf("%s\nwant %s", problems, want)

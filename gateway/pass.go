@@ -36,7 +36,7 @@ type pass struct {
 	current  *chunk
 	asked    *waiter // the last
 	stages   []chan *chunk
-	under    sync.WaitGroup // chunks that some stage has not done
+	pending  sync.WaitGroup // chunks that some stage has not done
 	look     func([]byte) ([]formats.Problem, error)
 	problems atomic.Pointer[[]formats.Problem]
 	storing  *storing // of the payments that look finds
@@ -114,7 +114,7 @@ func (p *pass) inspect(c *chunk) error {
 		p.failed(caught(func() error { return p.lookAt(c.buf) }))
 	}
 	if c.asked != nil {
-		c.asked.give()
+		c.asked.answer()
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (p *pass) release(c *chunk) {
 		return
 	}
 	c.giveBack()
-	p.under.Done()
+	p.pending.Done()
 }
 
 // giveBack returns the chunk to its pool, without the payments in it.
@@ -176,7 +176,7 @@ func (p *pass) ask() *waiter {
 		return nil
 	}
 	if p.asked != nil {
-		p.asked.give()
+		p.asked.answer()
 	}
 	p.asked = &waiter{due: make(chan struct{})}
 	p.current.asked = p.asked
@@ -190,7 +190,7 @@ type waiter struct {
 	once sync.Once
 }
 
-func (w *waiter) give() { w.once.Do(func() { close(w.due) }) }
+func (w *waiter) answer() { w.once.Do(func() { close(w.due) }) }
 
 // flush hands the current chunk on and begins the next.
 func (p *pass) flush() {
@@ -199,17 +199,17 @@ func (p *pass) flush() {
 		return
 	}
 	p.current = chunks.Get().(*chunk)
-	p.under.Add(1)
+	p.pending.Add(1)
 	c.users.Store(int32(len(p.stages)))
 	for _, queue := range p.stages {
 		queue <- c
 	}
 }
 
-// stored waits until all payments that were found are stored. It may be called while the inspection rests.
-func (p *pass) stored() error {
+// awaitPayments waits until all payments that were found are stored. Nothing may be written meanwhile.
+func (p *pass) awaitPayments() error {
 	if !p.ended {
-		p.storing.rest()
+		p.storing.drain()
 	}
 	if fault := p.fault.Load(); fault != nil {
 		return *fault
@@ -217,18 +217,18 @@ func (p *pass) stored() error {
 	return nil
 }
 
-// rest waits until all stages have done what was written so far.
-func (p *pass) rest() {
+// drain waits until all stages have done what was written so far.
+func (p *pass) drain() {
 	if !p.ended {
 		p.flush()
-		p.under.Wait()
+		p.pending.Wait()
 	}
 }
 
 // end hands on the last bytes and waits for all stages.
 func (p *pass) end() error {
 	if !p.ended {
-		p.rest()
+		p.drain()
 		p.ended = true
 		for _, queue := range p.stages {
 			close(queue)

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 )
 
@@ -31,6 +34,28 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 	return box, err
 }
 
+// FreedMemory is the setting of Go's runtime, in GODEBUG, that a process with a protected account is started with: the collector
+// overwrites what it frees, and the scheduler leaves no registers on a stack. The runtime reads it once, when a program starts.
+const FreedMemory = "clobberfree=1,asyncpreemptoff=1"
+
+// tellFreed says once that this process was started without that setting, and has got a protected account since.
+func (g *Gateway) tellFreed() {
+	if strings.Contains(os.Getenv("GODEBUG"), FreedMemory) {
+		return
+	}
+	accounts := *g.accounts.Load()
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if accounts[id].index.Protected() {
+			g.freed.Do(func() {
+				g.log.Warn("restart advised", "account", id,
+					"warn", "its database is protected, and this process began before it was: what it frees of its memory is not overwritten",
+					"hint", "restart sealgate at a quiet hour; on the disk the account is protected already")
+			})
+			return
+		}
+	}
+}
+
 // openIndex opens an account's index, or, if that is protected, the log in front of it. A new account that is to be protected is so
 // from its beginning.
 func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
@@ -43,16 +68,29 @@ func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, er
 	if !indexer.Protected(a.dir) {
 		return indexer.Open(ctx, path, key, g.log)
 	}
-	return indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	index, err := indexer.OpenProtected(ctx, a.dir, logKey, g.log)
+	if apart(err) {
+		err = fmt.Errorf("%w; %s", err, a.wayOn())
+	}
+	return index, err
 }
 
-// protection is what status says where the configuration and the disk differ.
-func (a *account) protection() string {
+// Unconverted is what is doubtful where the configuration and the disk differ about an account's database, and what to do; both are ""
+// where they do not.
+func Unconverted(a *config.Account, protected bool) (doubt, do string) {
 	switch {
-	case a.Protected() && !a.index.Protected():
-		return fmt.Sprintf("account %s: protect_database is true, but its database is not protected yet; stop the gateway, then: sealgate protect %[1]s", a.ID)
-	case !a.Protected() && a.index.Protected():
-		return fmt.Sprintf("account %s: its database is protected, but protect_database is not true; stop the gateway, then: sealgate unprotect %[1]s --key KEY.pem", a.ID)
+	case a.Protected() && !protected:
+		return "protect_database is true, but its database is not protected yet", "stop the gateway, then: sealgate protect " + a.ID
+	case !a.Protected() && protected:
+		return "its database is protected, but protect_database is not true", "stop the gateway, then: sealgate unprotect " + a.ID + " --key KEY.pem"
+	}
+	return "", ""
+}
+
+// protection is what status says of that.
+func (a *account) protection() string {
+	if doubt, do := Unconverted(a.Account, a.index.Protected()); doubt != "" {
+		return "account " + a.ID + ": " + doubt + "; " + do
 	}
 	return ""
 }
@@ -66,9 +104,9 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	if w, err := a.index.Waiting(ctx); err != nil {
 		waits = err.Error()
 	} else if w.Deliveries == 1 {
-		waits = "1 delivery waits, since " + utc(w.Since)
+		waits = "1 delivery waits, since " + spoken(w.Since)
 	} else if w.Deliveries > 1 {
-		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), utc(w.Since))
+		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), spoken(w.Since))
 	}
 	access := ""
 	if len(a.AccessKeys) > 0 {
@@ -113,6 +151,9 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 		find = a.index.BriefOf
 	}
 	list, err := find(ctx, id)
+	if errors.Is(err, indexer.ErrShortEnding) {
+		return nil, &No{Text: fmt.Sprintf("%q is no id: type it whole, or at least its last 4 characters", plain(id)), Hint: "sealgate files", Wrong: true}
+	}
 	if err != nil {
 		return nil, &No{Text: err.Error()}
 	}
@@ -178,7 +219,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 		return AccountStatus{}, err
 	}
 	if q.For <= 0 || q.For > LongestSession {
-		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %s", LongestSession)}
+		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %d minutes", LongestSession/time.Minute), Wrong: true}
 	}
 	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {
@@ -191,8 +232,18 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if err != nil {
 		return AccountStatus{}, err
 	}
+	line, err := g.beginSession(ctx, a, &q, who, merged)
+	if apart(err) {
+		g.log.Error("account unlocked beside damage", "account", a.ID, "user", who, "merged", merged, "err", err)
+		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s is unlocked, and not all of it can be written or read: %v", a.ID, err), Hint: a.wayOn()}
+	}
+	return line, err
+}
+
+// beginSession is the rest of an unlocking that has opened the database and merged what waited.
+func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccountKey, who string, merged int) (AccountStatus, error) {
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
-	if _, err := a.index.Note(ctx, "unlocked", "", who, q.For.String()); err != nil {
+	if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
 		return AccountStatus{}, err
 	}
 	if q.KeyStays {

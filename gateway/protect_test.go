@@ -358,6 +358,51 @@ func TestJoinedSession(t *testing.T) {
 	}
 }
 
+// TestWayOnFromDamage: whichever page of a protected account's log is damaged, the operator is told how to go on, at the start or when he
+// unlocks it; or it was a page that nobody needs.
+func TestWayOnFromDamage(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	for name, size := range map[string]int{"small.xml": 3000, "middle.xml": 40_000, "large.xml": 400_000} {
+		_, err := h.push(t, "safe", name, pain001(t, name, size))
+		must(t, err)
+	}
+	must(t, h.Close())
+	unlock, err := vault.ReadUnlockKey(filepath.Join(h.dir, "unlock.key"))
+	must(t, err)
+	data, before := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "before")
+	must(t, os.Rename(data, before))
+	whole, err := os.ReadFile(filepath.Join(before, "accounts/safe/log.db"))
+	must(t, err)
+	const page, way = 4096, "sealgate unprotect safe --key KEY.pem --without-waiting"
+	told := map[string]int{}
+	for at := 2000; at < len(whole); at += page * (1 + at/page/15*30) { // all of the first, which have most of the kinds, then some
+		content := bytes.Clone(whole)
+		content[at] ^= 1
+		must(t, os.RemoveAll(data), os.CopyFS(data, os.DirFS(before)), os.WriteFile(filepath.Join(data, "accounts/safe/log.db"), content, 0o600))
+		g, err := Open(t.Context(), h.cfg.Load(), unlock, slog.New(slog.DiscardHandler))
+		if err != nil {
+			told["start"]++
+			if !strings.Contains(err.Error(), way) {
+				t.Errorf("page %d: it does not start: %v", at/page+1, err)
+			}
+			continue
+		}
+		h.Gateway = g
+		var no *No
+		if _, err := h.unlockWith(t, AccountKey{Account: "safe", For: time.Minute, Key: h.keyOf(t, "safe").Key}); err == nil {
+			told["nobody"]++
+		} else if told["unlock"]++; !errors.As(err, &no) || !strings.Contains(no.Hint, way) {
+			t.Errorf("page %d: it is not unlocked: %v", at/page+1, err)
+		}
+		must(t, h.Close())
+	}
+	if told["start"] == 0 || told["unlock"] == 0 {
+		t.Errorf("of %d pages: %v", len(whole)/page, told)
+	}
+	t.Log(told)
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // TestWrongCertificateWhileUnlocked: a certificate that is in the configuration by mistake, while somebody unlocks, closes nothing for

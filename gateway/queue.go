@@ -77,8 +77,8 @@ func (l *RemoteLine) problem() string {
 		return ""
 	case l.Undeliverable:
 		return fmt.Sprintf("account %s: %d to be delivered to remote %s since %s, which has no send: in the configuration; write it there again, under this name",
-			l.Account, q.Waiting, plain(l.Remote), q.Oldest)
+			l.Account, q.Waiting, plain(l.Remote), respoken(q.Oldest))
 	}
 	return fmt.Sprintf("account %s: %d of %d not delivered to remote %s, the oldest made %s: %s; sealgate remotes test %[1]s/%[4]s",
-		l.Account, q.Failed, q.Waiting, l.Remote, q.Oldest, q.Trouble)
+		l.Account, q.Failed, q.Waiting, l.Remote, respoken(q.Oldest), q.Trouble)
 }

@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,13 +43,16 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	if err == nil {
 		r, err = g.newRule(ctx, cfg)
 	}
+	var accounts map[string]*account
 	if err == nil {
-		err = g.take(ctx, r)
+		accounts, err = g.openAccounts(ctx, r.config)
 	}
 	if err != nil {
-		g.tellRefused(err)
+		tellRefused(g.log, err)
+		return err
 	}
-	return err
+	g.take(ctx, r, accounts)
+	return nil
 }
 
 // begin makes durable what the start took over.
@@ -57,12 +62,11 @@ func (g *Gateway) begin(ctx context.Context) error {
 	return g.settle(ctx)
 }
 
-// take runs by another configuration from now on. The caller holds reloading.
-func (g *Gateway) take(ctx context.Context, r *rule) error {
+// take runs by another configuration, whose accounts are open, from now on. Nothing of it can fail: what gateway.db says is approved may
+// have changed before. The caller holds reloading.
+func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*account) {
 	old, cfg := g.cfg.Load(), r.config
-	if err := g.openAccounts(ctx, cfg); err != nil {
-		return err
-	}
+	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
 	g.loaded.Store(new(g.now()))
@@ -80,11 +84,9 @@ func (g *Gateway) take(ctx context.Context, r *rule) error {
 	g.tellDoubts(cfg)
 	g.tellCertificates()
 	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.tellFreed()
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
-	if err := g.settle(ctx); err != nil { // the next load does it again
-		g.log.Error("what waits for signatures is not noted yet", "err", err)
-	}
-	return nil
+	g.trySettle(ctx)
 }
 
 // tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.
@@ -104,15 +106,25 @@ func (g *Gateway) tellUnchanged(old, now config.SFTP) {
 }
 
 // tellRefused writes a line for each mistake of a configuration that is not taken over.
-func (g *Gateway) tellRefused(err error) {
+func tellRefused(log *slog.Logger, err error) {
 	var mistakes *config.Mistakes
 	if !errors.As(err, &mistakes) {
-		g.log.Error("config refused", "err", err)
+		log.Error("config refused", "err", err)
 		return
 	}
 	for _, m := range mistakes.List {
-		g.log.Error("config refused", "err", m.String())
+		log.Error("config refused", logged("err", m)...)
 	}
+}
+
+// logged is a mistake as values of a log line: what to do about it is a value of its own.
+func logged(key string, m config.Mistake) []any {
+	do := m.Hint
+	m.Hint = ""
+	if do == "" {
+		return []any{key, m.String()}
+	}
+	return []any{key, m.String(), "hint", do}
 }
 
 // LoadConfig loads and checks a configuration file, certificates and keys included; keyElsewhere: the unlock key is given
@@ -155,13 +167,13 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 		Certificate: func(path string) (string, error) {
 			c, err := vault.ReadCertificate(path)
 			if err != nil {
-				return "", err
+				return "", outside(err)
 			}
 			return age(c, time.Now()), nil
 		},
 		Remote:    transport.CheckRemote,
-		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return err },
-		SealKey:   func(path string) error { _, err := readSealKey(path); return err },
+		UnlockKey: func(path string) error { _, err := vault.ReadUnlockKey(path); return outside(err) },
+		SealKey:   func(path string) error { _, err := readSealKey(path); return outside(err) },
 		UserCA:    func(path string) error { _, err := transport.ReadAuthorities(path); return err },
 		Operators: func(path string) (string, error) {
 			o, _, err := transport.ReadOperators(path)
@@ -169,6 +181,14 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 		},
 		HostKey: func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
 	})
+}
+
+// outside is an error without the name of the room that it comes from.
+func outside(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "vault: "))
 }
 
 // certificateAge warns of a certificate that has expired, or soon will; "" of another.

@@ -192,11 +192,11 @@ type respliced struct {
 func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]RewrapLine, error) {
 	a := g.account(q.Account)
 	if a == nil {
-		return nil, &No{Text: fmt.Sprintf("no account %q in %s", plain(q.Account), g.cfg.Load().File)}
+		return nil, NoAccount(g.cfg.Load(), q.Account)
 	}
 	certificate, err := vault.ParseCertificate([]byte(q.Certificate))
 	if err != nil {
-		return nil, &No{Text: "the new certificate: " + err.Error()}
+		return nil, &No{Text: "the new certificate: " + err.Error(), Wrong: true}
 	}
 	if no := g.mayRewrap(a, certificate); no != nil {
 		return nil, no

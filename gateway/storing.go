@@ -8,7 +8,7 @@ import (
 )
 
 // Payments go from the inspection to the index in batches: a few hundred payments, or this much text. So many batches may
-// wait, about ten thousand payments' worth of time while the index is busy with its disk.
+// wait, some fifteen hundred payments, while the index is busy with its disk.
 const (
 	batchPayments = 256
 	batchText     = 48 << 10
@@ -25,7 +25,7 @@ type storing struct {
 	failed   func(error)
 	current  *batch
 	queue    chan *batch
-	under    sync.WaitGroup // batches that are not stored
+	pending  sync.WaitGroup // batches that are not stored
 	running  sync.WaitGroup
 }
 
@@ -54,7 +54,7 @@ func newStoring(payments *indexer.Payments, failed func(error)) *storing {
 		for b := range s.queue {
 			s.failed(caught(func() error { return s.store(b) }))
 			b.giveBack()
-			s.under.Done()
+			s.pending.Done()
 		}
 	})
 	return s
@@ -97,15 +97,15 @@ func (s *storing) hand() {
 	if len(s.current.payments) == 0 {
 		return
 	}
-	s.under.Add(1)
+	s.pending.Add(1)
 	s.queue <- s.current
 	s.current = batches.Get().(*batch)
 }
 
-// rest waits until all payments are stored.
-func (s *storing) rest() {
+// drain waits until all payments are stored.
+func (s *storing) drain() {
 	s.hand()
-	s.under.Wait()
+	s.pending.Wait()
 }
 
 // end waits for what is under way. The last payments, which nobody waited for, are forgotten with it.

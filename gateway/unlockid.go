@@ -109,37 +109,63 @@ func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKe
 	return nil
 }
 
-// rekeyDatabases brings every database that is under the unlock key under the new one. What has its own key is left alone.
+// rekeyDatabases brings every database that is under the unlock key under the new one. What has its own key is left alone. One that cannot
+// follow, since it was damaged after the change had begun, keeps none of the others from it.
 func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
-	paths, err := underUnlockKey(dataDir)
-	if err != nil {
-		return err
+	one := func(path, name string) error {
+		return indexer.Rekey(ctx, path, from.Database(name), to.Database(name))
 	}
-	for path, name := range paths {
-		if err := indexer.Rekey(ctx, path, from.Database(name), to.Database(name)); err != nil {
-			return err
-		}
+	own := one(filepath.Join(dataDir, "gateway.db"), "gateway")
+	others := underUnlockKey(ctx, dataDir, one)
+	if others != nil && ctx.Err() == nil && !errors.Is(others, indexer.ErrFull) {
+		others = fmt.Errorf("%w; %s", others, outOfTheWay(dataDir))
+	}
+	if err := errors.Join(own, others); err != nil {
+		return fmt.Errorf("the unlock key is not changed everywhere yet: %w", err)
 	}
 	return nil
 }
 
-// underUnlockKey names the databases that are under the unlock key, and their keys' names. It settles the accounts' folders before.
-func underUnlockKey(dataDir string) (map[string]string, error) {
-	paths := map[string]string{filepath.Join(dataDir, "gateway.db"): "gateway"}
+// readableDatabases makes sure, before the unlock key changes, that every database will follow: *No, which names those that will not.
+func readableDatabases(ctx context.Context, dataDir string, unlock *vault.UnlockKey) error {
+	one := func(path, name string) error { return indexer.Readable(ctx, path, unlock.Database(name)) }
+	if err := one(filepath.Join(dataDir, "gateway.db"), "gateway"); err != nil {
+		return err
+	}
+	err := underUnlockKey(ctx, dataDir, one)
+	if err == nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	return &No{Text: "the unlock key cannot change, and nothing was changed: " + err.Error(), Hint: outOfTheWay(dataDir) + ", then: sealgate rekey NEW.key"}
+}
+
+// outOfTheWay says what can be done about an account's database that cannot follow a change of the unlock key.
+func outOfTheWay(dataDir string) string {
+	return fmt.Sprintf("restore the account's folder from a backup, or move it out of %s and keep the old unlock key, under which it stays", filepath.Join(dataDir, "accounts"))
+}
+
+// underUnlockKey does something to each of the accounts' databases that are under the unlock key, with its path and its key's name; one
+// that fails keeps it from none of the others. It settles the accounts' folders before.
+func underUnlockKey(ctx context.Context, dataDir string, do func(path, name string) error) error {
 	folders, err := os.ReadDir(filepath.Join(dataDir, "accounts"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
+	var faults []error
 	for _, f := range folders {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		dir := filepath.Join(dataDir, "accounts", f.Name())
 		if err := indexer.Settle(dir); err != nil {
-			return nil, err
+			faults = append(faults, err)
+			continue
 		}
 		for path, name := range indexer.UnderUnlockKey(dir) {
-			paths[path] = name + f.Name()
+			faults = append(faults, do(path, name+f.Name()))
 		}
 	}
-	return paths, nil
+	return errors.Join(faults...)
 }
 
 // keepLasting hands the keys that outlast a change of the unlock key to the registry, for the new one, before the change begins.
@@ -189,19 +215,15 @@ func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, l
 	return nil
 }
 
-// beginRekey proves the old key, finishes a change before this one, and lets unlock.id name the new key.
+// beginRekey proves the old key and every database under it, finishes a change before this one, and lets unlock.id name the new key.
 func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, log *slog.Logger) error {
 	if err := settleUnlockKey(ctx, dataDir, from, log); err != nil {
 		return err
 	}
-	if _, err := underUnlockKey(dataDir); err != nil { // what is gone is restored first
+	if err := readableDatabases(ctx, dataDir, from); err != nil {
 		return err
 	}
-	path := filepath.Join(dataDir, "gateway.db")
-	if _, err := os.Stat(path); err != nil {
-		return err
-	}
-	registry, err := indexer.OpenRegistry(ctx, path, from.Database("gateway"), log)
+	registry, err := indexer.OpenRegistry(ctx, filepath.Join(dataDir, "gateway.db"), from.Database("gateway"), log)
 	if err != nil {
 		return err
 	}

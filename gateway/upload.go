@@ -3,9 +3,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
@@ -38,14 +36,14 @@ func (u *Upload) Whole() bool {
 // catchUp lets the inspection see everything that has arrived in order. From then on it is ours until more is written.
 func (u *Upload) catchUp() {
 	if u.pass != nil {
-		u.pass.rest()
+		u.pass.drain()
 	}
 }
 
-// stored waits until all payments that were found are stored.
-func (u *Upload) stored() error {
+// awaitPayments waits until all payments that were found are stored.
+func (u *Upload) awaitPayments() error {
 	if u.pass != nil {
-		return u.pass.stored()
+		return u.pass.awaitPayments()
 	}
 	return u.unstored
 }
@@ -77,12 +75,12 @@ func (u *Upload) missing() string {
 	return ""
 }
 
-// measure holds the account's size limit.
-func (u *Upload) measure(end int64) error {
+// checkSize holds the account's size limit.
+func (u *Upload) checkSize(end int64) error {
 	if end <= u.account.MaxFileSize {
 		return nil
 	}
-	return u.give("too-large", "it is larger than "+sizeText(u.account.MaxFileSize))
+	return u.addReason("too-large", "it is larger than "+sizeText(u.account.MaxFileSize))
 }
 
 // record is the delivery as the index will know it, before duplicates are judged.
@@ -109,41 +107,7 @@ func (u *Upload) sum() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// sealed finishes hash and sealed copy. A small file is sealed into memory even where it will be deleted: whether it
-// is a duplicate and held is known only inside the transaction.
-func (u *Upload) sealed(d *indexer.Delivery) error {
-	d.File.Recovery = u.account.recoveryFingerprint()
-	if u.pass == nil {
-		return u.sealSmall(d)
-	}
-	if err := u.pass.finish(); err != nil {
-		return err
-	}
-	file := d.File
-	file.SHA256 = u.sum()
-	if u.pass.copy == nil {
-		return nil
-	}
-	witness := u.pass.sealer.Witness()
-	file.CopySize, file.Witness = u.pass.copy.size, witness[:]
-	file.CopyPath = filepath.Join("sealed", file.ReceivedAt.Format("2006/01/02"), u.id+".p7m")
-	u.gateway.placing.Store(filepath.Join(u.account.dir, file.CopyPath), true)
-	return u.pass.copy.place(u.account.dir, file.CopyPath)
-}
-
-func (u *Upload) sealSmall(d *indexer.Delivery) error {
-	if u.account.seal == nil {
-		return nil
-	}
-	copy, witness, err := u.account.seal.SealBytes(u.small)
-	if err != nil {
-		return err
-	}
-	d.Copy, d.File.CopySize, d.File.Witness = copy, int64(len(copy)), witness[:]
-	return nil
-}
-
-// reserve takes n bytes of the memory that uploads share, or gives back -n.
+// reserve takes n bytes of the memory that uploads share, or gives back -n. Where there is none left, it ends the upload.
 func (u *Upload) reserve(n int64) error {
 	if !u.gateway.memory.take(n, u.account.ID, network(u.guest.Addr), u.gateway.cfg.Load().SFTP.Limits) {
 		u.sticky = notTaken(u.name, "the gateway is busy. Nothing is lost here; send it again later", "memory", u.id)
@@ -154,7 +118,7 @@ func (u *Upload) reserve(n int64) error {
 	return nil
 }
 
-// release gives n bytes back.
+// release gives n bytes back, which always works.
 func (u *Upload) release(n int64) { u.reserve(-n) }
 
 // outOfOrder ends an upload that asks for what a stream cannot give.
@@ -166,11 +130,10 @@ func (u *Upload) outOfOrder(err error) error {
 
 // fail ends an upload for a reason that is ours, not the sender's: all of it to the operator, a calm sentence out.
 func (u *Upload) fail(step string, err error) error {
-	unsure := u.deciding || step == "commit" && errors.Is(err, indexer.ErrUnsure)
-	u.sticky = apologise(u.name, u.id, unsure, err)
+	u.sticky = apologise(u.name, u.id, u.deciding, err)
 	u.gateway.log.Error("upload failed", "account", u.account.ID, "file", u.id, "door", u.door,
 		"user", u.guest.User, "size", u.order.next, "step", step, "err", err)
-	u.drop(!unsure)
+	u.drop(!u.deciding)
 	return u.sticky
 }
 
@@ -207,9 +170,9 @@ func (u *Upload) abort(why string) {
 	u.drop(true)
 }
 
-// settleCopy ends what the transaction has decided about a large sealed copy. Dying here leaves what the next start sets
+// endCopy ends what the transaction has decided about a large sealed copy. Dying here leaves what the next start sets
 // right: the row tells whether the copy is kept.
-func (u *Upload) settleCopy(kept bool) {
+func (u *Upload) endCopy(kept bool) {
 	err := error(nil)
 	if kept {
 		err = u.pass.copy.settled()

@@ -78,7 +78,7 @@ func (g *Gateway) SetPassword(ctx context.Context, c PasswordChange, who string)
 // never in one: a login that holds the place it waits for may itself wait to write.
 func (g *Gateway) newHash(ctx context.Context, a *account, login, password string) (string, error) {
 	if err := vault.PasswordRule(a.Passwords.Rule).CheckNewPassword(login, []byte(password)); err != nil {
-		return "", &No{Text: err.Error(), Hint: "leave it out, and one is made"}
+		return "", &No{Text: err.Error(), Hint: "leave it out, and one is made", Wrong: true}
 	}
 	leave, err := g.logins.turn(ctx)
 	if err != nil {
@@ -184,9 +184,9 @@ func (g *Gateway) ChangeUser(ctx context.Context, c UserChange, who string) (Use
 		}
 		switch {
 		case m.key.open && len(u.PublicKeys) == 0 && len(a.userCA) == 0:
-			return &No{Text: "a login by key needs a public key", Hint: "--add-key FILE, or a user_ca for the account"}
+			return &No{Text: "a login by key needs a public key", Hint: "--add-key FILE, or a user_ca for the account", Wrong: true}
 		case !m.key.open && c.AddKey != "":
-			return &No{Text: m.String() + " takes no public key", Hint: "--login key, or key,password"}
+			return &No{Text: m.String() + " takes no public key", Hint: "--login key, or key,password", Wrong: true}
 		case m.asks("totp") && len(u.SecondFactor) == 0:
 			return &No{Text: "there is no second factor yet", Hint: "sealgate user totp ACCOUNT LOGIN makes one, and asks for it from then on"}
 		case m.asks("password") && u.PasswordHash == "" && hash == "":
@@ -213,7 +213,7 @@ func changeKeys(u *indexer.User, c UserChange) error {
 		}
 		wire, _, err := transport.ParsePublicKey([]byte(key.line))
 		if err != nil {
-			return &No{Text: err.Error()}
+			return &No{Text: err.Error(), Wrong: true}
 		}
 		there := hasKey(u.PublicKeys, wire)
 		switch {
@@ -274,7 +274,7 @@ func checkNetworks(lists ...[]string) error {
 	for _, list := range lists {
 		for _, s := range list {
 			if _, err := config.ParseNetwork(s); err != nil {
-				return &No{Text: err.Error()}
+				return &No{Text: err.Error(), Wrong: true}
 			}
 		}
 	}

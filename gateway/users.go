@@ -109,11 +109,11 @@ func (n *NewUser) equip(ctx context.Context, g *Gateway, user *indexer.User, a *
 	}
 	switch {
 	case m.key.open && n.PublicKey == "" && len(a.userCA) == 0:
-		return "", &No{Text: "a login by key needs a public key", Hint: "--public-key FILE, or a user_ca for the account"}
+		return "", &No{Text: "a login by key needs a public key", Hint: "--public-key FILE, or a user_ca for the account", Wrong: true}
 	case !m.key.open && n.PublicKey != "":
-		return "", &No{Text: m.String() + " takes no public key", Hint: "--login " + methodsHint}
+		return "", &No{Text: m.String() + " takes no public key", Hint: "--login " + methodsHint, Wrong: true}
 	case !m.asks("password") && n.Password != "":
-		return "", &No{Text: m.String() + " takes no password", Hint: "--login " + methodsHint}
+		return "", &No{Text: m.String() + " takes no password", Hint: "--login " + methodsHint, Wrong: true}
 	}
 	user.Methods = m.String()
 	if m.asks("password") {
@@ -129,7 +129,7 @@ func (n *NewUser) equip(ctx context.Context, g *Gateway, user *indexer.User, a *
 	if n.PublicKey != "" {
 		key, _, err := transport.ParsePublicKey([]byte(n.PublicKey))
 		if err != nil {
-			return "", &No{Text: err.Error()}
+			return "", &No{Text: err.Error(), Wrong: true}
 		}
 		user.PublicKeys = [][]byte{key}
 	}
@@ -140,7 +140,7 @@ func (n *NewUser) equip(ctx context.Context, g *Gateway, user *indexer.User, a *
 func (g *Gateway) askedOne(id string) (*account, error) {
 	accounts, err := g.asked(id)
 	if err == nil && (id == "" || len(accounts) != 1) {
-		err = &No{Text: "name the account"}
+		err = &No{Text: "name the account", Wrong: true}
 	}
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func checkLogin(login string) error {
 		bad = bad || !unicode.IsPrint(r) || r == ' ' || r == unicode.ReplacementChar
 	}
 	if bad {
-		return &No{Text: "a login is 1 to 64 printable characters without spaces"}
+		return &No{Text: "a login is 1 to 64 printable characters without spaces", Wrong: true}
 	}
 	return nil
 }

@@ -16,16 +16,16 @@ import (
 // weigh gives each problem that the content has shown and that was not given before.
 func (u *Upload) weigh(problems []formats.Problem) error {
 	for _, p := range problems {
-		if err := u.give(string(p.Reason), p.Detail); err != nil {
+		if err := u.addReason(string(p.Reason), p.Detail); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// give weighs one reason. If the account's policy says reject, the refusal is recorded now and returned, and nothing
+// addReason weighs one reason. If the account's policy says reject, the refusal is recorded now and returned, and nothing
 // of the file is taken; otherwise the reason is kept with the file.
-func (u *Upload) give(code, detail string) error {
+func (u *Upload) addReason(code, detail string) error {
 	if slices.ContainsFunc(u.reasons, func(r indexer.Reason) bool { return r.Code == code }) {
 		return nil
 	}
@@ -68,9 +68,9 @@ func (u *Upload) refuse(reason indexer.Reason) error {
 	return refusal
 }
 
-// settle is called inside the transaction, when it is known what came earlier: it makes the verdict final and decides
+// judge is called inside the transaction, when it is known what came earlier: it makes the verdict final and decides
 // what is kept.
-func (u *Upload) settle(d *indexer.Delivery, earlier indexer.Earlier) {
+func (u *Upload) judge(d *indexer.Delivery, earlier indexer.Earlier) {
 	file := d.File
 	refused := u.duplicate(file, "duplicate-content", earlier.Content, "the same content")
 	if refused == nil && earlier.Business != earlier.Content {

@@ -186,10 +186,8 @@ func unprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slo
 	if err := settle(dir); err != nil {
 		return err
 	}
-	for _, name := range []string{logLeft, keyLeft, keyLeftBefore} {
-		if there(dir, name) {
-			return fmt.Errorf("%s is there from an earlier time: put it in a safe place first", filepath.Join(dir, name))
-		}
+	if left := Left(dir); len(left) > 0 {
+		return fmt.Errorf("%s is there from an earlier time: put it in a safe place first", filepath.Join(dir, left[0]))
 	}
 	if err := opens(filepath.Join(dir, indexName), &own); err != nil {
 		return err
@@ -216,6 +214,16 @@ func unprotectWithoutLog(ctx context.Context, dir string, key, own Key, log *slo
 		return err
 	}
 	return settle(dir)
+}
+
+// Left names what UnprotectWithoutLog has kept in an account's folder: the log, what a killed gateway left beside it, and the sealed key.
+func Left(dir string) (names []string) {
+	for _, name := range []string{logLeft, logLeft + "-wal", keyLeft, keyLeftBefore} {
+		if there(dir, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // leaveOut enters into a copy's ledger that it is without what waited, after what an unlocking that did not come to its end would have.

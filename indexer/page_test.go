@@ -342,3 +342,39 @@ func TestPageSpill(t *testing.T) {
 		}
 	}
 }
+
+// TestPageAhead: pages that were read ahead of a scan are never taken for those of a later transaction, after whatever came in between:
+// a checkpoint by another connection or by its own, a VACUUM, a shorter file.
+func TestPageAhead(t *testing.T) {
+	d := newDatabase(t, filepath.Join(t.TempDir(), "index.db"), newKey(t))
+	d.r.SetMaxOpenConns(1) // one file, and what it has read ahead; hardly anything is kept besides
+	mustExec(t, d.r, `PRAGMA cache_size = 1`)
+	blob := make([]byte, 3000)
+	for i := range 64 { // each a page; what is behind it is read with it
+		mustExec(t, d.w, `INSERT INTO t (id, v, b) VALUES (?, 'first', ?)`, i, blob)
+	}
+	checkpointed := func(x execer) { mustExec(t, x, `PRAGMA wal_checkpoint(TRUNCATE)`) }
+	seen := func(want string, rows int) {
+		t.Helper()
+		for _, to := range []int{rows, 9, 7, 5} { // where the last ends, the first pages are left of what was read ahead
+			var n, as int
+			err := d.r.QueryRowContext(t.Context(), `SELECT count(*), count(*) FILTER (WHERE v = ? AND length(b) = 3000) FROM t WHERE id < ?`, want, to).Scan(&n, &as)
+			if err != nil || n != min(to, rows) || as != n {
+				t.Errorf("%q: of %d rows %d are there and %d as they should be: %v", want, to, n, as, err)
+			}
+		}
+	}
+	checkpointed(d.w)
+	seen("first", 64)
+	mustExec(t, d.w, `UPDATE t SET v = 'other'`)
+	seen("other", 64) // from the log
+	checkpointed(d.w)
+	seen("other", 64)
+	mustExec(t, d.w, `UPDATE t SET v = 'third'`)
+	checkpointed(d.r)
+	seen("third", 64)
+	mustExec(t, d.w, `DELETE FROM t WHERE id >= 20`)
+	mustExec(t, d.w, `VACUUM`)
+	checkpointed(d.w)
+	seen("third", 20)
+}

@@ -74,7 +74,7 @@ func BenchmarkEncrypted(b *testing.B) {
 	}
 	scan := func(w *sql.Conn) func(int) {
 		return func(int) {
-			for range 5 {
+			for range 20 {
 				var n int64
 				if err := w.QueryRowContext(b.Context(), `SELECT sum(length(v) + length(b)) FROM t`).Scan(&n); err != nil || n == 0 {
 					b.Fatal(err)

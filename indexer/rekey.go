@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/cgo"
+	"strings"
 )
 
 // Databases under other keys. A copy is made beside the database, made durable, and only then put in its place: whoever dies
@@ -39,6 +40,34 @@ func Rekey(ctx context.Context, path string, from, to Key) error {
 	}
 	if err != nil {
 		return fmt.Errorf("indexer: rekey: %w", err)
+	}
+	return nil
+}
+
+// Readable says whether the key opens the database at path, and whether all of it can be read, as Rekey will: ErrKey, ErrDamaged. Nobody may
+// have it open.
+func Readable(ctx context.Context, path string, key Key) error {
+	err := opens(path, &key)
+	if err == nil {
+		var d *database
+		if d, err = openDatabase(ctx, path, key, ""); err == nil {
+			err = errors.Join(d.readable(ctx), d.close())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("indexer: %w", err)
+	}
+	return nil
+}
+
+// readable has SQLite look at every page that is in use.
+func (d *database) readable(ctx context.Context) error {
+	var found string
+	if err := d.w.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+		return d.plain(err)
+	}
+	if found != "ok" {
+		return fmt.Errorf("%s: %w: %s", d.path, ErrDamaged, strings.TrimPrefix(found, "*** in database main ***\n"))
 	}
 	return nil
 }

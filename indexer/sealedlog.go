@@ -357,7 +357,7 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 		for no := range r.pieces {
 			var data []byte
 			if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT data FROM pieces WHERE file = ? AND no = ?`, r.row.id, no).Scan(&data); err != nil {
-				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, err)
+				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, x.sealed.lost(err))
 			}
 			plain, err := aead.Open(nil, pieceNonce(no), data, []byte(r.row.id))
 			if err != nil {
@@ -373,6 +373,14 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 		}
 	}
 	return x.insertBlocks(ctx, r.row.id, r.blocks)
+}
+
+// lost is the error of a row of the log that could not be read, and that another row names: if it is not there, that is damage.
+func (l *sealedLog) lost(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s: %w: it is gone", l.d.path, ErrDamaged)
+	}
+	return l.d.plain(err)
 }
 
 func (x *Index) insertBlocks(ctx context.Context, file string, blocks []stored) error {

@@ -224,7 +224,7 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 	if r == nil {
 		var box []byte
 		if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT box FROM segments WHERE s = ?`, row.segment).Scan(&box); err != nil {
-			return fmt.Errorf("segment %d: %w", row.segment, err)
+			return fmt.Errorf("segment %d: %w", row.segment, x.sealed.lost(err))
 		}
 		r = &ratchet{segment: row.segment}
 		if err := openBox(&m.segments, segmentLabel, box, &r.secret); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sealgate/sealgate/config"
 )
 
 // NewHostKey makes an ed25519 host key: the private key as an OpenSSH PEM file, to be written with mode 0600, and its
@@ -43,6 +45,12 @@ func HostKeyFingerprint(path string) (string, error) {
 		kind = "ecdsa"
 	}
 	return kind + " " + ssh.FingerprintSHA256(signer.PublicKey()), nil
+}
+
+// CheckHostKeys says what keeps the door from being opened with these host keys and algorithms, as NewSFTP would.
+func CheckHostKeys(cfg config.SFTP) error {
+	_, err := newServerConfig(cfg)
+	return err
 }
 
 // readHostKey reads a host key that every client of the default profile or of compat can use.

@@ -69,6 +69,7 @@ type LookResult struct {
 	Waiting     int `json:"waiting"`     // not ready: a second look, or their marker, must come
 	Taken       int `json:"taken"`       // accepted or held now
 	Refused     int `json:"refused"`     // rejected now; they stay there
+	Stay        int `json:"stay"`        // rejected, now or before, and still there
 	Left        int `json:"left"`        // not fetched, by rule
 	Failed      int `json:"failed"`      // could not be read, or not be removed there; folders that could not be listed
 	Delivered   int `json:"delivered"`   // by us, to them

@@ -450,12 +450,14 @@ func TestPollRules(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		v := newVisit(t, nil)
 		v.shop.put("/out/a.xml", broken(t))
-		v.look(t)
-		if r := v.look(t); r.Refused != 0 || v.shop.times("open") != 1 {
+		if r := v.look(t); r.Refused != 1 || r.Stay != 1 {
+			t.Errorf("%+v", r)
+		}
+		if r := v.look(t); r.Refused != 0 || r.Stay != 1 || v.shop.times("open") != 1 {
 			t.Errorf("%+v", r)
 		}
 		s, err := v.poller.Now(t.Context(), "acme", "kund", true)
-		if err != nil || s.Result.Refused != 1 || v.shop.times("open") != 2 {
+		if err != nil || s.Result.Refused != 1 || s.Result.Stay != 1 || v.shop.times("open") != 2 {
 			t.Errorf("asked for: %+v, %v", s.Result, err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/textproto"
 	"os"
 	"regexp"
@@ -121,7 +122,10 @@ func remoteError(step string, err error) error {
 	if errors.As(err, &path) { // it carries a file's name, which is the caller's to tell
 		err = path.Err
 	}
+	var dial *net.OpError
 	switch status := (*sftp.StatusError)(nil); {
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil: // the address once, and no calls
+		err = said{dial.Addr.String() + ": " + strings.TrimPrefix(dial.Err.Error(), "connect: "), err}
 	case errors.Is(err, os.ErrNotExist):
 		err = said{"there is no such file or folder", err}
 	case errors.Is(err, os.ErrPermission):

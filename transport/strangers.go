@@ -69,7 +69,7 @@ func (s *strangers) refused(near netip.Prefix, cost time.Duration, now time.Time
 	defer s.mu.Unlock()
 	s.pay(now)
 	s.owed += cost
-	if f := s.friends[near]; f != nil {
+	if f := s.friends[near]; f != nil && cost > lookCost { // a probe that only connects is no refused login
 		f.failed++
 	}
 }

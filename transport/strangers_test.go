@@ -58,7 +58,8 @@ func TestFriendsBecomeStrangers(t *testing.T) {
 		if s.turnAway(prefix(1), now) {
 			t.Fatalf("turned away after %d refused logins", i)
 		}
-		s.refused(prefix(1), lookCost, now)
+		s.refused(prefix(1), lookCost, now) // a probe
+		s.refused(prefix(1), exchangeCost, now)
 	}
 	if !s.turnAway(prefix(1), now) {
 		t.Error("still a friend")

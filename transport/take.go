@@ -69,6 +69,7 @@ func (l *look) decide(ctx context.Context, f, before RemoteFile, in Incoming, er
 			return l.remove(ctx, before, k)
 		case PolledRefused:
 			l.result.Refused++
+			l.result.Stay++
 		}
 		return nil
 	case no: // our own trouble; after a commit that nobody is sure of, too
@@ -185,7 +186,10 @@ func (l *look) hangUp() {
 // settle does what there is still to do with a file that an earlier look has read.
 func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
 	switch {
-	case k.State == PolledRefused, k.State == PolledTaken && l.remote.Fetch.After == "keep":
+	case k.State == PolledRefused:
+		l.result.Stay++
+		return nil
+	case k.State == PolledTaken && l.remote.Fetch.After == "keep":
 		return nil
 	case l.remote.Fetch.After == "keep": // it was gone, and is there again
 		k.State, k.Listed, k.Sure = PolledTaken, f.Time, false
@@ -202,6 +206,7 @@ func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
 		return l.take(ctx, f)
 	case WasRefused: // by the operators, who had held it
 		k.State = PolledRefused
+		l.result.Stay++
 		return l.keep(ctx, k)
 	}
 	return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time}, k)

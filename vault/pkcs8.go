@@ -34,6 +34,9 @@ const (
 
 var errPKCS8 = errors.New("the encrypted key is damaged, or encrypted in a way not known here; convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE")
 
+// ErrPassphrase: the passphrase does not open the private key.
+var ErrPassphrase = errors.New("wrong passphrase")
+
 // decryptPKCS8 decrypts an EncryptedPrivateKeyInfo. A wrong passphrase is
 // noticed by the padding, or else by what comes out.
 func decryptPKCS8(raw, pass []byte) ([]byte, error) {
@@ -67,11 +70,11 @@ func decryptPKCS8(raw, pass []byte) ([]byte, error) {
 	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, data)
 	pad := int(plain[len(plain)-1])
 	if pad == 0 || pad > aes.BlockSize {
-		return nil, errors.New("wrong passphrase")
+		return nil, ErrPassphrase
 	}
 	for _, b := range plain[len(plain)-pad:] {
 		if int(b) != pad {
-			return nil, errors.New("wrong passphrase")
+			return nil, ErrPassphrase
 		}
 	}
 	return plain[:len(plain)-pad], nil

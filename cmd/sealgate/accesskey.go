@@ -118,7 +118,7 @@ func (t *tool) accessKeys(account string) (*config.Account, []*vault.Certificate
 	}
 	a := cfg.Account(account)
 	if a == nil {
-		return nil, nil, no("", "no account %q in %s", clean(account), cfg.File)
+		return nil, nil, gateway.NoAccount(cfg, account)
 	}
 	keys := make([]*vault.Certificate, len(a.AccessKeys))
 	for i, path := range a.AccessKeys {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -41,6 +42,9 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	if err != nil {
 		return t.configTrouble(err, t.kept(ctx))
 	}
+	if err := transport.CheckHostKeys(cfg.SFTP); err != nil {
+		return usage("see sftp.host_keys and sftp.algorithms in "+here(cfg.File), "%s", cause(err))
+	}
 	if !quiet {
 		if err := t.tellConfig(ctx, cfg); err != nil {
 			return err
@@ -53,7 +57,7 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	for _, w := range cfg.Warnings {
 		t.talk("%s", cleanLines(w.Warning()))
 	}
-	n := len(cfg.Warnings)
+	n := len(cfg.Warnings) + t.unconverted(cfg)
 	if failed > 0 {
 		return no("", "%s cannot be used now; the configuration itself is right", count(failed, "remote"))
 	}
@@ -68,6 +72,21 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 		return errTold
 	}
 	return nil
+}
+
+// unconverted tells which accounts' databases are not as the configuration wants them, as far as that can be seen from here.
+func (t *tool) unconverted(cfg *config.Config) (n int) {
+	for _, a := range cfg.Accounts {
+		dir := filepath.Join(cfg.DataDir, "accounts", a.ID)
+		if _, err := os.Stat(filepath.Join(dir, "index.db")); err != nil {
+			continue // it will be made as it should be, or it is not ours to look at
+		}
+		if doubt, do := gateway.Unconverted(a, indexer.Protected(dir)); doubt != "" {
+			n++
+			t.talk("%s: warning: account %s: %s\n  hint: %s", clean(cfg.File), a.ID, doubt, do)
+		}
+	}
+	return n
 }
 
 // tellConfig says what the configuration amounts to.

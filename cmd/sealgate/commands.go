@@ -153,13 +153,26 @@ func (t *tool) group(name, sentence string, commands ...*cobra.Command) *cobra.C
 // helpAll is what `sealgate` alone says: the commands in their groups.
 func (t *tool) helpAll(root *cobra.Command) {
 	t.say("%s\n\nUsage: sealgate COMMAND\n", root.Short)
+	var all []*cobra.Command
+	for _, g := range t.groups {
+		all = append(all, g.commands...)
+	}
+	wide := widest(all)
 	for _, g := range t.groups {
 		t.say("\n%s\n", g.title)
 		for _, c := range g.commands {
-			t.say("  %-9s %s\n", c.Name(), c.Short)
+			t.say("  %-*s  %s\n", wide, c.Name(), c.Short)
 		}
 	}
 	t.say("\nsealgate COMMAND -h tells more, with examples; sealgate completion bash|zsh|fish writes a completion.\n")
+}
+
+// widest is how long the longest name is.
+func widest(commands []*cobra.Command) (wide int) {
+	for _, c := range commands {
+		wide = max(wide, len(c.Name()))
+	}
+	return wide
 }
 
 // help is what -h says: one sentence, the usage, real examples, the flags.
@@ -175,8 +188,9 @@ func (t *tool) help(c *cobra.Command) {
 	t.say("%s\n\nUsage: %s\n", c.Short, use)
 	if c.HasAvailableSubCommands() {
 		t.say("\n")
+		wide := widest(c.Commands())
 		for _, sub := range c.Commands() {
-			t.say("  %-9s %s\n", sub.Name(), sub.Short)
+			t.say("  %-*s  %s\n", wide, sub.Name(), sub.Short)
 		}
 	}
 	if c.Example != "" {

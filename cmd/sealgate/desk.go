@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -53,6 +54,9 @@ func (t *tool) deskBy(ctx context.Context, connect connect) (*gateway.Client, *c
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
 		err = no("ask as the gateway's own user, or as root; with RuntimeDirectory=sealgate in its unit, its group may ask too", "%s", err)
+	}
+	if errors.Is(err, indexer.ErrKey) { // of a database that was to be opened here
+		err = no("bring the key that they want: --unlock-key-file F, or - for stdin", "%s", withoutRooms(err.Error()))
 	}
 	return client, cfg, err
 }
@@ -149,7 +153,10 @@ func (t *tool) unlockKey(ctx context.Context, cfg *config.Config) (*vault.Unlock
 		return key, nil
 	}
 	hint := "give it with --unlock-key-file F, or - for stdin"
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	switch unread := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission); {
+	case unread && t.unlockFile != "":
+		return nil, usage("", "--unlock-key-file %s", cause(err))
+	case unread:
 		return nil, no(hint, "the unlock key cannot be read: %s", cause(err))
 	}
 	return nil, no(hint, "%s", strings.TrimPrefix(err.Error(), "vault: "))

@@ -32,6 +32,9 @@ func (t *tool) filesCommand() *cobra.Command {
 			if err := oneOf("reason", q.Filter.Reason, config.Reasons()...); err != nil {
 				return err
 			}
+			if err := seen(q.Filter.SHA256, q.Filter.Door); err != nil {
+				return err
+			}
 			q.Filter.Verdict = indexer.Verdict(verdict)
 			var err error
 			if q.Filter.Since, q.Filter.Until, err = when.times(t.now().In(t.zone)); err != nil {
@@ -48,7 +51,7 @@ func (t *tool) filesCommand() *cobra.Command {
 	f.StringVar(&q.Filter.Reason, "reason", "", "only with reason `CODE`, like duplicate-content")
 	f.StringVar(&q.Filter.SHA256, "sha256", "", "only with this sha-256, whole or its beginning, `HEX`")
 	f.StringVar(&q.Filter.Name, "name", "", "only with `TEXT` in the name, or a pattern with * and ?")
-	f.StringVar(&q.Filter.Door, "door", "", "only by door `D`, like sftp")
+	f.StringVar(&q.Filter.Door, "door", "", "only by door `D`: sftp, or remote:NAME")
 	f.StringVar(&q.Filter.MessageID, "message-id", "", "only with message id `ID`")
 	f.StringVar(&q.Filter.Answers, "answers", "", "only those about the message `ID`, like its pain.002")
 	f.StringVar(&q.Filter.Finding, "finding", "", "only with finding `CODE`, like iban-check-digits")

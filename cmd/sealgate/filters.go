@@ -54,14 +54,14 @@ func moment(flag, s string, now time.Time, end bool) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, usage("write 2h, 30d, today, 2026-11-21 or 2026-11-21T10:00", "--%s: %q is not a time", flag, clean(s))
+	return time.Time{}, usage("write 2h, 30d, today, yesterday, 2026-11-21 or 2026-11-21T10:00", "--%s: %q is not a time", flag, clean(s))
 }
 
 // span is --since and --until of the lists.
 type span struct{ since, until string }
 
 func (s *span) flags(c *cobra.Command, what string) {
-	c.Flags().StringVar(&s.since, "since", "", what+" since `WHEN`: 2h, 30d, today, 2026-11-21, 2026-11-21T10:00")
+	c.Flags().StringVar(&s.since, "since", "", what+" since `WHEN`: 2h, 30d, today, yesterday, 2026-11-21, 2026-11-21T10:00")
 	c.Flags().StringVar(&s.until, "until", "", what+" until `WHEN`; a day counts whole")
 }
 
@@ -86,7 +86,7 @@ const (
 )
 
 func (r *rows) flags(c *cobra.Command) {
-	c.Flags().IntVar(&r.limit, "limit", 0, "show at most `N` (default 200 in a table)")
+	c.Flags().IntVar(&r.limit, "limit", 0, "show at most `N` rows; 0, the default, is 200 in a table and all with --json")
 	c.Flags().BoolVar(&r.all, "all", false, "show all")
 }
 
@@ -144,6 +144,19 @@ func amount(flag, s string) (*formats.Amount, error) {
 func date(flag, s string) error {
 	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
 		return usage("write 2026-11-21", "--%s: %q is not a date", flag, clean(s))
+	}
+	return nil
+}
+
+var shaForm = regexp.MustCompile(`^[0-9a-fA-F]{0,64}$`)
+
+// seen checks the flags by which a file was seen to come: its hash, whole or its beginning, and its door.
+func seen(sha256, door string) error {
+	if !shaForm.MatchString(sha256) {
+		return usage("sha256sum < FILE", "--sha256: %q is not a sha-256 in hex, or its beginning", clean(sha256))
+	}
+	if door != "" && door != "sftp" && !strings.HasPrefix(door, "remote:") {
+		return usage("", "--door: %q is not sftp or remote:NAME", clean(door))
 	}
 	return nil
 }

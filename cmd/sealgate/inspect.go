@@ -21,7 +21,7 @@ import (
 func (t *tool) inspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect FILE...",
-		Short: "Look into payment files without a gateway: format, payments, totals, what is wrong. Exit 1 if one would not be accepted.",
+		Short: "Look into payment files without a gateway: format, payments, totals, what is wrong. Exit 1 if one would not be accepted, 2 if one cannot be read.",
 		Example: examples("sealgate inspect salaries.xml", "sealgate inspect --json *.xml | jq -r 'select(.reasons) | .file'",
 			"sealgate open 7K4M2X0V --key acme.key --access-key-file acme.access | sealgate inspect -"),
 		Args: func(c *cobra.Command, args []string) error {
@@ -67,14 +67,14 @@ func (t *tool) inspect(ctx context.Context, names []string) error {
 	table := t.newTable(column{head: "FILE", name: true}, column{head: "FORMAT"}, column{head: "PAYMENTS", right: true},
 		column{head: "TOTAL", right: true}, column{head: "FINDINGS", right: true}, column{head: "RESULT"})
 	var all []inspection
-	fine := true
+	fine, read := true, true
 	for _, name := range names {
 		i, err := t.inspectFile(ctx, name)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			i = inspection{File: name, Error: cause(err)}
+			i, read = inspection{File: name, Error: unread(name, err)}, false
 		}
 		fine = fine && i.Accepted
 		if t.json {
@@ -92,11 +92,17 @@ func (t *tool) inspect(ctx context.Context, names []string) error {
 			t.explain(i)
 		}
 	}
-	if !fine {
+	switch {
+	case !read:
+		return usage("", "not every file could be read")
+	case !fine:
 		return errTold
 	}
 	return nil
 }
+
+// unread says why a file cannot be read, without its name, which stands before it.
+func unread(name string, err error) string { return strings.TrimPrefix(cause(err), name+": ") }
 
 // inspectFile reads a file as the gateway would while it arrives.
 func (t *tool) inspectFile(ctx context.Context, name string) (inspection, error) {

@@ -159,7 +159,11 @@ func keyTrouble(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return usage("", "%s", cause(err))
 	}
-	return no("", "%s", strings.TrimPrefix(err.Error(), "vault: "))
+	text := withoutRooms(err.Error())
+	if errors.Is(err, vault.ErrPassphrase) {
+		return no("", "%s", text)
+	}
+	return usage("", "%s", text) // the file is no key, or no certificate
 }
 
 // passphrase reads the passphrase of an encrypted key.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,11 +49,8 @@ func openKey(sealed [][]byte, o *opening, key *vault.PrivateKey, access *vault.A
 
 // unlockAccount opens a protected account's database in the running gateway.
 func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, length time.Duration) error {
-	if o.keyFile == "" {
-		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
-	}
 	if length <= 0 || length > gateway.LongestSession {
-		return usage("", "--for is at most %s", gateway.LongestSession)
+		return usage("", "--for is at most %s", duration(gateway.LongestSession))
 	}
 	if err := keepSecrets(); err != nil {
 		return err
@@ -62,6 +60,12 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 		return err
 	}
 	defer client.Close()
+	if o.keyFile == "" { // said after what cannot be unlocked by any key
+		if _, err := client.SealedKeys(ctx, account); err != nil {
+			return err
+		}
+		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
+	}
 	key, opened, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return err
@@ -163,8 +167,8 @@ func (t *tool) unprotectCommand() *cobra.Command {
 				}
 				return gateway.Unprotect(ctx, cfg, unlock, args[0], open, withoutWaiting, t.newLog(cfg.Log, slog.LevelWarn))
 			})
-			if err == nil && withoutWaiting && there(filepath.Join(dir, "log.db.left")) {
-				t.say("What waited is not in it. It is kept in %s: log.db.left and what begins with index.dek.p7m.left; put them in a safe place.\n", clean(dir))
+			if left := indexer.Left(dir); err == nil && withoutWaiting && len(left) > 0 {
+				t.say("What waited is not in it. It is kept in %s: %s; put them in a safe place.\n", clean(dir), strings.Join(left, ", "))
 			}
 			return err
 		},
@@ -215,9 +219,9 @@ func (t *tool) dumpCommand() *cobra.Command {
 	var withoutWaiting bool
 	c := &cobra.Command{
 		Use:   "dump ACCOUNT OUT.db",
-		Short: "Write an account's database to OUT.db as plain SQLite, which anybody can read.",
+		Short: "Write an account's database to OUT.db as plain SQLite: files, findings, ledger, small sealed copies; payments in blocks of their own form, which `sealgate payments` prints.",
 		Example: examples("sealgate dump acme acme.db", "sealgate dump acme acme.db --key acme.key --access-key-file acme.access",
-			"sqlite3 acme.db 'SELECT id, verdict, payments FROM files'"),
+			"sqlite3 acme.db 'SELECT id, verdict, payments FROM files'", "sealgate payments --account acme --json > acme-payments.jsonl"),
 		Args: arguments("ACCOUNT", "OUT.db"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return t.dump(c.Context(), args[0], args[1], withoutWaiting, &o)
@@ -244,7 +248,7 @@ func (t *tool) dump(ctx context.Context, account, out string, withoutWaiting boo
 	}
 	defer client.Close()
 	if cfg.Account(account) == nil {
-		return no("", "no account %q in %s", clean(account), cfg.File)
+		return gateway.NoAccount(cfg, account)
 	}
 	if err := sameOwner(cfg.DataDir); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func (t *tool) remotesCommand() *cobra.Command {
 }
 
 func (t *tool) listRemotes(ctx context.Context) error {
-	client, _, err := t.desk(ctx)
+	client, cfg, err := t.desk(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,12 @@ func (t *tool) listRemotes(ctx context.Context) error {
 		table.add(row...)
 	}
 	table.flush()
-	if len(lines) == 0 {
+	named := slices.ContainsFunc(cfg.Accounts, func(a *config.Account) bool { return len(a.Remotes) > 0 })
+	switch {
+	case len(lines) > 0:
+	case named:
+		t.talk("no remotes in force, though %s names some; see sealgate changes, or sealgate status", clean(cfg.File))
+	default:
 		t.talk("no remotes; see remotes: in docs/configuration.md")
 	}
 	return nil
@@ -113,8 +119,10 @@ func lookTrouble(line gateway.RemoteLine) string {
 		return line.Step + ": " + line.Trouble
 	case r.Failed > 0:
 		return count(r.Failed, "file") + " could not be read or removed there; see the log"
-	case r.Refused > 0:
-		return count(r.Refused, "file") + " refused; see sealgate files --verdict rejected"
+	case r.Stay == 1:
+		return "1 file there is refused; see sealgate files --verdict rejected"
+	case r.Stay > 0:
+		return count(r.Stay, "file") + " there are refused; see sealgate files --verdict rejected"
 	}
 	return ""
 }
@@ -163,7 +171,7 @@ func lookWords(r transport.LookResult) string {
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{r.Taken, "taken"}, {r.Waiting, "waiting until ready"}, {r.Refused, "refused"}, {r.Left, "left by rule"}, {r.Failed, "failed"}, {r.Delivered, "delivered"}, {r.Undelivered, "could not be delivered"}} {
+	}{{r.Taken, "taken"}, {r.Waiting, "waiting until ready"}, {r.Refused, "refused"}, {r.Stay - r.Refused, "refused before"}, {r.Left, "left by rule"}, {r.Failed, "failed"}, {r.Delivered, "delivered"}, {r.Undelivered, "could not be delivered"}} {
 		if part.n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", part.n, part.what))
 		}

@@ -46,7 +46,7 @@ func (t *tool) testRemote(ctx context.Context, name string) error {
 	}
 	shown, err := transport.Introduce(ctx, r)
 	if err != nil {
-		return no("", "%s", err)
+		return no(stepHint(err), "%s", err)
 	}
 	t.introduce(shown)
 	if !login {
@@ -87,12 +87,31 @@ func (t *tool) listRemote(ctx context.Context, r *config.Remote) error {
 		t.showNames("leave", files, func(f transport.RemoteFile) bool { return !wanted(r, f) })
 	}
 	if err != nil {
-		return no("", "%s: %s", r.Name, err)
+		return no(stepHint(err), "%s: %s", r.Name, err)
 	}
 	if r.Send != nil {
 		t.say("send to    ok: %s\n", clean(r.Send.Path))
 	}
 	return nil
+}
+
+// stepHint is what often is the matter at the step at which a remote failed.
+func stepHint(err error) string {
+	var remote *transport.RemoteError
+	if !errors.As(err, &remote) {
+		return ""
+	}
+	switch remote.Step {
+	case "connect":
+		return "a wrong address, a firewall, or a server that is down"
+	case "tls", "hostkey":
+		return "the server shows another key or certificate than trust: has; let the customer confirm it before you write it down"
+	case "login":
+		return "a password that has run out, or a key that was removed there; ask the customer"
+	case "list":
+		return "a folder that is not there, or is not ours to read; ask the customer"
+	}
+	return "what often is the matter: docs/remotes.md"
 }
 
 // mostNames is how many names of a sort are shown: enough to see whether match: and ignore: fit.

@@ -88,7 +88,7 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 	defer client.Close()
 	a := cfg.Account(r.account)
 	if a == nil {
-		return no("", "no account %q in %s", clean(r.account), cfg.File)
+		return gateway.NoAccount(cfg, r.account)
 	}
 	if r.certificate == "" {
 		if r.certificate = a.Certificate; r.certificate == "" {

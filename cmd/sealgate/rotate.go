@@ -83,7 +83,7 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 	}
 	defer client.Close()
 	if r.account = cfg.Account(account); r.account == nil {
-		return no("", "no account %q in %s; nothing was changed", clean(account), cfg.File)
+		return gateway.NoAccount(cfg, account)
 	}
 	if r.account.RecoveryCertificate != "" {
 		recovery, err := vault.ReadCertificate(r.account.RecoveryCertificate)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,11 @@ func (t *tool) sendCommand() *cobra.Command {
 }
 
 func (t *tool) send(ctx context.Context, account string, files []string) error {
+	for _, file := range files { // before the first of them goes
+		if err := canBeSent(file); err != nil {
+			return usage("", "%s; nothing was sent", cause(err))
+		}
+	}
 	client, _, err := t.deskToAdd(ctx)
 	if err != nil {
 		return err
@@ -57,6 +63,20 @@ func (t *tool) send(ctx context.Context, account string, files []string) error {
 		t.say("%s  %s: %s, %s\n", short(line.ID), clean(line.Name), size(line.Size), to)
 	}
 	return nil
+}
+
+// canBeSent says whether a file is there, and is one.
+func canBeSent(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = &os.PathError{Op: "read", Path: file, Err: syscall.EISDIR}
+	}
+	return err
 }
 
 func sendFile(ctx context.Context, client *gateway.Client, account, file string) (gateway.OutboxLine, error) {

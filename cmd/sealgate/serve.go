@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 func (t *tool) serveCommand() *cobra.Command {
@@ -83,9 +85,9 @@ func (t *tool) serve(ctx context.Context) error {
 // scheduler interrupt a goroutine where it stands, which would leave its registers, and what they hold of a key, on a stack. Go's runtime
 // reads these settings once, when a program starts: so this one starts anew, as the same process, before it has opened anything.
 func overwriteFreed(cfg *config.Config) error {
-	const name, settings = "GODEBUG", "clobberfree=1,asyncpreemptoff=1"
+	const name, settings = "GODEBUG", gateway.FreedMemory
 	before := os.Getenv(name)
-	if strings.Contains(before, settings) || !slices.ContainsFunc(cfg.Accounts, (*config.Account).Protected) {
+	if strings.Contains(before, settings) || !holdsProtected(cfg) {
 		return nil
 	}
 	self, err := os.Executable()
@@ -96,6 +98,14 @@ func overwriteFreed(cfg *config.Config) error {
 		return err
 	}
 	return os.NewSyscallError("execve", syscall.Exec(self, os.Args, os.Environ()))
+}
+
+// holdsProtected says whether an account is protected, or is to be: the configuration may say so too early, or too late.
+func holdsProtected(cfg *config.Config) bool {
+	dir := filepath.Join(cfg.DataDir, "accounts")
+	folders, _ := os.ReadDir(dir) // if that fails, the gateway does not open them either, and says why
+	return slices.ContainsFunc(cfg.Accounts, (*config.Account).Protected) ||
+		slices.ContainsFunc(folders, func(f os.DirEntry) bool { return indexer.Protected(filepath.Join(dir, f.Name())) })
 }
 
 // ballast is memory that is never touched, and so takes none of the machine's. It lets the collector come half as often to

@@ -49,7 +49,7 @@ func (t *tool) status(ctx context.Context, account string, quiet bool) error {
 	if account != "" {
 		known := func(a gateway.AccountStatus) bool { return a.ID == account }
 		if cfg.Account(account) == nil && !slices.ContainsFunc(s.Accounts, known) {
-			return no("", "no account %q in %s", clean(account), cfg.File)
+			return gateway.NoAccount(cfg, account)
 		}
 		s = onlyAccount(s, account)
 	}
@@ -130,7 +130,7 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 			t.coloured("refusing uploads", red), since, s.DiskRefused, size(s.DiskFree), cfg.DataDir, size(s.DiskFloor), quoted(cfg.DataDir))
 	}
 	for _, a := range s.Accounts {
-		t.say("account  %s\n", clean(t.accountStatus(a)))
+		t.say("account  %s\n", clean(t.accountStatus(cfg, a)))
 	}
 	for _, q := range s.Queues {
 		t.say("queue    %s/%s: %d to be delivered, the oldest made %s\n", q.Account, clean(q.Remote), q.Waiting, t.minute(q.Oldest))
@@ -142,7 +142,7 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 	}
 }
 
-func (t *tool) accountStatus(a gateway.AccountStatus) string {
+func (t *tool) accountStatus(cfg *config.Config, a gateway.AccountStatus) string {
 	parts := []string{count(a.Users, "login")}
 	if a.LastFile == "" {
 		parts = append(parts, "no file yet")
@@ -159,9 +159,17 @@ func (t *tool) accountStatus(a gateway.AccountStatus) string {
 	case a.UnlockedUntil != "":
 		parts = append(parts, "unlocked until "+t.minute(a.UnlockedUntil))
 	case a.Protected && a.Waiting > 0:
-		parts = append(parts, fmt.Sprintf("locked, %d wait since %s: sealgate unlock %s --key KEY.pem", a.Waiting, t.minute(a.WaitingSince), a.ID))
+		parts = append(parts, fmt.Sprintf("locked, %d wait since %s: sealgate unlock %s --key KEY.pem%s", a.Waiting, t.minute(a.WaitingSince), a.ID, withAccess(cfg, a.ID)))
 	case a.Protected:
 		parts = append(parts, "locked")
 	}
 	return a.ID + ": " + strings.Join(parts, "; ")
+}
+
+// withAccess is what the command that unlocks an account takes beside its key.
+func withAccess(cfg *config.Config, id string) string {
+	if a := cfg.Account(id); a != nil && len(a.AccessKeys) > 0 {
+		return " --access-key-file F"
+	}
+	return ""
 }

@@ -110,6 +110,9 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		return known.code
 	case errors.As(err, &answer):
 		t.complain(answer.Text, answer.Hint)
+		if answer.Wrong {
+			return exitUsage
+		}
 		return exitNo
 	case errors.Is(err, gateway.ErrRunning):
 		t.complain(err.Error(), "it is starting or stopping, or another command works on it; try again")
@@ -118,10 +121,10 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		t.complain(err.Error(), "sealgate -h")
 		return exitUsage
 	case errors.Is(err, syscall.EADDRINUSE):
-		t.complain(withoutRooms(err.Error()), "something else listens there: stop it, or write another address at sftp.listen")
+		t.complain(err.Error(), "something else listens there: stop it, or write another address at sftp.listen")
 		return exitNo
 	}
-	t.complain(withoutRooms(err.Error()), "")
+	t.complain(err.Error(), "")
 	return exitNo
 }
 
@@ -143,7 +146,7 @@ func (t *tool) complain(text, hint string) {
 	if t.errCols {
 		word = red + word + plain
 	}
-	fmt.Fprintf(t.err, "sealgate: %s %s\n", word, cleanLines(text))
+	fmt.Fprintf(t.err, "sealgate: %s %s\n", word, cleanLines(withoutRooms(text)))
 	if hint != "" {
 		fmt.Fprintf(t.err, "sealgate: hint: %s\n", cleanLines(hint))
 	}

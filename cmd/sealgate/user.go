@@ -92,6 +92,7 @@ func (t *tool) tellUser(what, login string, u gateway.UserLine) {
 		t.say("%s %s:  %s    by %s    id %s\n", what, u.Account, clean(login), loginBy(u), u.ID)
 	}
 	if u.NewFactor != nil {
+		t.say("From now on %s alone is not enough: every such login takes a code as well.\n", codeWith(u.Login))
 		t.tellFactor(u.NewFactor)
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,6 +67,9 @@ func (t *tool) userChangeCommand() *cobra.Command {
 			"sealgate user change acme payroll --login password+totp", "sealgate user change acme erp --allow-from 192.0.2.0/24,2001:db8::/32"),
 		Args: arguments("ACCOUNT", "LOGIN"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.ContainsFunc([]string{"login", "add-key", "remove-key", "allow-from", "deny-from"}, c.Flags().Changed) {
+				return usage(c.CommandPath()+" -h", "nothing to change: name what is to be another")
+			}
 			change.Account, change.Login = args[0], args[1]
 			for _, key := range []struct {
 				flag, file string
@@ -128,6 +133,17 @@ func (t *tool) changeUser(ctx context.Context, what, login string, change func(c
 	}
 	t.tellUser(what, login, user)
 	return nil
+}
+
+// codeWith says by what alone a login no longer comes in; "" if none of its ways takes a code.
+func codeWith(login string) string {
+	var first []string
+	for _, way := range strings.Split(login, ",") {
+		if name, takes := strings.CutSuffix(way, "+totp"); takes {
+			first = append(first, "the "+name)
+		}
+	}
+	return strings.Join(first, " or ")
 }
 
 // tellFactor shows a new second factor: to scan on a terminal, and to type anywhere.

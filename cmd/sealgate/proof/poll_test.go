@@ -165,6 +165,9 @@ func TestPoll(t *testing.T) {
 	if p := g.poll(t); p.Result.Taken+p.Result.Refused != 0 || p.Result.Waiting != 1 {
 		t.Errorf("the third look, at a file that grows: %+v", p)
 	}
+	if out, talk, code := g.command("", "remotes", "-c", g.config); code != 0 || !strings.Contains(out, "2 files there are refused; see sealgate files --verdict rejected") {
+		t.Errorf("remotes: exit %d\n%s%s", code, out, talk)
+	}
 	if got, want := c.there(t), ".hidden.xml empty.xml growing.xml notes.txt under way.xml.part wrong.xml"; got != want {
 		t.Errorf("there lie %q, want %q", got, want)
 	}

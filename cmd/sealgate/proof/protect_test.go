@@ -278,6 +278,85 @@ func TestProtectionKilled(t *testing.T) {
 	})
 }
 
+// TestWithoutWaitingKilled: whenever a conversion is killed that gives up what waits, the account is protected as it was, with all that waits,
+// or it is not, and the log and its key are kept to the byte; the conversion can be made again, and is in the ledger once.
+func TestWithoutWaitingKilled(t *testing.T) {
+	g := prepare(t, options{})
+	g.start()
+	s := g.door().sit(t)
+	s.push("one.xml", pain001(t, 3000))
+	s.push("two.xml", pain001(t, 300_000))
+	g.stop()
+	g.opt.accounts = guarded
+	g.writeConfig()
+	g.must("protect", "acme", "-c", g.config)
+	g.start()
+	g.door().sit(t).push("waits.xml", pain001(t, 5000))
+	g.kill() // so that it waits in log.db-wal
+	g.opt.accounts = strings.Replace(guarded, "protect_database: true", "protect_database: false", 1)
+	g.writeConfig()
+	unprotect := append([]string{"unprotect", "acme", "--without-waiting"}, g.acmeKeys()...)
+	folder := filepath.Join(g.data, "accounts", "acme")
+	names := []string{"index.dek.p7m", "log.db", "log.db-wal"}
+	want := map[string][]byte{}
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil || len(content) == 0 {
+			t.Fatalf("%s: %d bytes, %v", name, len(content), err)
+		}
+		want[name] = content
+	}
+	// kept fails unless what waits is there whole, under names with this ending for each, and under no others.
+	kept := func(what string, ending func(name string) string) {
+		t.Helper()
+		for _, name := range names {
+			for _, other := range []string{name, left(name)} {
+				content, err := os.ReadFile(filepath.Join(folder, other))
+				if should := other == ending(name); should != (err == nil) || should && !bytes.Equal(content, want[name]) {
+					t.Errorf("%s: %s: %v, %d bytes of %d; of %v", what, other, err, len(content), len(want[name]), g.tree())
+				}
+			}
+		}
+	}
+	before, after := 0, 0
+	g.killedAtEveryCall(t, unprotect, func(what string) {
+		t.Helper()
+		if _, err := os.Stat(filepath.Join(folder, names[0])); err == nil {
+			before++
+			kept(what, func(name string) string { return name })
+		} else {
+			after++
+		}
+		if _, talk, code := g.command("", unprotect...); code != 0 && !strings.Contains(talk, "is not protected") {
+			t.Fatalf("%s: it cannot be finished: %s", what, talk)
+		}
+		kept(what+", finished", left)
+		if rows := with(g.files(), "accepted"); len(rows) != 2 {
+			t.Errorf("%s: %d files are left of 2", what, len(rows))
+		}
+		if ledger := g.must("ledger", "acme", "--json", "-c", g.config); strings.Count(ledger, `"kind":"left-out"`) != 1 {
+			t.Errorf("%s: the ledger: %s", what, ledger)
+		}
+		if out, talk, code := g.command("", "verify", "-c", g.config); code != 0 {
+			t.Errorf("%s: verify: %s%s", what, out, talk)
+		}
+		if g.holdsLeftovers() {
+			t.Errorf("%s: left are %v", what, g.tree())
+		}
+	})
+	if before < 10 || after < 5 {
+		t.Errorf("it was protected still after %d kills, and no longer after %d", before, after)
+	}
+}
+
+// left is the name under which a log that was given up is kept, and what belongs to it.
+func left(name string) string {
+	if name == "log.db-wal" {
+		return "log.db.left-wal"
+	}
+	return name + ".left"
+}
+
 // TestNewProtectedKilled: whenever the making of an account is killed that is to be protected from its beginning, the next start makes it so.
 func TestNewProtectedKilled(t *testing.T) {
 	g := prepare(t, options{})
