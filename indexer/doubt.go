@@ -1,0 +1,35 @@
+package indexer
+
+import "context"
+
+// refusal is one that the index may lack: everything stopped, or the index could not be written, after it was entered here. The next
+// unlocking may tell that it was not done (undone). If a file of the same content were new until then, both could come to be released.
+type refusal struct {
+	id                string
+	receivedAt        int64
+	content, business []byte // keyed
+}
+
+// doubt finds the refusals in doubt: those of which the rows of the ledger are still to be merged, or seem to be. While the index is
+// locked there come to be no others.
+func (l *sealedLog) doubt(ctx context.Context) error {
+	rows, err := l.d.w.QueryContext(ctx, `SELECT id, received_at, content, business FROM files
+		WHERE verdict = 'rejected' AND seq IN (SELECT n FROM records WHERE file = '') ORDER BY received_at`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	list := []refusal{}
+	for rows.Next() {
+		var f refusal
+		if err := rows.Scan(&f.id, &f.receivedAt, &f.content, &f.business); err != nil {
+			return err
+		}
+		list = append(list, f)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	l.doubtful = list
+	return nil
+}
