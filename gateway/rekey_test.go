@@ -67,6 +67,15 @@ func (h *rekeying) damage(t *testing.T, path string) {
 	must(t, os.WriteFile(path, content, 0o600))
 }
 
+// takeOut takes an account out of the configuration.
+func (h *rekeying) takeOut(t *testing.T, id string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, "sealgate.yaml"))
+	must(t, err)
+	lines := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool { return strings.Contains(line, "{id: "+id+",") })
+	h.write(t, "sealgate.yaml", strings.Join(lines, ""))
+}
+
 // TestRekeyBesideDamage: the unlock key does not begin to change while a database cannot follow, which is named with what can be done; with
 // its account's folder out of the way it changes.
 func TestRekeyBesideDamage(t *testing.T) {
@@ -91,6 +100,7 @@ func TestRekeyBesideDamage(t *testing.T) {
 		must(t, os.Rename(filepath.Dir(h.account(damaged)), filepath.Join(h.dir, "away")))
 		must(t, h.rekey(t))
 		h.write(t, "unlock.key", string(h.text))
+		h.takeOut(t, filepath.Dir(damaged))
 		h.open(t)
 		if list := h.files(t, "acme"); len(list) != 1 {
 			t.Errorf("%s: %d files", damaged, len(list))
@@ -116,6 +126,8 @@ func TestDamagedInMidRekey(t *testing.T) {
 	}
 	must(t, os.Rename(h.account("acme"), filepath.Join(h.dir, "acme")), os.Rename(h.account("safe"), filepath.Join(h.dir, "safe")))
 	h.write(t, "unlock.key", string(h.text))
+	h.takeOut(t, "acme")
+	h.takeOut(t, "safe")
 	h.open(t)
 	if id, err := readUnlockID(h.cfg.Load().DataDir); err != nil || id.Key != h.to.ID() || id.Before != nil {
 		t.Errorf("it has not ended: %+v, %v", id, err)

@@ -141,7 +141,8 @@ func readableDatabases(ctx context.Context, dataDir string, unlock *vault.Unlock
 
 // outOfTheWay says what can be done about an account's database that cannot follow a change of the unlock key.
 func outOfTheWay(dataDir string) string {
-	return fmt.Sprintf("restore the account's folder from a backup, or move it out of %s and keep the old unlock key, under which it stays", filepath.Join(dataDir, "accounts"))
+	return fmt.Sprintf("restore the account's folder from a backup; or move it out of %s, keep the old unlock key, under which it stays, "+
+		"and take the account out of the configuration until the gateway has started once", filepath.Join(dataDir, "accounts"))
 }
 
 // underUnlockKey does something to each of the accounts' databases that are under the unlock key, with its path and its key's name; one

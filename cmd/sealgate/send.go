@@ -67,16 +67,20 @@ func (t *tool) send(ctx context.Context, account string, files []string) error {
 
 // canBeSent says whether a file is there, and is one.
 func canBeSent(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return &os.PathError{Op: "read", Path: file, Err: syscall.EISDIR}
+	case !info.Mode().IsRegular(): // to look into a pipe would be to take from it
+		return nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = &os.PathError{Op: "read", Path: file, Err: syscall.EISDIR}
-	}
-	return err
+	return f.Close()
 }
 
 func sendFile(ctx context.Context, client *gateway.Client, account, file string) (gateway.OutboxLine, error) {

@@ -353,7 +353,7 @@ func TestOutbox(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if _, talk, code := g.command("", "send", "acme", g.config+".none", "-c", g.config); code != 1 || !strings.Contains(talk, "no such file") {
+	if _, talk, code := g.command("", "send", "acme", g.config+".none", "-c", g.config); code != 2 || !strings.Contains(talk, "no such file") {
 		t.Errorf("exit %d: %s", code, talk)
 	}
 	g.tidy(t)
@@ -388,7 +388,7 @@ func TestSendCut(t *testing.T) {
 	if entries, err := g.door().sit(t).ReadDir("/outbox"); err != nil || len(entries) != 0 {
 		t.Errorf("the outbox holds %v, %v", entries, err)
 	}
-	if _, talk, code := g.command("", "send", "acme", g.dir, "-c", g.config); code != 1 || !strings.Contains(talk, "is a directory") {
+	if _, talk, code := g.command("", "send", "acme", g.dir, "-c", g.config); code != 2 || !strings.Contains(talk, "is a directory") {
 		t.Errorf("a folder: exit %d: %s", code, talk)
 	}
 	g.tidy(t)

@@ -362,10 +362,13 @@ func TestNewProtectedKilled(t *testing.T) {
 	g := prepare(t, options{})
 	g.opt.accounts = acme + strings.Replace(guarded, "id: acme", "id: fresh", 1)
 	g.writeConfig()
-	list := []string{"user", "list", "fresh", "-c", g.config}
-	g.killedAtEveryCall(t, list, func(what string) {
+	output(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", g.dir+"/robot")
+	add := func(login string) []string { // what adds something makes the account; a question does not
+		return []string{"user", "add", "fresh", login, "--public-key", g.dir + "/robot.pub", "-c", g.config}
+	}
+	g.killedAtEveryCall(t, add("first"), func(what string) {
 		t.Helper()
-		g.must(list...)
+		g.must(add("second")...)
 		if out, talk, _ := g.command("", "status", "-c", g.config); !strings.Contains(out, "account  fresh") || strings.Contains(out+talk, "not protected yet") {
 			t.Errorf("%s: %s%s", what, out, talk)
 		}
