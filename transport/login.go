@@ -142,7 +142,9 @@ func (l *login) admit(meta ssh.ConnMetadata, try LoginTry) (Guest, error) {
 	try.Door, try.Login, try.Addr = "sftp", meta.User(), l.c.addr
 	try.Client = string(meta.ClientVersion())
 	guest, err := l.door.house.Admit(l.ctx, try)
-	if refusal, more := (*Refusal)(nil), (*More)(nil); try.Password != nil && err != nil && !errors.As(err, &refusal) && !errors.As(err, &more) {
+	var refusal *Refusal
+	var more *More
+	if try.Password != nil && err != nil && !errors.As(err, &refusal) && !errors.As(err, &more) { // not paused, and not right so far
 		l.c.guesses.Add(1)
 	}
 	return guest, err

@@ -293,18 +293,18 @@ func (h *house) from(addr string, cfg *ssh.ClientConfig) (said string, err error
 	if err == nil {
 		c.Close()
 	}
-	return string(heard.first), err
+	return heard.all.String(), err
 }
 
-// listener notes what comes first.
+// listener notes what comes.
 type listener struct {
 	net.Conn
-	first []byte
+	all text
 }
 
 func (l *listener) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	l.first = append(l.first, p[:min(n, 100-min(len(l.first), 100))]...)
+	l.all.Write(p[:n])
 	return n, err
 }
 

@@ -77,7 +77,8 @@ func (s *strangers) refused(near netip.Prefix, cost time.Duration, now time.Time
 // pay pays off what is owed. The caller holds the lock.
 func (s *strangers) pay(now time.Time) {
 	paid := float64(now.Sub(s.since)) * strangersShare * float64(runtime.GOMAXPROCS(0))
-	s.owed, s.since = max(0, s.owed-time.Duration(paid)), now
+	s.owed -= time.Duration(min(paid, float64(s.owed))) // never more than is owed, however long ago that was
+	s.since = now
 }
 
 // letIn remembers an address.
