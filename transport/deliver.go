@@ -118,11 +118,14 @@ func (l *look) place(ctx context.Context, s *Sending, temp string, doubt bool) e
 			return err
 		}
 	}
-	name := arrivalName(s.Name)
 	err := ErrExists
 	for n := 1; n <= mostNames && errors.Is(err, ErrExists); n++ {
-		target := path.Join(l.remote.Send.Path, Beside(name, s.File, n))
-		err = nameless(l.session.Rename(ctx, temp, target), target)
+		target := path.Join(l.remote.Send.Path, Beside(arrivalName(s.Name), s.File, n))
+		err = l.session.Rename(ctx, temp, target)
+		if doubt && errors.Is(err, ErrExists) {
+			err = l.endRename(ctx, temp, target)
+		}
+		err = nameless(err, target)
 	}
 	switch {
 	case err == nil:
@@ -134,6 +137,19 @@ func (l *look) place(ctx context.Context, s *Sending, temp string, doubt bool) e
 		s.State = sendWaiting
 	}
 	return err
+}
+
+// endRename takes away the old name of a file if the new one, which is there, is the same file's: the server died while it
+// renamed it. Otherwise the name is taken by another: ErrExists. The two are never one name in one folder: see findOwn.
+func (l *look) endRename(ctx context.Context, from, to string) error {
+	twin, err := l.session.Twin(ctx, from, to)
+	switch {
+	case err != nil:
+		return err
+	case !twin:
+		return ErrExists
+	}
+	return l.session.Remove(ctx, from)
 }
 
 func (l *look) sent(ctx context.Context, s *Sending) error {

@@ -38,6 +38,9 @@ type Remote interface {
 	Remove(ctx context.Context, path string) error
 	// Rename never overwrites: ErrExists when the target is there.
 	Rename(ctx context.Context, from, to string) error
+	// Twin says whether two paths are names of one file: what a server that died in the middle of a rename may leave. False
+	// where that cannot be told.
+	Twin(ctx context.Context, a, b string) (bool, error)
 	// MakeFolder makes a folder and those above it; nil when it is there.
 	MakeFolder(ctx context.Context, folder string) error
 	// Store writes a file under path (the caller uses a temporary name, since what is there is overwritten) from r. nil means

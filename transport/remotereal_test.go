@@ -209,6 +209,33 @@ func namesOf(t *testing.T, p *peer, r Remote) {
 	fine(t, os.RemoveAll(filepath.Join(p.dir, folder)))
 }
 
+// twinsAt: a server that died in a rename leaves two names of one file; but two files can look the same, too.
+func twinsAt(t *testing.T, p *peer, r Remote) {
+	ctx, at := t.Context(), time.Now().Truncate(time.Second).Add(-time.Minute)
+	here := func(name string) string { return filepath.Join(p.dir, name) }
+	for _, name := range []string{"mine.xml", "like.xml", "later.xml"} {
+		fine(t, r.Store(ctx, name, strings.NewReader("text")))
+		fine(t, os.Chtimes(here(name), at, at))
+	}
+	fine(t, os.Chtimes(here("later.xml"), at, at.Add(time.Second)))
+	fine(t, os.Link(here("mine.xml"), here("twin.xml")))
+	_, tells := r.(*sftpRemote)
+	for other, want := range map[string]bool{"twin.xml": tells, "like.xml": false, "later.xml": false, "done": false} {
+		if twin, err := r.Twin(ctx, "mine.xml", other); err != nil || twin != want {
+			t.Errorf("mine.xml and %s are one: %v, %v", other, twin, err)
+		}
+	}
+	if info, err := os.Stat(here("mine.xml")); err != nil || !info.ModTime().Equal(at) {
+		t.Errorf("mine.xml changed at %v, not at %v: %v", info.ModTime(), at, err)
+	}
+	if _, err := r.Twin(ctx, "mine.xml", "none.xml"); tells && !errors.Is(err, ErrGone) {
+		t.Errorf("a twin that is not there: %v", err)
+	}
+	for _, name := range []string{"mine.xml", "like.xml", "later.xml", "twin.xml"} {
+		fine(t, r.Remove(ctx, name))
+	}
+}
+
 func moveAt(t *testing.T, p *peer, r Remote) {
 	ctx := t.Context()
 	p.seed(t, "new.xml", []byte("new"), time.Now())
@@ -229,6 +256,7 @@ func moveAt(t *testing.T, p *peer, r Remote) {
 	if f, err := r.Stat(ctx, "done"); err != nil || !f.Folder {
 		t.Errorf("Stat of a folder: %+v, %v", f, err)
 	}
+	twinsAt(t, p, r)
 	var remote *RemoteError
 	if err := r.Rename(ctx, "old.xml", "none/x"); !errors.As(err, &remote) || remote.Step != stepRename || errors.Is(err, ErrGone) {
 		t.Errorf("a rename to nowhere: %v", err)

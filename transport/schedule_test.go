@@ -156,6 +156,7 @@ func (p *visited) List(context.Context, string) ([]RemoteFile, error) {
 	}
 	return nil, nil
 }
+func (p *visited) Twin(context.Context, string, string) (bool, error) { return false, nil }
 func (p *visited) Real(_ context.Context, folder string) (string, error) {
 	return "/real/" + folder, nil
 }

@@ -244,9 +244,17 @@ func (l *look) move(ctx context.Context, name, folder, id string) error {
 		return err
 	}
 	target := path.Join(folder, path.Base(name))
-	err := l.session.Rename(ctx, name, target)
+	err := l.moveTo(ctx, name, target)
 	if errors.Is(err, ErrExists) && len(id) > 8 {
-		err = l.session.Rename(ctx, name, target+"."+id[len(id)-8:])
+		err = l.moveTo(ctx, name, target+"."+id[len(id)-8:])
+	}
+	return err
+}
+
+func (l *look) moveTo(ctx context.Context, name, target string) error {
+	err := l.session.Rename(ctx, name, target)
+	if errors.Is(err, ErrExists) {
+		err = l.endRename(ctx, name, target)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,8 +30,9 @@ type customer struct {
 	pid    int // of sshd
 }
 
-// newCustomer starts an sshd that only speaks SFTP, for the one who runs this test.
-func newCustomer(t testing.TB) *customer {
+// newCustomer starts an sshd that only speaks SFTP, for the one who runs this test. server is the program that does it, if
+// not sshd itself.
+func newCustomer(t testing.TB, server ...string) *customer {
 	t.Helper()
 	need(t, "/usr/sbin/sshd")
 	who, err := user.Current()
@@ -50,7 +52,7 @@ func newCustomer(t testing.TB) *customer {
 	for try := 0; ; try++ {
 		c.port = freePort(t)
 		config := fmt.Sprintf("Port %s\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s.pub\nStrictModes no\nUsePAM no\nPidFile none\n"+
-			"PasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nSubsystem sftp internal-sftp\n", c.port, host, c.key)
+			"PasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nSubsystem sftp %s\n", c.port, host, c.key, cmp.Or(strings.Join(server, " "), "internal-sftp"))
 		save(t, dir, "sshd_config", []byte(config))
 		os.MkdirAll("/run/sshd", 0o755) // where sshd wants it, as a service would find it
 		cmd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
