@@ -260,9 +260,6 @@ func (f *ftps) Rename(ctx context.Context, from, to string) error {
 	})
 }
 
-// Twin is never true: FTP servers rename in one step.
-func (f *ftps) Twin(context.Context, string, string) (bool, error) { return false, nil }
-
 // MakeFolder makes what is missing of a path, from above. Servers say in too many ways that a folder is there, so whether
 // one can go into it decides.
 func (f *ftps) MakeFolder(ctx context.Context, folder string) error {
