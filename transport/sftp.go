@@ -61,7 +61,8 @@ func NewSFTP(cfg *config.Config, house House, log *slog.Logger) (*SFTP, error) {
 
 // Listen opens the port, so that Addr is known and connections queue until Run.
 func (s *SFTP) Listen() error {
-	listener, err := net.Listen("tcp", s.config().SFTP.Listen)
+	plain := net.ListenConfig{KeepAlive: -1} // keepAlive comes when a newcomer stays: five calls fewer for each who does not
+	listener, err := plain.Listen(context.Background(), "tcp", s.config().SFTP.Listen)
 	if err != nil {
 		return fmt.Errorf("sftp: %w", err)
 	}
@@ -157,10 +158,6 @@ func (s *SFTP) accept(ctx, lasting context.Context, connections *sync.WaitGroup)
 			s.log.Info("connections are accepted again", "door", "sftp")
 			failed, wait = time.Time{}, 0
 		}
-		if tcp, ok := nc.(*net.TCPConn); ok {
-			// A peer that vanished is noticed within half a minute, so that it can resume what it left behind.
-			tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3})
-		}
 		c := newConnection(nc)
 		if !s.house.Welcome(c.addr) { // nobody may log in from there: not even a key exchange is spent on it
 			c.Close()
@@ -172,10 +169,18 @@ func (s *SFTP) accept(ctx, lasting context.Context, connections *sync.WaitGroup)
 			c.Close()
 			continue
 		}
+		keepAlive(nc)
 		if out := s.lobby.enter(c, s.config().SFTP.Limits.Handshakes); out != nil {
 			out.Close()
 		}
 		connections.Go(func() { s.serve(lasting, c) })
+	}
+}
+
+// keepAlive lets a peer that vanished be noticed within half a minute, so that it can resume what it left behind.
+func keepAlive(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3})
 	}
 }
 

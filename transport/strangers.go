@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,10 +17,15 @@ const (
 )
 
 const (
-	// strangersShare of the processors is what refused logins may take for long, and strangersAhead is how much of a whole processor
-	// may be taken in advance: sixteen wrong passwords at once, or five hundred unknown keys.
-	strangersShare = 0.05
-	strangersAhead = 500 * time.Millisecond
+	// calmShare of the processors is what refused logins may take for long, and calmAhead is how much of a whole processor may be
+	// taken in advance: sixteen wrong passwords at once, or five hundred unknown keys.
+	calmShare = 0.2
+	calmAhead = 500 * time.Millisecond
+	// besideShare and besideAhead are the same while files come in, of which a flood must take nothing that anybody would notice.
+	besideShare = 0.02
+	besideAhead = 100 * time.Millisecond
+	// uploadPause is how long after the last bytes of a file none is said to come in.
+	uploadPause = time.Second
 	// strangerAfter is how many refused logins in a row make a stranger of an address that has been let in before.
 	strangerAfter = 30
 	// friendsKept bounds the addresses that are remembered. The one that was let in longest ago goes first.
@@ -32,7 +38,7 @@ const (
 const turnedAway = "sealgate: too many refused logins just now. Try again in a minute.\r\n"
 
 // strangers keeps a flood of logins away from the uploads. What refused logins take of the processor is reckoned up, and paid off
-// with time. While too much is owed, whoever comes from an address that nobody has been let in from is turned away before anything
+// with time, fast while nothing else is to be done, and slowly beside uploads. While too much is owed, whoever comes from an address that nobody has been let in from is turned away before anything
 // is spent on him; customers' addresses are served as ever. It remembers nothing over a restart.
 type strangers struct {
 	mu      sync.Mutex
@@ -42,6 +48,7 @@ type strangers struct {
 	away    int // turned away in this flood
 	last    time.Time
 	told    bool
+	wrote   atomic.Int64 // when bytes of a file came last, in nanoseconds since 1970
 }
 
 // friend is an address that somebody has been let in from.
@@ -55,7 +62,7 @@ func (s *strangers) turnAway(near netip.Prefix, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pay(now)
-	if f := s.friends[near]; s.owed < strangersAhead || f != nil && f.failed < strangerAfter {
+	if f := s.friends[near]; s.owed < s.ahead(now) || f != nil && f.failed < strangerAfter {
 		return false
 	}
 	s.away++
@@ -74,9 +81,29 @@ func (s *strangers) refused(near netip.Prefix, cost time.Duration, now time.Time
 	}
 }
 
+// noteUpload notes that bytes of a file came.
+func (s *strangers) noteUpload(now time.Time) { s.wrote.Store(now.UnixNano()) }
+
+// beside says whether there are uploads that a flood would slow down.
+func (s *strangers) beside(now time.Time) bool {
+	return now.Sub(time.Unix(0, s.wrote.Load())) < uploadPause
+}
+
+// ahead is how much may be owed before strangers must go.
+func (s *strangers) ahead(now time.Time) time.Duration {
+	if s.beside(now) {
+		return besideAhead
+	}
+	return calmAhead
+}
+
 // pay pays off what is owed. The caller holds the lock.
 func (s *strangers) pay(now time.Time) {
-	paid := float64(now.Sub(s.since)) * strangersShare * float64(runtime.GOMAXPROCS(0))
+	share := calmShare
+	if s.beside(now) {
+		share = besideShare
+	}
+	paid := float64(now.Sub(s.since)) * share * float64(runtime.GOMAXPROCS(0))
 	s.owed -= time.Duration(min(paid, float64(s.owed))) // never more than is owed, however long ago that was
 	s.since = now
 }

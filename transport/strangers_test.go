@@ -13,38 +13,70 @@ func prefix(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 32)
 }
 
-// TestStrangersPay: what refused logins took is paid off with time, and as long as too much is owed strangers must go and customers not.
+// TestStrangersPay: what refused logins took is paid off with time, and as long as too much is owed strangers must go and customers
+// not; sooner beside uploads.
 func TestStrangersPay(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		beside bool
+		ahead  time.Duration
+		share  float64
+	}{{"calm", false, calmAhead, calmShare}, {"beside an upload", true, besideAhead, besideShare}} {
+		t.Run(c.name, func(t *testing.T) {
+			var s strangers
+			now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+			later := func(d time.Duration) {
+				if now = now.Add(d); c.beside {
+					s.noteUpload(now)
+				}
+			}
+			later(0)
+			customer, stranger := prefix(1), prefix(2)
+			s.letIn(customer, now)
+			for range int(c.ahead / exchangeCost) {
+				if s.turnAway(stranger, now) {
+					t.Fatal("a stranger is turned away who owes too little")
+				}
+				s.refused(stranger, exchangeCost, now)
+			}
+			if !s.turnAway(stranger, now) || !s.turnAway(prefix(3), now) || s.turnAway(customer, now) {
+				t.Error("too much is owed: strangers must go, customers must not")
+			}
+			paid := func(d time.Duration) time.Duration {
+				return time.Duration(float64(d) / c.share / float64(runtime.GOMAXPROCS(0)))
+			}
+			if later(paid(guessCost) - time.Millisecond); s.turnAway(stranger, now) {
+				t.Error("a stranger is turned away when something is paid off")
+			}
+			s.refused(stranger, guessCost, now)
+			if !s.turnAway(stranger, now) {
+				t.Error("a guess takes what was paid off")
+			}
+			if later(paid(time.Hour)); s.turnAway(stranger, now) {
+				t.Error("a stranger is turned away when all is paid off")
+			}
+			s.refused(stranger, c.ahead-1, now)
+			if s.turnAway(stranger, now) {
+				t.Error("more than all was paid off")
+			}
+		})
+	}
+}
+
+// TestAnUploadBegins: who was let in while nothing came may have to go when something does, and the other way round.
+func TestAnUploadBegins(t *testing.T) {
 	var s strangers
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	customer, stranger := prefix(1), prefix(2)
-	s.letIn(customer, now)
-	for range int(strangersAhead / exchangeCost) {
-		if s.turnAway(stranger, now) {
-			t.Fatal("a stranger is turned away who owes too little")
-		}
-		s.refused(stranger, exchangeCost, now)
+	now := time.Now()
+	s.refused(prefix(1), (calmAhead+besideAhead)/2, now)
+	if s.turnAway(prefix(1), now) {
+		t.Error("turned away, though there is no upload")
 	}
-	if !s.turnAway(stranger, now) || !s.turnAway(prefix(3), now) || s.turnAway(customer, now) {
-		t.Error("too much is owed: strangers must go, customers must not")
+	s.noteUpload(now)
+	if !s.turnAway(prefix(1), now) {
+		t.Error("let in beside an upload")
 	}
-	paid := func(d time.Duration) time.Duration {
-		return time.Duration(float64(d) / strangersShare / float64(runtime.GOMAXPROCS(0)))
-	}
-	now = now.Add(paid(guessCost) + time.Millisecond)
-	if s.turnAway(stranger, now) {
-		t.Error("a stranger is turned away when something is paid off")
-	}
-	s.refused(stranger, exchangeCost+guessCost, now)
-	if !s.turnAway(stranger, now) {
-		t.Error("a guess takes what was paid off")
-	}
-	if now = now.Add(paid(time.Hour)); s.turnAway(stranger, now) {
-		t.Error("a stranger is turned away when all is paid off")
-	}
-	s.refused(stranger, strangersAhead-1, now)
-	if s.turnAway(stranger, now) {
-		t.Error("more than all was paid off")
+	if s.turnAway(prefix(1), now.Add(uploadPause)) {
+		t.Error("turned away after the upload")
 	}
 }
 

@@ -45,6 +45,7 @@ type piece struct {
 
 // WriteAt takes bytes of the file, in any order. Its error is for the sender to read.
 func (u *upload) WriteAt(p []byte, off int64) (int, error) {
+	u.session.door.strangers.noteUpload(time.Now())
 	u.mu.Lock()
 	if u.failed != nil {
 		defer u.mu.Unlock()
