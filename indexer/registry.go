@@ -22,6 +22,7 @@ func OpenRegistry(ctx context.Context, path string, key Key, log *slog.Logger) (
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", path, err)
 	}
+	d.r.SetMaxIdleConns(readers) // logins come together, and there is one registry
 	return &Registry{d: d, log: log, lock: make(chan struct{}, 1)}, nil
 }
 

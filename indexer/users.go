@@ -126,6 +126,7 @@ func (g *Registry) Refused(ctx context.Context, id string, at time.Time, guess b
 
 // UserByBlind finds a login by the keyed hash of its name. ErrNotFound.
 func (g *Registry) UserByBlind(ctx context.Context, blind [32]byte) (*User, error) {
+	ctx = context.WithoutCancel(ctx) // it is done before anybody could interrupt it, and to watch for that takes a third of the time
 	u, err := scanUser(g.d.r.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE blind = ?`, blind[:]).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
