@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -35,6 +36,7 @@ const (
 // heard last.
 type connection struct {
 	net.Conn
+	in    *bufio.Reader
 	addr  netip.Addr
 	near  netip.Prefix
 	began time.Time
@@ -54,13 +56,23 @@ func newConnection(nc net.Conn) *connection {
 	}
 	c.near = neighbourhood(c.addr)
 	c.heard.Store(c.began.UnixNano())
+	c.in = bufio.NewReaderSize(hearing{c}, longestVersion)
 	return c
 }
 
-func (c *connection) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+// longestVersion is the most that a version may have (RFC 4253, section 4.2). The library asks for it a byte at a time, and that
+// should not be a system call each; what it asks for afterwards is more, and does not pass through the buffer.
+const longestVersion = 255
+
+func (c *connection) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+// hearing is a connection's own bytes.
+type hearing struct{ c *connection }
+
+func (h hearing) Read(p []byte) (int, error) {
+	n, err := h.c.Conn.Read(p)
 	if n > 0 {
-		c.heard.Store(time.Now().UnixNano())
+		h.c.heard.Store(time.Now().UnixNano())
 	}
 	return n, err
 }
