@@ -18,21 +18,21 @@ import (
 
 // Protect protects an account's database, while no gateway runs (ErrRunning).
 func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger) error {
-	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
+	return convert(ctx, cfg, unlock, id, log, func(a *account, registry *indexer.Registry, key, logKey indexer.Key) error {
 		if indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is protected already", a.ID), Hint: "sealgate status"}
 		}
 		if a.seal == nil {
 			return &No{Text: fmt.Sprintf("account %s has no certificate, which its database would be protected by", id)}
 		}
-		return indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret)
+		return a.protect(ctx, registry, key, logKey)
 	})
 }
 
 // Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens one of its sealed keys.
 // withoutWaiting: what waits in its log is given up, since it cannot be merged; the log is kept under another name.
 func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed [][]byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
-	return convert(ctx, cfg, unlock, id, log, func(a *account, key, logKey indexer.Key) error {
+	return convert(ctx, cfg, unlock, id, log, func(a *account, _ *indexer.Registry, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
@@ -87,7 +87,7 @@ func (a *account) forgetPlaced() error {
 }
 
 // convert does something to one account's databases that nobody has open. The unlock key is proven before.
-func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger, do func(a *account, key, logKey indexer.Key) error) error {
+func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, log *slog.Logger, do func(a *account, registry *indexer.Registry, key, logKey indexer.Key) error) error {
 	c := cfg.Account(id)
 	if c == nil {
 		return NoAccount(cfg, id)
@@ -100,7 +100,18 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	if err := settleUnlockKey(ctx, cfg.DataDir, unlock, log); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	if c, err = accountInForce(ctx, cfg, unlock, c, log); err != nil {
+	none := &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made, and protected if the configuration says so, when the gateway starts"}
+	if there, err := registryThere(cfg.DataDir); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	} else if !there {
+		return none
+	}
+	registry, err := indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), unlock.Database("gateway"), log)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	defer registry.Close()
+	if c, err = accountInForce(ctx, cfg, registry, c, log); err != nil {
 		return err
 	}
 	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", id)}
@@ -110,25 +121,17 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 	if err := indexer.Settle(a.dir); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); err != nil {
-		return &No{Text: fmt.Sprintf("account %s has no database yet: %v", id, err), Hint: "it is made, and protected if the configuration says so, when the gateway starts"}
+	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); errors.Is(err, fs.ErrNotExist) {
+		return none
+	} else if err != nil {
+		return fmt.Errorf("gateway: %w", err)
 	}
-	return do(a, unlock.Database("account/"+id), unlock.Database("log/"+id))
+	return do(a, registry, unlock.Database("account/"+id), unlock.Database("log/"+id))
 }
 
 // accountInForce is the account as it is in force: under the two-person rule not by all that the configuration says of it.
-func accountInForce(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, a *config.Account, log *slog.Logger) (*config.Account, error) {
-	g := &Gateway{log: log}
-	path := filepath.Join(cfg.DataDir, "gateway.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return a, nil
-	}
-	var err error
-	if g.registry, err = indexer.OpenRegistry(ctx, path, unlock.Database("gateway"), log); err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
-	defer g.registry.Close()
-	r, err := g.newRule(ctx, cfg)
+func accountInForce(ctx context.Context, cfg *config.Config, registry *indexer.Registry, a *config.Account, log *slog.Logger) (*config.Account, error) {
+	r, err := (&Gateway{log: log, registry: registry}).newRule(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}

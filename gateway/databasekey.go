@@ -26,6 +26,23 @@ func (a *account) recipients(sealed []byte) ([]byte, error) {
 	return sum[:], err
 }
 
+// protect protects the account's database, and keeps to whom its key was sealed. Die before that is kept, and the first unlocking seals it
+// once more.
+func (a *account) protect(ctx context.Context, registry *indexer.Registry, key, logKey indexer.Key) error {
+	if err := indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret); err != nil {
+		return err
+	}
+	sealed, err := indexer.SealedKeys(a.dir)
+	if err != nil {
+		return err
+	}
+	is, err := a.recipients(sealed[0])
+	if err != nil {
+		return err
+	}
+	return registry.Put(ctx, sealedName(a.ID), is)
+}
+
 // reseal seals the database's key as the account's files are sealed now, if it is not: a new certificate opens it from then on, and of the
 // access keys those that the configuration names. opened is what it was brought from. Die before the registry has it, and it is sealed
 // once more.

@@ -230,7 +230,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	if err != nil {
 		return err
 	}
-	if err := door.Listen(); err != nil {
+	if err := door.Listen(ctx); err != nil {
 		return err
 	}
 	g.door.Store(door)

@@ -61,7 +61,7 @@ func (g *Gateway) tellFreed() {
 func (g *Gateway) openIndex(ctx context.Context, a *account) (*indexer.Index, error) {
 	path, key, logKey := filepath.Join(a.dir, "index.db"), g.unlock.Database("account/"+a.ID), g.unlock.Database("log/"+a.ID)
 	if _, err := os.Stat(path); a.Protected() && errors.Is(err, fs.ErrNotExist) {
-		if err := indexer.Protect(ctx, a.dir, key, logKey, a.sealSecret); err != nil {
+		if err := a.protect(ctx, g.registry, key, logKey); err != nil {
 			return nil, err
 		}
 	}

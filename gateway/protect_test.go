@@ -491,7 +491,6 @@ func TestWrongCertificateWhileUnlocked(t *testing.T) {
 			t.Errorf("it opens with the key of %s: %v", to.cert.Subject(), err)
 		}
 	}
-	unlock(old, "acme") // sealed once more: to which access keys it was sealed before nobody knows
 	unlock(old, "")
 	h.edit(t, safeAccount, strings.Replace(safeAccount, "acme.crt", "oops.crt", 1))
 	must(t, h.Reload(t.Context()))

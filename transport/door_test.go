@@ -53,7 +53,7 @@ func newDoor(t testing.TB, algorithms string, kinds ...string) (*SFTP, *screen) 
 // run opens the door until the test ends and returns its address.
 func run(t testing.TB, door *SFTP) string {
 	t.Helper()
-	if err := door.Listen(); err != nil {
+	if err := door.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -102,7 +102,7 @@ func (h *house) open(t testing.TB, change func(*config.Config)) {
 	must(t, err)
 	h.door, err = transport.NewSFTP(cfg, h.Gateway, log)
 	must(t, err)
-	must(t, h.door.Listen())
+	must(t, h.door.Listen(t.Context()))
 	h.cfg, h.addr = cfg, h.door.Addr().String()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)

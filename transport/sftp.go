@@ -60,9 +60,9 @@ func NewSFTP(cfg *config.Config, house House, log *slog.Logger) (*SFTP, error) {
 }
 
 // Listen opens the port, so that Addr is known and connections queue until Run.
-func (s *SFTP) Listen() error {
+func (s *SFTP) Listen(ctx context.Context) error {
 	plain := net.ListenConfig{KeepAlive: -1} // keepAlive comes when a newcomer stays: five calls fewer for each who does not
-	listener, err := plain.Listen(context.Background(), "tcp", s.config().SFTP.Listen)
+	listener, err := plain.Listen(ctx, "tcp", s.config().SFTP.Listen)
 	if err != nil {
 		return fmt.Errorf("sftp: %w", err)
 	}
@@ -101,7 +101,7 @@ func (s *SFTP) config() *config.Config { return s.live.Load() }
 // is left, says in the log what it cut, and returns nil when no goroutine of its own runs any more.
 func (s *SFTP) Run(ctx context.Context) error {
 	if s.Addr() == nil {
-		if err := s.Listen(); err != nil {
+		if err := s.Listen(ctx); err != nil {
 			return err
 		}
 	}
