@@ -47,16 +47,16 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 		}
 		return g.admitKey(ctx, v)
 	}
-	until, shut, done, err := g.logins.approach(ctx, v.who, v.where, g.guessesAtOnce())
+	pause, done, err := g.logins.approach(ctx, v.who, v.where, g.guessesAtOnce())
 	switch {
 	case err != nil: // the connection is gone
 		return transport.Guest{}, errNo
-	case !until.IsZero():
-		return g.paused(v, until)
+	case !pause.address.IsZero():
+		return g.paused(v, pause.address)
 	}
 	defer done()
-	if !shut.IsZero() {
-		return g.shut(ctx, v, shut)
+	if !pause.login.IsZero() {
+		return g.shutOut(ctx, v, pause.login)
 	}
 	if v, err = g.visitOf(ctx, try); err != nil { // anew: the guesses that were waited for may have locked the user
 		g.log.Error("login refused", "door", try.Door, "why", "registry", "err", err)
@@ -79,9 +79,9 @@ func (g *Gateway) guessesAtOnce() int {
 	return triesOfUser
 }
 
-// shut turns away a login that was guessed at too often, as a wrong guess at one that there is not: strangers in several networks
+// shutOut turns away a login that was guessed at too often, as a wrong guess at one that there is not: strangers in several networks
 // may have paused the one and not the other, so that a word of it would tell which is which.
-func (g *Gateway) shut(ctx context.Context, v *visit, until time.Time) (transport.Guest, error) {
+func (g *Gateway) shutOut(ctx context.Context, v *visit, until time.Time) (transport.Guest, error) {
 	if v.Ask == transport.AskPassword {
 		if _, err := g.checkPassword(ctx, nil, v.Password); err != nil {
 			g.refused(v, "busy", 0, time.Time{})

@@ -80,15 +80,18 @@ func (l *logins) turn(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// approach says until when the address is paused, or lets a guess be made now: then done is to be called once it is counted,
-// and shut is until when the login is paused, of whom nothing may be said. Of guesses at once, it holds back those that would be
-// too many if all before them are wrong (atOnce at one login), until that is known: else whoever guesses in parallel would be paused no sooner than by
-// the length of the queue.
-func (l *logins) approach(ctx context.Context, who, where string, atOnce int) (until, shut time.Time, done func(), err error) {
+// pauses are until when an address and a login are paused; zero if they are not.
+type pauses struct{ address, login time.Time }
+
+// approach says that the address is paused, or lets a guess be made now: then done is to be called once it is counted, also
+// if the login is paused, of which nothing may be said. Of guesses at once, it holds back those that would be too many if all before them
+// are wrong (atOnce at one login), until that is known: else whoever guesses in parallel would be paused no sooner than by the
+// length of the queue.
+func (l *logins) approach(ctx context.Context, who, where string, atOnce int) (p pauses, done func(), err error) {
 	for {
 		l.mu.Lock()
-		until, shut = l.until(where), l.until(who)
-		if !until.IsZero() || l.room(where, triesOfAddress) && (!shut.IsZero() || l.room(who, atOnce)) {
+		p = pauses{address: l.until(where), login: l.until(who)}
+		if !p.address.IsZero() || l.room(where, triesOfAddress) && (!p.login.IsZero() || l.room(who, atOnce)) {
 			break
 		}
 		settled := l.settled
@@ -96,16 +99,16 @@ func (l *logins) approach(ctx context.Context, who, where string, atOnce int) (u
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return until, shut, nil, ctx.Err()
+			return p, nil, ctx.Err()
 		}
 	}
 	defer l.mu.Unlock()
-	if !until.IsZero() {
-		return until, shut, nil, nil
+	if !p.address.IsZero() {
+		return p, nil, nil
 	}
 	l.pending[who]++
 	l.pending[where]++
-	return until, shut, func() { l.settle(who, where) }, nil
+	return p, func() { l.settle(who, where) }, nil
 }
 
 // room says whether one more guess may be looked at beside those that are. The caller holds mu.

@@ -339,7 +339,7 @@ func TestALockCountsForThoseWhoWait(t *testing.T) {
 	for range triesOfUser - 1 {
 		h.logins.wrong("user:"+string(blind[:]), "addr:198.51.100.1")
 	}
-	_, _, done, err := h.logins.approach(t.Context(), "user:"+string(blind[:]), "addr:198.51.100.1", triesOfUser) // the last one before the pause
+	_, done, err := h.logins.approach(t.Context(), "user:"+string(blind[:]), "addr:198.51.100.1", triesOfUser) // the last one before the pause
 	must(t, err)
 	got := make(chan string)
 	go func() { got <- outcome(h.Admit(t.Context(), try("anna", good, "192.0.2.1"))) }()
