@@ -20,14 +20,14 @@ type Waiting struct {
 
 // Waiting tells how much waits.
 func (x *Index) Waiting(ctx context.Context) (w Waiting, err error) {
-	if x.sealed == nil || !x.d.locked.Load() {
+	if x.sealedLog == nil || !x.d.locked.Load() {
 		return w, nil
 	}
 	var since sql.NullInt64
-	err = x.sealed.d.r.QueryRowContext(ctx, `SELECT count(nullif(file, '')), coalesce(sum(length(data)), 0) + (SELECT coalesce(sum(length(data)), 0) FROM pieces), min(at)
+	err = x.sealedLog.d.r.QueryRowContext(ctx, `SELECT count(nullif(file, '')), coalesce(sum(length(data)), 0) + (SELECT coalesce(sum(length(data)), 0) FROM pieces), min(at)
 		FROM records`).Scan(&w.Deliveries, &w.Bytes, &since)
 	if err != nil {
-		return w, fmt.Errorf("indexer: log: %w", x.sealed.d.plain(err))
+		return w, fmt.Errorf("indexer: log: %w", x.sealedLog.d.plain(err))
 	}
 	if since.Valid {
 		w.Since = fromMicros(since.Int64)
@@ -63,7 +63,7 @@ func (x *Index) BriefOf(ctx context.Context, ending string) ([]*File, error) {
 const sqlBrief = `SELECT id, received_at, door, size, verdict, codes, fate, duplicate_of, sha256, seq, hash FROM files `
 
 func (x *Index) brief(ctx context.Context, query string, args ...any) (list []*File, err error) {
-	d := x.sealed.d
+	d := x.sealedLog.d
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("indexer: log: %w", d.plain(err))

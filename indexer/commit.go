@@ -116,13 +116,13 @@ func (x *Index) commit(ctx context.Context, c *chain, d *Delivery, row *fileRow)
 
 // store writes a delivery to where the account's writes go: into the index, or sealed into the log before it.
 func (x *Index) store(ctx context.Context, r *record, p *Payments) error {
-	if x.sealed == nil {
+	if x.sealedLog == nil {
 		return x.put(ctx, r, func() error { return p.last(ctx, r.row.verdict == string(Accepted)) })
 	}
 	if r.row.blocks > 0 {
 		p.fold(r)
 	}
-	if err := x.sealed.take(ctx, r); err != nil || x.d.locked.Load() {
+	if err := x.sealedLog.take(ctx, r); err != nil || x.d.locked.Load() {
 		return err
 	}
 	return x.put(ctx, r, func() error { return x.unfold(ctx, r) })
@@ -170,9 +170,9 @@ func (x *Index) judge(ctx context.Context, d *Delivery, row *fileRow) error {
 	var e Earlier
 	if d.Window > 0 {
 		since := row.receivedAt - d.Window.Microseconds()
-		if x.sealed != nil {
+		if x.sealedLog != nil {
 			var err error
-			if e, err = x.sealed.earlier(ctx, row, since, x.d.locked.Load()); err != nil {
+			if e, err = x.sealedLog.earlier(ctx, row, since, x.d.locked.Load()); err != nil {
 				return err
 			}
 			d.Judge(e)
@@ -252,34 +252,12 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 			return ErrState
 		}
 		kind := kindReleased
-		row.verdict, row.fate = string(r.Verdict), string(r.Fate)
-		if r.Verdict == Rejected {
+		if row.verdict, row.fate = string(r.Verdict), string(r.Fate); r.Verdict == Rejected {
 			kind, row.fate = kindRefused, string(NoFate)
 			drop = row.blocks > 0
-			row.blocks, row.blocksSum = 0, nil
 		}
-		if row.fate != string(Sealed) {
-			row.certificate, row.copySize, row.copyPath, row.witness = "", 0, "", nil
-			if _, err := x.d.w.ExecContext(ctx, `DELETE FROM copies WHERE n = ?`, row.n); err != nil {
-				return err
-			}
-		}
-		if drop {
-			// Invisible from here on; die before they are gone, and Sweep removes them.
-			if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, row.id); err != nil {
-				return err
-			}
-		}
-		_, err = x.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?, fate = ?, certificate = ?, copy_size = ?, copy_path = ?,
-			witness = ?, blocks = ?, blocks_sha256 = ? WHERE n = ?`, row.verdict, row.fate, row.certificate, row.copySize,
-			row.copyPath, row.witness, row.blocks, row.blocksSum, row.n)
-		if err != nil {
+		if err := x.decided(ctx, row); err != nil {
 			return err
-		}
-		if r.Verdict == Accepted {
-			if err := x.keepNames(ctx, row.id); err != nil {
-				return err
-			}
 		}
 		if f, err = x.seal(ctx, c, row, kind, r.Who, r.Why); err != nil {
 			return err
@@ -297,6 +275,31 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 	return f, nil
 }
 
+// decided writes a decided file's row, without what it keeps no longer: the copy, and the payments, which are invisible from here on. Die
+// before those are gone, and Sweep removes them.
+func (x *Index) decided(ctx context.Context, row *fileRow) error {
+	if row.fate != string(Sealed) {
+		row.certificate, row.copySize, row.copyPath, row.witness = "", 0, "", nil
+		if _, err := x.d.w.ExecContext(ctx, `DELETE FROM copies WHERE n = ?`, row.n); err != nil {
+			return err
+		}
+	}
+	rejected := row.verdict == string(Rejected)
+	if rejected && row.blocks > 0 {
+		row.blocks, row.blocksSum = 0, nil
+		if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, row.id); err != nil {
+			return err
+		}
+	}
+	_, err := x.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?, fate = ?, certificate = ?, copy_size = ?, copy_path = ?,
+		witness = ?, blocks = ?, blocks_sha256 = ? WHERE n = ?`, row.verdict, row.fate, row.certificate, row.copySize,
+		row.copyPath, row.witness, row.blocks, row.blocksSum, row.n)
+	if err != nil || rejected {
+		return err
+	}
+	return x.keepNames(ctx, row.id)
+}
+
 // seal enters a changed row into the ledger.
 func (x *Index) seal(ctx context.Context, c *chain, row *fileRow, kind, who, detail string) (*File, error) {
 	sum := row.digest()
@@ -304,8 +307,8 @@ func (x *Index) seal(ctx context.Context, c *chain, row *fileRow, kind, who, det
 		return nil, err
 	}
 	row.ledgerSeq, row.ledgerHash = c.seq, c.hash[:]
-	if x.sealed != nil {
-		if err := x.sealed.revise(ctx, row); err != nil {
+	if x.sealedLog != nil {
+		if err := x.sealedLog.revise(ctx, row); err != nil {
 			return nil, err
 		}
 	}
@@ -316,7 +319,7 @@ func (x *Index) seal(ctx context.Context, c *chain, row *fileRow, kind, who, det
 func (x *Index) Rename(ctx context.Context, id, name, who string) error {
 	err := x.joinAny(ctx, func(ctx context.Context, c *chain) error {
 		if x.d.locked.Load() {
-			return x.sealed.rename(ctx, c, id, name, who)
+			return x.sealedLog.rename(ctx, c, id, name, who)
 		}
 		c.needsIndex = true
 		row, err := x.rowOf(ctx, id)

@@ -22,9 +22,9 @@ type Key = [32]byte
 
 // Index is one account's database. Its methods may be called from many goroutines at once.
 type Index struct {
-	d      *database
-	sealed *sealedLog // of a protected account: all that enters the ledger goes there first; otherwise nil
-	log    *slog.Logger
+	d         *database
+	sealedLog *sealedLog // of a protected account: all that enters the ledger goes there first; otherwise nil
+	log       *slog.Logger
 
 	list     atomic.Pointer[nameList]
 	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
@@ -74,8 +74,8 @@ func (x *Index) Close() error {
 	x.known.forget()
 	x.alone(func() error { x.lead(x.d.base); return nil }) // what nobody waited for
 	err := x.Lock()
-	if x.sealed != nil {
-		err = errors.Join(err, x.sealed.close())
+	if x.sealedLog != nil {
+		err = errors.Join(err, x.sealedLog.close())
 	}
 	if err = errors.Join(err, x.d.close()); err != nil {
 		return fmt.Errorf("indexer: close: %w", err)
@@ -201,7 +201,7 @@ func (x *Index) lead(ctx context.Context) {
 
 // durably runs f in one durable transaction: of the index, or of its log and, unless that is locked, of the index behind it.
 func (x *Index) durably(ctx context.Context, f func(ctx context.Context, c *chain) error) error {
-	if x.sealed != nil {
+	if x.sealedLog != nil {
 		return x.logged(ctx, f)
 	}
 	return x.d.write(ctx, true, func(ctx context.Context) error {
@@ -225,8 +225,8 @@ func (x *Index) everywhere(ctx context.Context, query string) error {
 
 // databases are those that are open. The caller holds the lock.
 func (x *Index) databases() (open []*database) {
-	if x.sealed != nil {
-		open = append(open, x.sealed.d)
+	if x.sealedLog != nil {
+		open = append(open, x.sealedLog.d)
 	}
 	if !x.d.locked.Load() {
 		open = append(open, x.d)
@@ -252,7 +252,7 @@ func (x *Index) try(ctx context.Context, r *request, c *chain) (err error) {
 // Refuses is ErrBroken once the disk has failed under what takes deliveries: none is taken until it is opened anew. A protected account's
 // are taken by its log.
 func (x *Index) Refuses() error {
-	if x.sealed != nil && !x.sealed.d.broken.Load() {
+	if x.sealedLog != nil && !x.sealedLog.d.broken.Load() {
 		return nil
 	}
 	return x.Broken()
@@ -263,8 +263,8 @@ func (x *Index) Broken() error {
 	if x.d.broken.Load() {
 		return fmt.Errorf("indexer: %s: %w", x.d.path, ErrBroken)
 	}
-	if x.sealed != nil && x.sealed.d.broken.Load() {
-		return fmt.Errorf("indexer: %s: %w", x.sealed.d.path, ErrBroken)
+	if x.sealedLog != nil && x.sealedLog.d.broken.Load() {
+		return fmt.Errorf("indexer: %s: %w", x.sealedLog.d.path, ErrBroken)
 	}
 	return nil
 }
@@ -273,8 +273,8 @@ func (x *Index) Broken() error {
 // may be about to answer a customer. One goroutine at a time, and Close waits for it.
 func (x *Index) relieve() {
 	x.empty(x.d)
-	if x.sealed != nil {
-		x.empty(x.sealed.d)
+	if x.sealedLog != nil {
+		x.empty(x.sealedLog.d)
 	}
 }
 
@@ -324,8 +324,8 @@ func (x *Index) empty(d *database) {
 // yield makes a fast upload wait while the log is four times too long. Commits never wait here.
 func (x *Index) yield() {
 	d := x.d
-	if x.sealed != nil {
-		d = x.sealed.d
+	if x.sealedLog != nil {
+		d = x.sealedLog.d
 	}
 	if d.key.logEnd.Load()-d.emptied.Load() < 4*logPages {
 		return

@@ -150,8 +150,8 @@ func (c *chain) follow(r *ledgerRow) bool {
 // enter appends a row and moves the chain's end to it.
 func (x *Index) enter(ctx context.Context, c *chain, kind, file, who, detail string, record []byte) error {
 	row := c.next(kind, file, who, detail, record)
-	if x.sealed != nil {
-		if err := x.sealed.enter(ctx, c, &row); err != nil || x.d.locked.Load() {
+	if x.sealedLog != nil {
+		if err := x.sealedLog.enter(ctx, c, &row); err != nil || x.d.locked.Load() {
 			return err
 		}
 	}

@@ -218,7 +218,7 @@ func TestMergedUpToDamage(t *testing.T) {
 		files = append(files, f)
 		commit(t, x, &Delivery{File: f})
 	}
-	mustExec(t, x.sealed.d.w, `UPDATE records SET data = zeroblob(length(data)) WHERE n = 4`)
+	mustExec(t, x.sealedLog.d.w, `UPDATE records SET data = zeroblob(length(data)) WHERE n = 4`)
 	for i, want := range []int{3, 0} {
 		n, err := x.Unlock(t.Context(), new(s.own(t, x)))
 		if !errors.Is(err, ErrDamaged) || n != want || !x.Locked() || !strings.Contains(err.Error(), "row 4 of the ledger") {

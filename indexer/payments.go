@@ -120,7 +120,7 @@ func (p *Payments) enqueue() {
 	p.queue = append(p.queue, s)
 	p.next++
 	b.reset()
-	if p.x.sealed != nil {
+	if p.x.sealedLog != nil {
 		b.names.reset(0) // a protected account's names are found in the blocks, or in what RenewNames makes of them
 	}
 }
@@ -130,7 +130,7 @@ func (p *Payments) flush() error {
 	x := p.x
 	x.yield()
 	write := func() error {
-		if x.sealed != nil {
+		if x.sealedLog != nil {
 			return p.piece()
 		}
 		return x.d.write(x.d.base, false, func(ctx context.Context) error {
@@ -229,7 +229,7 @@ func (p *Payments) finish(fileID string) error {
 		return nil
 	}
 	p.enqueue()
-	if p.x.sealed == nil && (p.large || p.named || p.b.names.full()) {
+	if p.x.sealedLog == nil && (p.large || p.named || p.b.names.full()) {
 		return p.settle()
 	}
 	return nil
@@ -302,8 +302,8 @@ const dropBlocks = 128
 
 // drop removes the blocks of a file, the last ones first, and then its row in uploads: die in between, and Sweep goes on.
 func (x *Index) drop(file string) error {
-	if x.sealed != nil {
-		if err := x.alone(func() error { return x.sealed.dropPieces(file) }); err != nil {
+	if x.sealedLog != nil {
+		if err := x.alone(func() error { return x.sealedLog.dropPieces(file) }); err != nil {
 			return err
 		}
 	}

@@ -282,10 +282,10 @@ func TestProtectedRatchet(t *testing.T) {
 	s := newSafe(t)
 	x := s.protected(t)
 	commit(t, x, &Delivery{File: newFile(t, "first", epoch), Copy: []byte("small copy of the first")})
-	stolen := *x.sealed.ratchet // the memory of the locked process, at this moment
+	stolen := *x.sealedLog.ratchet // the memory of the locked process, at this moment
 	commit(t, x, &Delivery{File: newFile(t, "second", epoch), Copy: []byte("small copy of the second")})
 	opened := 0
-	rows, err := x.sealed.d.r.QueryContext(t.Context(), `SELECT n, s, step, data FROM records ORDER BY n`)
+	rows, err := x.sealedLog.d.r.QueryContext(t.Context(), `SELECT n, s, step, data FROM records ORDER BY n`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,9 +318,9 @@ func TestProtectedRatchet(t *testing.T) {
 			}
 		}
 	}
-	look("the state", []byte(fmt.Sprintf("%+v %+v", *x.sealed, stolen)))
+	look("the state", []byte(fmt.Sprintf("%+v %+v", *x.sealedLog, stolen)))
 	clear := filepath.Join(t.TempDir(), "log.db")
-	if err := x.alone(func() error { return x.sealed.d.copyInto(t.Context(), clear, "vfs=unix") }); err != nil {
+	if err := x.alone(func() error { return x.sealedLog.d.copyInto(t.Context(), clear, "vfs=unix") }); err != nil {
 		t.Fatal(err)
 	}
 	look("the log, decrypted with the unlock key", readAll(t, clear))
@@ -343,8 +343,8 @@ func TestProtectedLogDamage(t *testing.T) {
 				commit(t, x, &Delivery{File: newFile(t, fmt.Sprint(i), epoch)})
 			}
 			commitPayments(t, x, "large", epoch, 5000, nil)
-			err := x.sealed.d.write(t.Context(), true, func(ctx context.Context) error {
-				_, err := x.sealed.d.w.ExecContext(ctx, damage)
+			err := x.sealedLog.d.write(t.Context(), true, func(ctx context.Context) error {
+				_, err := x.sealedLog.d.w.ExecContext(ctx, damage)
 				return err
 			})
 			if err != nil {
@@ -692,7 +692,7 @@ func TestProtectedIndexBroken(t *testing.T) {
 	find(t, x, held.ID)
 	find(t, x, later.ID)
 	sound(t, x)
-	x.sealed.d.broken.Store(true)
+	x.sealedLog.d.broken.Store(true)
 	if err := x.Broken(); !errors.Is(err, ErrBroken) {
 		t.Errorf("the log is broken, and deliveries are asked for: %v", err)
 	}

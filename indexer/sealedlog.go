@@ -40,12 +40,12 @@ func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (
 	x := newIndexOf(d, log)
 	if !there(dir, logName) { // what is gone must not be hidden by a new one
 		err = errLogGone
-	} else if x.sealed, err = openSealedLog(ctx, dir, key); err == nil {
-		err = x.sealed.readHead(ctx)
+	} else if x.sealedLog, err = openSealedLog(ctx, dir, key); err == nil {
+		err = x.sealedLog.readHead(ctx)
 	}
 	if err != nil {
-		if x.sealed != nil {
-			err = errors.Join(err, x.sealed.close())
+		if x.sealedLog != nil {
+			err = errors.Join(err, x.sealedLog.close())
 		}
 		return nil, fmt.Errorf("indexer: open %s: %w", filepath.Join(dir, logName), errors.Join(err, d.close()))
 	}
@@ -96,7 +96,7 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	if !x.d.locked.Load() && x.d.broken.Load() { // a checkpoint has failed
 		x.giveUpIndex(ErrBroken)
 	}
-	l, done := x.sealed, false
+	l, done := x.sealedLog, false
 	inLog := func(ctx context.Context) error {
 		c, err := l.begin(ctx)
 		if err != nil {
@@ -287,7 +287,7 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, lock
 
 // piece writes the queued blocks of a large file into the log, not durable. The caller holds the lock.
 func (p *Payments) piece() error {
-	l := p.x.sealed
+	l := p.x.sealedLog
 	if p.key == nil {
 		p.key = make([]byte, len(Key{}))
 		rand.Read(p.key) // never fails (crypto/rand)
@@ -324,8 +324,8 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 		defer wipe(aead)
 		for no := range r.pieces {
 			var data []byte
-			if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT data FROM pieces WHERE file = ? AND no = ?`, r.row.id, no).Scan(&data); err != nil {
-				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, x.sealed.lost(err))
+			if err := x.sealedLog.d.r.QueryRowContext(ctx, `SELECT data FROM pieces WHERE file = ? AND no = ?`, r.row.id, no).Scan(&data); err != nil {
+				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, x.sealedLog.lost(err))
 			}
 			plain, err := aead.Open(nil, pieceNonce(no), data, []byte(r.row.id))
 			if err != nil {
@@ -369,7 +369,7 @@ func (l *sealedLog) dropPieces(file string) error {
 }
 
 // Protected says whether the index may be locked.
-func (x *Index) Protected() bool { return x.sealed != nil }
+func (x *Index) Protected() bool { return x.sealedLog != nil }
 
 // Locked says whether it is.
 func (x *Index) Locked() bool { return x.d.locked.Load() }

@@ -18,7 +18,7 @@ import (
 // one: it goes into the log, and is merged at the end. ErrKey: it is another key. An index that is open stays open, and
 // takes no other key either. The key is the caller's to zero.
 func (x *Index) Unlock(ctx context.Context, key *Key) (merged int, err error) {
-	if x.sealed == nil {
+	if x.sealedLog == nil {
 		return 0, errors.New("indexer: the account is not protected")
 	}
 	x.unlocking.Lock()
@@ -72,7 +72,7 @@ func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 		return m.deliveries, err
 	}
 	err = x.alone(func() error {
-		x.sealed.endSegment() // its secret was opened: what comes now is sealed by another
+		x.sealedLog.endSegment() // its secret was opened: what comes now is sealed by another
 		if err := m.all(ctx); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (x *Index) unlock(ctx context.Context, key *Key) (merged int, err error) {
 			return err
 		}
 		x.d.show()
-		x.sealed.doubtful = nil
+		x.sealedLog.doubtful = nil
 		return nil
 	})
 	return m.deliveries, err
@@ -98,14 +98,14 @@ func (x *Index) Lock() error {
 }
 
 func (x *Index) lockNow() error {
-	if x.sealed == nil || x.d.locked.Load() {
+	if x.sealedLog == nil || x.d.locked.Load() {
 		return nil
 	}
 	err := x.alone(func() error {
 		if x.d.locked.Load() {
 			return nil
 		}
-		x.sealed.endSegment()
+		x.sealedLog.endSegment()
 		return errors.Join(x.tidy(x.d.base), x.d.lock())
 	})
 	x.known.forget()
@@ -201,7 +201,7 @@ func (m *merge) some(ctx context.Context, rows []logRow) error {
 
 // next reads the records that are not in the index.
 func (m *merge) next(ctx context.Context) (list []logRow, err error) {
-	d := m.x.sealed.d
+	d := m.x.sealedLog.d
 	rows, err := d.r.QueryContext(ctx, `SELECT n, s, step, data FROM records WHERE n > ? ORDER BY n LIMIT ?`, m.end.seq, mergeRecords)
 	if err != nil {
 		return nil, d.plain(err)
@@ -223,8 +223,8 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 	r := m.ratchets[row.segment]
 	if r == nil {
 		var box []byte
-		if err := x.sealed.d.r.QueryRowContext(ctx, `SELECT box FROM segments WHERE s = ?`, row.segment).Scan(&box); err != nil {
-			return fmt.Errorf("segment %d: %w", row.segment, x.sealed.lost(err))
+		if err := x.sealedLog.d.r.QueryRowContext(ctx, `SELECT box FROM segments WHERE s = ?`, row.segment).Scan(&box); err != nil {
+			return fmt.Errorf("segment %d: %w", row.segment, x.sealedLog.lost(err))
 		}
 		r = &ratchet{segment: row.segment}
 		if err := openBox(&m.segments, segmentLabel, box, &r.secret); err != nil {
@@ -273,7 +273,7 @@ func (m *merge) one(ctx context.Context, c *chain, row *logRow) error {
 // tidy removes from the log what is in the index, durably: everything, and only if both end in the same row of the ledger. The caller
 // holds the lock.
 func (x *Index) tidy(ctx context.Context) error {
-	l := x.sealed
+	l := x.sealedLog
 	if x.d.broken.Load() { // what it holds is not certain
 		return fmt.Errorf("%s: %w", x.d.path, ErrBroken)
 	}
@@ -300,9 +300,9 @@ func (x *Index) tidy(ctx context.Context) error {
 
 // meet is ErrApart unless log and index end in the same row of the ledger. The caller holds the lock.
 func (x *Index) meet(ctx context.Context) error {
-	logged, err := x.sealed.readChain(ctx)
+	logged, err := x.sealedLog.readChain(ctx)
 	if err != nil {
-		return x.sealed.d.plain(err)
+		return x.sealedLog.d.plain(err)
 	}
 	indexed, err := x.readChain(ctx)
 	switch {

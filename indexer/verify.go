@@ -263,10 +263,10 @@ func differences(sums map[string]formats.Amount, totals []formats.Total, directi
 
 // verifyLog checks a protected account's log, and while the index is open that both end in the same row of the ledger.
 func (x *Index) verifyLog(ctx context.Context, report func(what, problem string)) error {
-	if x.sealed == nil {
+	if x.sealedLog == nil {
 		return nil
 	}
-	d := x.sealed.d
+	d := x.sealedLog.d
 	var word string
 	if err := d.r.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&word); err != nil || word != "ok" {
 		report("log", errors.Join(d.plain(err), errors.New(word)).Error())
