@@ -122,6 +122,9 @@ func TestRatchetWriter(t *testing.T) {
 // TestRatchetForgets: in the memory of a process that has written a log stands its ratchet's present state, and none of the states and
 // keys before, from which what it has written could be read.
 func TestRatchetForgets(t *testing.T) {
+	if raced {
+		t.Skip("NOT RUN: what the race detector leaves in memory is not ours; make test runs it")
+	}
 	s := newSafe(t)
 	x := s.protected(t)
 	own := s.own(t, x)
