@@ -309,15 +309,19 @@ func (l *listener) Read(p []byte) (int, error) {
 }
 
 // TestFloodFromManyAddresses: strangers, each from an address of his own, are turned away when they have taken too much, before anything
-// is spent on them; a customer who has come in before is served all the while.
+// is spent on them, and soon beside an upload; a customer who has come in before is served all the while.
 func TestFloodFromManyAddresses(t *testing.T) {
 	h := newHouse(t, nil)
 	customer, stranger := h.config(ssh.PublicKeys(h.key)), h.config(ssh.Password("a wrong guess"))
 	stranger.User = "nobody"
 	_, err := h.from("127.0.0.7", customer)
 	must(t, err)
+	upload, err := h.dial(t).OpenFile("/inbox/large.csv", wct)
+	must(t, err)
 	turned := ""
 	for i := 0; turned == ""; i++ {
+		_, err := upload.WriteAt([]byte("x"), int64(i))
+		must(t, err)
 		said, err := h.from(fmt.Sprintf("127.0.%d.%d", 1+i/200, 1+i%200), stranger)
 		switch {
 		case err == nil:
