@@ -35,8 +35,9 @@ func (a *account) sealSecret(secret []byte) ([]byte, error) {
 }
 
 // FreedMemory is the setting of Go's runtime, in GODEBUG, that a process with a protected account is started with: the collector
-// overwrites what it frees, and the scheduler leaves no registers on a stack. The runtime reads it once, when a program starts.
-const FreedMemory = "clobberfree=1,asyncpreemptoff=1"
+// overwrites what it frees, and moves no stack to a smaller place, since it would leave the old one as it was; and the scheduler leaves
+// no registers on a stack. The runtime reads it once, when a program starts.
+const FreedMemory = "clobberfree=1,asyncpreemptoff=1,gcshrinkstackoff=1"
 
 // tellFreed says once that this process was started without that setting, and has got a protected account since.
 func (g *Gateway) tellFreed() {

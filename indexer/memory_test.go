@@ -73,7 +73,7 @@ func traces(memory [][]byte, secrets ...Key) (n int) {
 func child(t testing.TB, test, argument string) (pid int) {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.count=1")
-	c.Env = append(os.Environ(), memoryEnv+"="+argument, "GODEBUG=clobberfree=1,asyncpreemptoff=1") // as `serve` sets it
+	c.Env = append(os.Environ(), memoryEnv+"="+argument, "GODEBUG=clobberfree=1,asyncpreemptoff=1,gcshrinkstackoff=1") // as `serve` sets it
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
