@@ -12,10 +12,12 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -186,7 +188,7 @@ func (b *bench) flooded() error {
 		return err
 	}
 	var speed [2][]float64
-	var tried []float64
+	var tried, theirs []float64
 	for run := range 2 * b.runs {
 		flood := run % 2
 		file, size, err := b.large(7000+run, b.payments)
@@ -198,11 +200,12 @@ func (b *bench) flooded() error {
 			end = s.flood(b.ctx, key)
 			time.Sleep(2 * time.Second) // until it is nothing new
 		}
-		start := time.Now()
+		start, used := time.Now(), rusage(syscall.RUSAGE_SELF)
 		err = s.sftp(strings.NewReader("put " + file + " " + path.Join(s.inbox, "flood.xml") + "\n"))
 		took := time.Since(start).Seconds()
 		if aSecond := end(); flood == 1 {
 			tried = append(tried, aSecond)
+			theirs = append(theirs, 100*(rusage(syscall.RUSAGE_SELF)-used)/took/float64(runtime.NumCPU()))
 		}
 		os.Remove(file)
 		if err != nil {
@@ -213,7 +216,8 @@ func (b *bench) flooded() error {
 			return err
 		}
 	}
-	fmt.Printf("without %s MB/s, beside %s attempts a second %s MB/s: %.2f x\n", span(speed[0], "%.0f"), span(tried, "%.0f"), span(speed[1], "%.0f"), median(speed[1])/median(speed[0]))
+	fmt.Printf("without %s MB/s, beside %s attempts a second %s MB/s: %.2f x; the strangers themselves took %s %% of this machine\n",
+		span(speed[0], "%.0f"), span(tried, "%.0f"), span(speed[1], "%.0f"), median(speed[1])/median(speed[0]), span(theirs, "%.0f"))
 	return nil
 }
 

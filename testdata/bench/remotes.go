@@ -225,9 +225,12 @@ func flush(name string) error {
 }
 
 // childCPU is the processor time of the commands that have ended, in seconds.
-func childCPU() float64 {
+func childCPU() float64 { return rusage(syscall.RUSAGE_CHILDREN) }
+
+// rusage is the processor time of this process, or of its children that have ended, in seconds.
+func rusage(whose int) float64 {
 	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u)
+	syscall.Getrusage(whose, &u)
 	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
