@@ -18,14 +18,14 @@ func (s *sftpRemote) Twin(ctx context.Context, a, b string) (twin bool, err erro
 			return err
 		}
 		one, err := s.lstat(whole)
-		if err != nil {
+		if err != nil || one.Time.IsZero() { // there is no clock to set
 			return err
 		}
 		read, err := s.lastRead(other, one)
 		if err != nil || read.IsZero() {
 			return err
 		}
-		mark := read.Add(-time.Hour)
+		mark := read.Add(time.Hour)
 		var no *sftp.StatusError
 		if err := s.client.Chtimes(whole, mark, one.Time); errors.As(err, &no) || errors.Is(err, os.ErrPermission) {
 			return nil // some servers let nobody change times

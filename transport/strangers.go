@@ -38,8 +38,9 @@ const (
 const turnedAway = "sealgate: too many refused logins just now. Try again in a minute.\r\n"
 
 // strangers keeps a flood of logins away from the uploads. What refused logins take of the processor is reckoned up, and paid off
-// with time, fast while nothing else is to be done, and slowly beside uploads. While too much is owed, whoever comes from an address that nobody has been let in from is turned away before anything
-// is spent on him; customers' addresses are served as ever. It remembers nothing over a restart.
+// with time, fast while nothing else is to be done, and slowly beside uploads. While too much is owed, whoever comes from an address
+// that nobody has been let in from is turned away before anything is spent on him; customers' addresses are served as ever. It remembers
+// nothing over a restart.
 type strangers struct {
 	mu      sync.Mutex
 	owed    time.Duration
