@@ -164,7 +164,7 @@ func TestDeliverLate(t *testing.T) {
 			if op != "rename" {
 				return nil
 			}
-			temp = name
+			v.shop.lies(func(*shop) { temp = name })
 			return errHangUp
 		}
 	})
