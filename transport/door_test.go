@@ -264,6 +264,38 @@ func TestLoginDeadline(t *testing.T) {
 	})
 }
 
+// TestKeepAlive: the system itself asks whether a silent peer is there, so that one that vanished is noticed within half a minute.
+func TestKeepAlive(t *testing.T) {
+	door, _ := newDoor(t, "default")
+	conn, err := net.Dial("tcp", run(t, door))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.ReadFull(conn, make([]byte, len("SSH-2.0-"))); err != nil { // it has been let into the lobby
+		t.Fatal(err)
+	}
+	door.lobby.mu.Lock()
+	raw, err := door.lobby.waiting[0].Conn.(*net.TCPConn).SyscallConn()
+	door.lobby.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		option := func(level, name int) int {
+			n, err := syscall.GetsockoptInt(int(fd), level, name)
+			if err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		idle, interval, count := option(syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE), option(syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL), option(syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT)
+		if on := option(syscall.SOL_SOCKET, syscall.SO_KEEPALIVE); on != 1 || idle+interval*count > 30 {
+			t.Errorf("on: %d; after %d s, and %d times every %d s", on, idle, count, interval)
+		}
+	})
+}
+
 // An idle session is cut, one that sends keepalives is not.
 func TestIdleLimit(t *testing.T) {
 	door, _ := newDoor(t, "default")
