@@ -61,7 +61,11 @@ func (t *tool) serve(ctx context.Context) error {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
-	defer runtime.KeepAlive(make([]byte, ballast))
+	held, err := steadyHeap()
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(held)
 	g, err := t.openGateway(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -108,11 +112,6 @@ func holdsProtected(cfg *config.Config) bool {
 	return slices.ContainsFunc(cfg.Accounts, (*config.Account).Protected) ||
 		slices.ContainsFunc(folders, func(f os.DirEntry) bool { return indexer.Protected(filepath.Join(dir, f.Name())) })
 }
-
-// ballast is memory that is never touched, and so takes none of the machine's. It lets the collector come half as often to
-// a gateway with a small heap, whatever that of many streams is: the ssh library leaves a gibibyte of garbage for each one
-// received, and collecting it was a tenth of the processor time of an upload.
-const ballast = 8 << 20
 
 // openGateway opens the databases with the unlock key, or waits for the one who brings it.
 func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway.Gateway, error) {
