@@ -35,9 +35,9 @@ const gathered = 128
 // longer, as OpenSSH's writes of 255 KiB are, goes past this buffer.
 const readAhead = 64 << 10
 
-// mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each.
-// It would read 50 of them ahead of its eight workers; what it does not read waits in the channel's own window.
-const mostUnanswered = 16
+// mostUnanswered is how many packets a client may have under way in the protocol library, which takes 256 KiB for each: one
+// for each of its eight workers. It would read 50 of them ahead; what it does not read waits in the channel's own window.
+const mostUnanswered = 8
 
 // serveStretches runs protocol servers on a channel, one after the other, each for as long as the client is not quiet.
 // rested is called when one is given up. It returns when the channel ends; io.EOF is a clean end.
