@@ -123,7 +123,7 @@ type Removal struct {
 	Sealed      map[string]int // all files that were seen to be sealed to it, also those that another certificate opens
 	SealedNames map[string]int // ... and all names
 	Databases   map[string]int // ... and the databases of protected accounts
-	Shared      map[string]int // files and names that it opens and another certificate of the configuration too
+	Shared      map[string]int // files and names that it opens and another certificate that is in force too
 	Digest      string         // SHA-256 of the files' ids, each with a newline, in order
 }
 

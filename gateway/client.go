@@ -220,6 +220,11 @@ func (c *Client) CopyCounts(ctx context.Context, account string) ([]CopyCount, e
 	return first(ask[[]CopyCount](ctx, c, "/copies", account))
 }
 
+// InForce tells by what each account seals now.
+func (c *Client) InForce(ctx context.Context) ([]InForce, error) {
+	return first(ask[[]InForce](ctx, c, "/accounts/in-force", struct{}{}))
+}
+
 // RemoveCertificate records that a certificate's private key is destroyed.
 func (c *Client) RemoveCertificate(ctx context.Context, r Removal) ([]CopyCount, error) {
 	return first(ask[[]CopyCount](ctx, c, "/certificate/remove", r))

@@ -105,6 +105,7 @@ func (g *Gateway) keysDesk(mux *http.ServeMux) {
 	mux.Handle("POST /copies", one(func(ctx context.Context, _ string, account string) ([]CopyCount, error) {
 		return g.CopyCounts(ctx, account)
 	}))
+	mux.Handle("POST /accounts/in-force", one(func(ctx context.Context, _ string, _ struct{}) ([]InForce, error) { return g.InForce(ctx) }))
 	mux.Handle("POST /certificate/remove", one(func(ctx context.Context, who string, r Removal) ([]CopyCount, error) {
 		return g.RemoveCertificate(ctx, r, who)
 	}))

@@ -72,9 +72,9 @@ func (u *Upload) refuse(reason indexer.Reason) error {
 // what is kept.
 func (u *Upload) judge(d *indexer.Delivery, earlier indexer.Earlier) {
 	file := d.File
-	refused := u.duplicate(file, "duplicate-content", earlier.Content, "the same content")
+	refused := u.duplicate(file, "duplicate-content", earlier.Content, earlier.ContentInDoubt, "the same content")
 	if refused == nil && earlier.Business != earlier.Content {
-		refused = u.duplicate(file, "duplicate-business-key", earlier.Business, "the same "+keyWords(file.Facts.Format))
+		refused = u.duplicate(file, "duplicate-business-key", earlier.Business, earlier.BusinessInDoubt, "the same "+keyWords(file.Facts.Format))
 	}
 	kept := file.CopySize > 0
 	if refused == nil && file.Verdict == indexer.Held && !kept {
@@ -102,15 +102,18 @@ func (u *Upload) judge(d *indexer.Delivery, earlier indexer.Earlier) {
 	d.Copy, file.CopyPath, file.CopySize, file.Witness = nil, "", 0, nil
 }
 
-// duplicate weighs one kind of duplicate. It returns the reason if the policy is to reject.
-func (u *Upload) duplicate(file *indexer.File, code, first, what string) *indexer.Reason {
+// duplicate weighs one kind of duplicate. It returns the reason if the policy is to reject. Of a first one whose refusal is in doubt nobody
+// can tell the sender that it is safe: most likely it is not.
+func (u *Upload) duplicate(file *indexer.File, code, first string, inDoubt bool, what string) *indexer.Reason {
 	if first == "" {
 		return nil
 	}
 	file.DuplicateOf = first
-	file.Reasons = append(file.Reasons, indexer.Reason{
-		Code: code, Detail: fmt.Sprintf("%s was taken before as %s, which is safe", what, shortID(first)),
-	})
+	detail := fmt.Sprintf("%s was taken before as %s, which is safe", what, shortID(first))
+	if inDoubt {
+		detail = fmt.Sprintf("%s came as %s, and whether that was refused is not certain yet", what, shortID(first))
+	}
+	file.Reasons = append(file.Reasons, indexer.Reason{Code: code, Detail: detail})
 	switch u.account.PolicyFor(code) {
 	case "accept":
 		return nil

@@ -19,6 +19,9 @@ const MaxCopy = 64 << 10
 type Earlier struct {
 	Content  string
 	Business string
+	// InDoubt: that one was refused, and whether the refusal came to its end shows when the account's database is unlocked.
+	ContentInDoubt  bool
+	BusinessInDoubt bool
 }
 
 // Delivery is all that is committed about one file.
@@ -266,6 +269,11 @@ func (x *Index) Decide(ctx context.Context, id string, r Ruling) (*File, error) 
 	})
 	if err != nil {
 		return nil, fmt.Errorf("indexer: file %s: %w", id, err)
+	}
+	if r.Verdict == Rejected && x.sealedLog != nil {
+		if err := x.alone(func() error { return x.sealedLog.forget(id) }); err != nil {
+			x.log.Warn("a refused file still counts when a duplicate comes, until the next unlocking", "file", id, "err", err)
+		}
 	}
 	if drop {
 		if err := x.drop(id); err != nil {

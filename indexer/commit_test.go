@@ -15,7 +15,7 @@ func TestCommitDuplicates(t *testing.T) {
 	x := newIndex(t)
 	deliver := func(content string, at time.Time, window time.Duration, verdict Verdict) (*File, Earlier) {
 		t.Helper()
-		f, got := newFile(t, content, at), Earlier{"not", "called"}
+		f, got := newFile(t, content, at), Earlier{Content: "not", Business: "called"}
 		f.Verdict = verdict
 		commit(t, x, &Delivery{File: f, Window: window, Judge: func(e Earlier) { got = e }})
 		return f, got
@@ -30,10 +30,10 @@ func TestCommitDuplicates(t *testing.T) {
 		t.Errorf("after a rejected one (%s): %+v", rejected.ID, e)
 	}
 	accepted, e := deliver("a", epoch.Add(2*time.Hour), window, Accepted)
-	if e != (Earlier{held.ID, held.ID}) {
+	if e != (Earlier{Content: held.ID, Business: held.ID}) {
 		t.Errorf("after a held one: %+v", e)
 	}
-	if _, e = deliver("a", epoch.Add(90*time.Minute).Add(window), window, Rejected); e != (Earlier{accepted.ID, accepted.ID}) {
+	if _, e = deliver("a", epoch.Add(90*time.Minute).Add(window), window, Rejected); e != (Earlier{Content: accepted.ID, Business: accepted.ID}) {
 		t.Errorf("the held one is out of the window: %+v", e)
 	}
 	if _, e = deliver("a", epoch.Add(3*time.Hour).Add(window), window, Rejected); e != (Earlier{}) {
@@ -46,7 +46,7 @@ func TestCommitDuplicates(t *testing.T) {
 	f, got := newFile(t, "b", epoch.Add(3*time.Hour)), Earlier{}
 	f.Facts.BusinessKey = "key of a"
 	commit(t, x, &Delivery{File: f, Window: window, Judge: func(e Earlier) { got = e }})
-	if got != (Earlier{"", held.ID}) {
+	if got != (Earlier{Business: held.ID}) {
 		t.Errorf("same business: %+v", got)
 	}
 	sound(t, x)

@@ -2,8 +2,9 @@ package indexer
 
 import "context"
 
-// refusal is one that the index may lack: everything stopped, or the index could not be written, after it was entered here. The next
-// unlocking may tell that it was not done (undone). If a file of the same content were new until then, both could come to be released.
+// refusal is one that the index may lack: everything stopped, or the index could not be written, after it was entered here, and before
+// its hashes were forgotten. The next unlocking may tell that it was not done (undone). If a file of the same content were new until
+// then, both could come to be released.
 type refusal struct {
 	id                string
 	receivedAt        int64
@@ -32,4 +33,16 @@ func (l *sealedLog) doubt(ctx context.Context) error {
 	}
 	l.doubtful = list
 	return nil
+}
+
+// forget takes the hashes of a refused file out of the log, once the index has its refusal durably: from then on nobody is a duplicate of
+// it, also not where everything stops and the log alone is there to tell. It is not flushed. Die before it, or lose it in a power cut, and
+// the refusal is in doubt until the next unlocking. If an older index.db is put back, so that the refusal is undone after all, revise puts
+// the hashes back with the verdict. The caller holds the lock.
+func (l *sealedLog) forget(id string) error {
+	l.doubtful = nil // the account may have been locked meanwhile, and have looked
+	return l.d.write(l.d.base, false, func(ctx context.Context) error {
+		_, err := l.d.w.ExecContext(ctx, `UPDATE files SET content = NULL, business = NULL WHERE id = ? AND verdict = 'rejected'`, id)
+		return err
+	})
 }

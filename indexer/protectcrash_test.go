@@ -20,7 +20,7 @@ import (
 const protectCrashEnv = "SEALGATE_PROTECT_CRASH"
 
 // TestProtectCrashWriter is no test: it is the process that TestProtectCrash kills. Deliveries come while the index is locked,
-// unlocked, merged and locked again; held ones are released while it is open. It prints what was acknowledged.
+// unlocked, merged and locked again; held ones are released, or refused, while it is open. It prints what was acknowledged.
 func TestProtectCrashWriter(t *testing.T) {
 	args := strings.Fields(os.Getenv(protectCrashEnv))
 	if len(args) != 3 {
@@ -43,7 +43,8 @@ func TestProtectCrashWriter(t *testing.T) {
 					say("took %s %d", f.ID, f.Facts.Payments)
 					continue
 				}
-				f := newFile(t, fmt.Sprint("small ", w, i, newID(epoch)), epoch)
+				content := fmt.Sprintf("small-%d-%d-%s", w, i, newID(epoch))
+				f := newFile(t, content, epoch)
 				f.Facts.Payments, f.Facts.Totals = 0, nil
 				if w == 1 {
 					f.Verdict = Held
@@ -51,7 +52,7 @@ func TestProtectCrashWriter(t *testing.T) {
 				commit(t, x, &Delivery{File: f, Copy: make([]byte, 3000), Window: time.Hour, Judge: func(Earlier) {}, Receipts: []string{"bank"}, Receipt: "r"})
 				say("took %s 0", f.ID)
 				if w == 1 && i%10 == 0 {
-					held.Store(f.ID, true)
+					held.Store(f.ID, content)
 				}
 				if w == 2 && i%10 == 9 {
 					if err := x.Rename(t.Context(), f.ID, "renamed", "u1"); err != nil {
@@ -62,12 +63,18 @@ func TestProtectCrashWriter(t *testing.T) {
 			}
 		}()
 	}
-	for {
+	for n := 0; ; {
 		s.unlock(t, x)
 		say("unlocked")
-		held.Range(func(id, _ any) bool {
-			_, err := x.Decide(t.Context(), id.(string), Ruling{Verdict: Accepted, Fate: Sealed, Why: "yes", Who: "u1", Receipts: []string{"bank"}, Receipt: "r2"})
-			if err == nil {
+		held.Range(func(id, content any) bool {
+			r := Ruling{Verdict: Accepted, Fate: Sealed, Why: "yes", Who: "u1", Receipts: []string{"bank"}, Receipt: "r2"}
+			if n++; n%2 == 0 {
+				r.Verdict = Rejected
+			}
+			_, err := x.Decide(t.Context(), id.(string), r)
+			if err == nil && r.Verdict == Rejected {
+				say("refused %s %s", id, content)
+			} else if err == nil {
 				say("released %s", id)
 			} else if !errors.Is(err, ErrState) && !errors.Is(err, ErrNotFound) {
 				t.Error(err)
@@ -91,7 +98,8 @@ func safeIn(t testing.TB, dir, key, keys string) *safe {
 }
 
 // TestProtectCrash kills a protected account's process again and again, in the midst of deliveries, merges, releases: every file
-// that was acknowledged is there once, with its payments, name and verdict; the chain holds, and the receipts' rows with it.
+// that was acknowledged is there once, with its payments, name and verdict; the chain holds, and the receipts' rows with it. Of what
+// was refused nothing is a duplicate, though it is locked.
 func TestProtectCrash(t *testing.T) {
 	kills := 25
 	if testing.Short() {
@@ -108,7 +116,7 @@ func TestProtectCrash(t *testing.T) {
 	s := safeOf(t, t.TempDir(), key, cert, private)
 	s.protected(t).Close()
 	r := mrand.New(mrand.NewPCG(9, uint64(os.Getpid())))
-	took, renamed, released, merges := map[string]string{}, map[string]bool{}, map[string]bool{}, 0
+	took, renamed, released, refused, merges := map[string]string{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, 0
 	for kill := range kills {
 		c := exec.Command(os.Args[0], "-test.run=^TestProtectCrashWriter$", "-test.count=1")
 		c.Env = append(os.Environ(), protectCrashEnv+"="+s.dir+" "+hex.EncodeToString(key[:])+" "+keys)
@@ -120,7 +128,7 @@ func TestProtectCrash(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewScanner(stdout)
+		lines, sentAgain := bufio.NewScanner(stdout), map[string]string{}
 		for n, until := 0, 1+r.IntN(120); lines.Scan(); {
 			word := strings.Fields(lines.Text())
 			switch {
@@ -128,6 +136,8 @@ func TestProtectCrash(t *testing.T) {
 				took[word[1]] = word[2]
 			case len(word) == 2 && word[0] == "renamed":
 				renamed[word[1]] = true
+			case len(word) == 3 && word[0] == "refused":
+				refused[word[1]], sentAgain[word[1]] = true, word[2]
 			case len(word) == 2 && word[0] == "released":
 				released[word[1]] = true
 			case len(word) == 1 && word[0] == "unlocked":
@@ -146,11 +156,16 @@ func TestProtectCrash(t *testing.T) {
 				t.Errorf("kill %d: %s is known %d times, %v", kill, id, len(list), err)
 			}
 		}
+		for id, content := range sentAgain {
+			if e := again(t, x, content, time.Second); e != (Earlier{}) {
+				t.Errorf("kill %d: %s was refused, and what is sent again is a duplicate of %+v", kill, id, e)
+			}
+		}
 		if kill%4 == 3 || kill == kills-1 {
 			s.unlock(t, x)
 			for id, payments := range took {
 				f := find(t, x, id)
-				if got := fmt.Sprint(f.Facts.Payments); got != payments || renamed[id] && f.Name != "renamed" || released[id] && f.Verdict != Accepted {
+				if got := fmt.Sprint(f.Facts.Payments); got != payments || renamed[id] && f.Name != "renamed" || released[id] && f.Verdict != Accepted || refused[id] && f.Verdict != Rejected {
 					t.Errorf("kill %d: %s has %s payments, want %s; is called %s, %s", kill, id, got, payments, f.Name, f.Verdict)
 				}
 			}
@@ -161,8 +176,8 @@ func TestProtectCrash(t *testing.T) {
 		}
 		x.Close()
 	}
-	t.Logf("%d kills, %d files acknowledged, %d renamed, %d released, %d unlockings", kills, len(took), len(renamed), len(released), merges)
-	if merges == 0 || len(released) == 0 || len(renamed) == 0 {
+	t.Logf("%d kills, %d files acknowledged, %d renamed, %d released, %d refused, %d unlockings", kills, len(took), len(renamed), len(released), len(refused), merges)
+	if merges == 0 || len(released) == 0 || len(refused) == 0 && !testing.Short() || len(renamed) == 0 {
 		t.Error("it never came to an unlocking, a release or a new name")
 	}
 }

@@ -480,12 +480,13 @@ func TestProtectedUndone(t *testing.T) {
 	keep(logName, logName+"-wal")
 
 	x = then.open(t)
+	x.remember(t, held) // nothing was forgotten yet when it stopped there
 	// Whether it was refused is not certain yet: what comes again is compared with it, lest both be released.
 	again := newFile(t, "held", epoch.Add(time.Second))
 	again.Verdict = Held
 	var e Earlier
 	commit(t, x, &Delivery{File: again, Window: time.Hour, Judge: func(found Earlier) { e = found }})
-	if e.Content != held.ID {
+	if e != (Earlier{held.ID, held.ID, true, true}) {
 		t.Errorf("the same content again is taken as if it were new: %+v", e)
 	}
 	then.unlock(t, x)

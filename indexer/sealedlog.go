@@ -210,10 +210,12 @@ func (l *sealedLog) know(ctx context.Context, row *fileRow, seq int64, hash []by
 	return err
 }
 
-// revise keeps what a change of a file's row has changed of that.
+// revise keeps what a change of a file's row has changed of that. Of a file that is not refused, or not any more, the hashes are there
+// again (forget).
 func (l *sealedLog) revise(ctx context.Context, row *fileRow) error {
-	_, err := l.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?, codes = ?, fate = ?, seq = ?, hash = ? WHERE id = ?`,
-		row.verdict, row.codes, row.fate, row.ledgerSeq, row.ledgerHash, row.id)
+	_, err := l.d.w.ExecContext(ctx, `UPDATE files SET verdict = ?1, codes = ?2, fate = ?3, seq = ?4, hash = ?5,
+		content = CASE ?1 WHEN 'rejected' THEN content ELSE ?6 END, business = CASE ?1 WHEN 'rejected' THEN business ELSE ?7 END WHERE id = ?8`,
+		row.verdict, row.codes, row.fate, row.ledgerSeq, row.ledgerHash, l.keyed(row.sha256), l.keyed(row.business), row.id)
 	return err
 }
 
@@ -276,10 +278,10 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, lock
 			continue
 		}
 		if e.Content == "" && content != nil && bytes.Equal(f.content, content) {
-			e.Content = f.id
+			e.Content, e.ContentInDoubt = f.id, true
 		}
 		if e.Business == "" && business != nil && bytes.Equal(f.business, business) {
-			e.Business = f.id
+			e.Business, e.BusinessInDoubt = f.id, true
 		}
 	}
 	return e, err

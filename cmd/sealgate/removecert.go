@@ -58,7 +58,7 @@ type hit struct {
 	Name       string   `json:"name"`
 	ReceivedAt string   `json:"received_at"`
 	Size       int64    `json:"size"`
-	Readable   bool     `json:"readable"` // by the key of another certificate that the configuration names
+	Readable   bool     `json:"readable"` // by the key of another certificate that is in force
 	By         []string `json:"by,omitempty"`
 
 	certificate string
@@ -86,18 +86,13 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 		return err
 	}
 	defer client.Close()
-	a := cfg.Account(r.account)
-	if a == nil {
-		return gateway.NoAccount(cfg, r.account)
-	}
-	if r.certificate == "" {
-		if r.certificate = a.Certificate; r.certificate == "" {
-			return usage("", "account %s has no certificate; name one with --certificate OLD.crt", r.account)
-		}
-	}
-	cert, err := vault.ReadCertificate(r.certificate)
+	all, a, err := inForce(ctx, client, cfg, r.account)
 	if err != nil {
-		return keyTrouble(err)
+		return err
+	}
+	cert, err := r.read(a)
+	if err != nil {
+		return err
 	}
 	var key *vault.PrivateKey
 	if r.key.file != "" {
@@ -108,7 +103,7 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 			return no("", "%s is not the key of %s; nothing was removed", r.key.file, near(r.certificate))
 		}
 	}
-	others, err := namedIn(cfg)
+	others, err := keepersOf(all)
 	if err != nil {
 		return keyTrouble(err)
 	}
@@ -122,26 +117,75 @@ func (t *tool) removeCertificate(ctx context.Context, r *removal) error {
 	return t.removed(ctx, client, s, r, cert)
 }
 
-// namedIn gives the certificates that the configuration names. Of any other the private key may have been destroyed.
-func namedIn(cfg *config.Config) (list []*vault.Certificate, err error) {
-	for _, a := range cfg.Accounts {
-		for _, path := range []string{a.Certificate, a.RecoveryCertificate} {
-			if path == "" {
+// read reads the certificate that was asked for: a file, or the one that the account seals to.
+func (r *removal) read(a *gateway.InForce) (c *vault.Certificate, err error) {
+	switch {
+	case r.certificate != "":
+		c, err = vault.ReadCertificate(r.certificate)
+	case a.Certificate.PEM == "":
+		return nil, usage("", "account %s has no certificate; name one with --certificate OLD.crt", r.account)
+	default:
+		r.certificate = a.Certificate.File
+		c, err = vault.ParseCertificate([]byte(a.Certificate.PEM))
+	}
+	if err != nil {
+		return nil, keyTrouble(err)
+	}
+	return c, nil
+}
+
+// inForce asks the desk by what accounts seal now; a is the one of this id.
+func inForce(ctx context.Context, client *gateway.Client, cfg *config.Config, id string) (all []gateway.InForce, a *gateway.InForce, err error) {
+	if all, err = client.InForce(ctx); err != nil {
+		return nil, nil, err
+	}
+	at := slices.IndexFunc(all, func(a gateway.InForce) bool { return a.Account == id })
+	switch {
+	case at >= 0:
+		return all, &all[at], nil
+	case cfg.Account(id) != nil:
+		return nil, nil, no("sealgate status", "account %s is in %s and not in force", clean(id), clean(cfg.File))
+	}
+	return nil, nil, gateway.NoAccount(cfg, id)
+}
+
+// keeper is a certificate that keeps copies readable.
+type keeper struct {
+	*vault.Certificate
+	of string // only those of this account; "": of all
+}
+
+// keepersOf gives the certificates that are in force. Of any other the private key may have been destroyed, also of one that somebody
+// has named in the configuration and nobody has approved. Under the two-person rule a new account is in force at once, with whatever
+// certificate one person gives it: so there each keeps what is its own account's, and nothing else.
+func keepersOf(all []gateway.InForce) (list []keeper, err error) {
+	for _, a := range all {
+		of := ""
+		if a.FourEyes {
+			of = a.Account
+		}
+		for _, named := range []gateway.InForceCertificate{a.Certificate, a.Recovery} {
+			if named.PEM == "" {
 				continue
 			}
-			c, err := vault.ReadCertificate(path)
+			c, err := vault.ParseCertificate([]byte(named.PEM))
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, c)
+			list = append(list, keeper{c, of})
 		}
 	}
 	return list, nil
 }
 
+// keeps says whether a recipient of this account's copy is the keeper.
+func (k keeper) keeps(account string, to vault.Recipient) bool {
+	return (k.of == "" || k.of == account) && k.Is(to)
+}
+
 // surveyed looks at the envelope of every sealed copy, of all accounts: a certificate may seal for several. others are the
 // certificates that keep a copy readable without cert's key.
-func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, others []*vault.Certificate, key *vault.PrivateKey) (*survey, error) {
+func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, others []keeper, key *vault.PrivateKey) (*survey, error) {
 	s, bar, n := &survey{}, t.progress(), 0
 	defer bar.end()
 	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{}) {
@@ -165,7 +209,7 @@ func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault
 			switch {
 			case cert.Is(to):
 				named = true
-			case slices.ContainsFunc(others, func(c *vault.Certificate) bool { return c.Is(to) }):
+			case slices.ContainsFunc(others, func(k keeper) bool { return k.keeps(line.Account, to) }):
 				h.By, h.Readable = append(h.By, to.String()), true
 			}
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/vault"
 )
@@ -53,7 +52,7 @@ func (t *tool) certRotateCommand() *cobra.Command {
 
 // rotation is what rotate works with.
 type rotation struct {
-	account *config.Account
+	account *gateway.InForce
 	path    string // of the new certificate
 	cert    *vault.Certificate
 	to      []*vault.Certificate // the new certificate, and the recovery certificate where there is one
@@ -82,19 +81,19 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 		return err
 	}
 	defer client.Close()
-	if r.account = cfg.Account(account); r.account == nil {
-		return gateway.NoAccount(cfg, account)
+	if _, r.account, err = inForce(ctx, client, cfg, account); err != nil {
+		return err
 	}
-	if r.account.RecoveryCertificate != "" {
-		recovery, err := vault.ReadCertificate(r.account.RecoveryCertificate)
+	if r.account.Recovery.PEM != "" {
+		recovery, err := vault.ParseCertificate([]byte(r.account.Recovery.PEM))
 		if err != nil {
 			return keyTrouble(err)
 		}
 		r.to = append(r.to, recovery)
 	}
-	if now, err := vault.ReadCertificate(r.account.Certificate); err != nil || now.Fingerprint() != r.cert.Fingerprint() {
+	if now, err := vault.ParseCertificate([]byte(r.account.Certificate.PEM)); err != nil || now.Fingerprint() != r.cert.Fingerprint() {
 		t.talk("sealgate: warning: new files of %s are still sealed to %s\nsealgate: hint: name %s in %s, then rotate once more",
-			clean(account), orNone(near(r.account.Certificate)), clean(path), clean(cfg.File))
+			clean(account), orNone(near(r.account.Certificate.File)), clean(path), clean(cfg.File))
 	}
 	end, err := t.unlockedFor(ctx, client, r.account, &opening{keyFile: key.file, accessFile: access}, r.key)
 	if err != nil {
@@ -126,14 +125,14 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 // unlockedFor opens a protected account's database for as long as the keeper of its keys may, unless it is open; end closes it again. Once
 // all is rotated, and not before, its own key comes to be sealed to the certificate that the configuration names: die at any moment
 // until then, and the old private key opens it still, so that the same command goes on.
-func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account *config.Account, o *opening, key *vault.PrivateKey) (end func(rotated bool) error, err error) {
+func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account *gateway.InForce, o *opening, key *vault.PrivateKey) (end func(rotated bool) error, err error) {
 	end = func(bool) error { return nil }
 	s, err := client.Status(ctx)
-	at := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account.ID && a.Protected })
+	at := slices.IndexFunc(s.Accounts, func(a gateway.AccountStatus) bool { return a.ID == account.Account && a.Protected })
 	if err != nil || at < 0 {
 		return end, err
 	}
-	sealed, err := client.SealedKeys(ctx, account.ID)
+	sealed, err := client.SealedKeys(ctx, account.Account)
 	if err != nil {
 		return end, err
 	}
@@ -154,8 +153,8 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	own, opened, err := openKey(sealed, o, key, access)
 	var told *trouble
 	if wrong && errors.As(err, &told) {
-		told.hint += "; with that one's key: sealgate unlock " + account.ID + " --key NEW.pem"
-		if len(account.AccessKeys) > 0 {
+		told.hint += "; with that one's key: sealgate unlock " + account.Account + " --key NEW.pem"
+		if account.AccessKeys > 0 {
 			told.hint += " --access-key-file F"
 		}
 		told.hint += ", then type this again"
@@ -163,7 +162,7 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	if err != nil {
 		return end, err
 	}
-	brought := gateway.AccountKey{Account: account.ID, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true, Join: true}
+	brought := gateway.AccountKey{Account: account.Account, For: gateway.LongestSession, Key: own, Opened: opened, KeyStays: true, Join: true}
 	line, err := client.UnlockAccount(ctx, brought)
 	if err != nil {
 		clear(own)
@@ -180,7 +179,7 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 			}
 		}
 		if !line.Joined {
-			_, fault := client.LockAccount(ctx, account.ID)
+			_, fault := client.LockAccount(ctx, account.Account)
 			err = errors.Join(err, fault)
 		}
 		return err
@@ -196,7 +195,7 @@ func orNone(path string) string {
 
 // tellRotated says what was done, also of a rotation that was broken off.
 func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) error {
-	id := r.account.ID
+	id := r.account.Account
 	for _, f := range result.Failed {
 		t.talk("%s: %s", f.ID, cleanLines(f.Fault))
 	}
@@ -213,7 +212,7 @@ func (t *tool) tellRotated(r *rotation, result gateway.RotateResult, err error) 
 	}
 	also := ""
 	if len(r.to) > 1 {
-		also = ", and to the recovery certificate " + near(r.account.RecoveryCertificate)
+		also = ", and to the recovery certificate " + near(r.account.Recovery.File)
 	}
 	t.say("%s: %s sealed to %s now (%s, until %s)%s\n", clean(id), sealedThings(result.Done, result.Names, 0), clean(r.path), r.cert.Kind(),
 		r.cert.NotAfter().In(t.zone).Format(time.DateOnly), clean(also))

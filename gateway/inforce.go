@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/sealgate/sealgate/vault"
+)
+
+// InForce is by what an account seals now. Under the two-person rule, and while a reload was refused, that is not what its configuration file says:
+// whoever must know which keys still open a file asks for this.
+type InForce struct {
+	Account     string
+	FourEyes    bool // two persons have approved it, or the account began empty under that rule
+	Certificate InForceCertificate
+	Recovery    InForceCertificate
+	AccessKeys  int
+}
+
+// InForceCertificate is a certificate and where it was read from; both are "" where there is none.
+type InForceCertificate struct{ File, PEM string }
+
+// InForce tells it of all accounts. It changes nothing, also where a stopped gateway is asked: what that would take over at its
+// start counts as it would then.
+func (g *Gateway) InForce(context.Context) ([]InForce, error) {
+	g.reloading.Lock() // a reload exchanges the rule and the accounts one after the other
+	defer g.reloading.Unlock()
+	r, list := g.rule.Load(), []InForce{}
+	for _, c := range g.cfg.Load().Accounts {
+		a := g.account(c.ID)
+		if a == nil { // its index is gone, or not made yet; its keys are where they were
+			a = &account{Account: c}
+			if err := a.readCertificates(); err != nil {
+				return nil, fmt.Errorf("account %s: %w", c.ID, err)
+			}
+		}
+		certificate, recovery := a.Certificate, a.RecoveryCertificate
+		if named := r.file.Account(a.ID); r.approved != nil && named != nil { // by the operator's own path, if it holds the same
+			is, says := r.approved.accounts[a.ID].Facts, r.proposed.accounts[a.ID].Facts
+			if is.Certificate.same(says.Certificate) {
+				certificate = named.Certificate
+			}
+			if is.Recovery.same(says.Recovery) {
+				recovery = named.RecoveryCertificate
+			}
+		}
+		list = append(list, InForce{
+			Account: a.ID, FourEyes: r.approved != nil, Certificate: inForceFrom(certificate, a.certificate), Recovery: inForceFrom(recovery, a.recovery), AccessKeys: len(a.access),
+		})
+	}
+	return list, nil
+}
+
+func inForceFrom(path string, c *vault.Certificate) InForceCertificate {
+	if c == nil {
+		return InForceCertificate{}
+	}
+	return InForceCertificate{File: path, PEM: string(c.PEM())}
+}
+
+// same says whether two files have the same content, or there is none of either.
+func (c *content) same(other *content) bool {
+	if c == nil || other == nil {
+		return c == other
+	}
+	return bytes.Equal(c.Text, other.Text)
+}
