@@ -321,12 +321,8 @@ func (x *Index) empty(d *database) {
 	})
 }
 
-// yield makes a fast upload wait while the log is four times too long. Commits never wait here.
-func (x *Index) yield() {
-	d := x.d
-	if x.sealedLog != nil {
-		d = x.sealedLog.d
-	}
+// yield makes whoever writes much into a database wait while its log is four times too long. Commits never wait here.
+func (x *Index) yield(d *database) {
 	if d.key.logEnd.Load()-d.emptied.Load() < 4*logPages {
 		return
 	}

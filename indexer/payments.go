@@ -28,6 +28,7 @@ type Payments struct {
 	sum   hash.Hash // of all blocks' stored bytes
 	large bool      // some block does not lie in its summary's row: then the names are worth segments
 	named bool      // there are segments
+	late  bool      // the file is there already, with its payments: only its names are written
 	list  *nameList // of which the segments are
 	// nameless: the list was damaged, or is another one since then. No more segments are written.
 	nameless bool
@@ -128,20 +129,11 @@ func (p *Payments) enqueue() {
 // flush writes the queue in a transaction that is not flushed to the disk: die, and Sweep removes what got there.
 func (p *Payments) flush() error {
 	x := p.x
-	x.yield()
-	write := func() error {
-		if x.sealedLog != nil {
-			return p.piece()
-		}
-		return x.d.write(x.d.base, false, func(ctx context.Context) error {
-			if !p.began {
-				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
-					return err
-				}
-			}
-			return p.insert(ctx)
-		})
+	d, write := x.d, p.group
+	if x.sealedLog != nil && !p.late {
+		d, write = x.sealedLog.d, p.piece
 	}
+	x.yield(d)
 	err := x.alone(write)
 	if errors.Is(err, errNames) {
 		err = x.alone(write)
@@ -158,6 +150,18 @@ func (p *Payments) flush() error {
 	p.spare, p.queue = append(p.spare, p.queue...), p.queue[:0]
 	x.relieve()
 	return nil
+}
+
+// group writes the queued blocks, not durable. The caller holds the lock.
+func (p *Payments) group() error {
+	return p.x.d.write(p.x.d.base, false, func(ctx context.Context) error {
+		if !p.began {
+			if _, err := p.x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
+				return err
+			}
+		}
+		return p.insert(ctx)
+	})
 }
 
 // inlineBlock is the largest block, in bytes, that lies in its summary's row, with one filter: that of a small file.

@@ -170,6 +170,7 @@ func (x *Index) taken(ctx context.Context, after int64) (ids []string, last int6
 // renewFile makes a file's segments, unless it came with new ones, and tells whether it did.
 func (x *Index) renewFile(ctx context.Context, id string) (named bool, err error) {
 	p := x.NewPayments(renewed + id)
+	p.late = true
 	p.begin()
 	defer func() {
 		if discard := p.Discard(); err == nil {
