@@ -122,7 +122,7 @@ func (p *Payments) enqueue() {
 	p.next++
 	b.reset()
 	if p.x.sealedLog != nil {
-		b.names.reset(0) // a protected account's names are found in the blocks, or in what RenewNames makes of them
+		b.names.reset(0) // a protected account's names are made later, from the blocks
 	}
 }
 
@@ -268,6 +268,9 @@ func (p *Payments) committed(kept bool) {
 		}
 		return
 	}
+	if p.x.sealedLog != nil && (p.large || p.pieces > 0) {
+		p.x.wakeNaming()
+	}
 	p.end()
 }
 
@@ -361,10 +364,10 @@ func (x *Index) dropSome(file string) (more bool, err error) {
 	return more, err
 }
 
-// Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way are left alone. It
+// Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way and marks are left alone. It
 // is called at start.
 func (x *Index) Sweep(ctx context.Context) (int, error) {
-	rows, err := x.d.r.QueryContext(ctx, `SELECT file FROM uploads`)
+	rows, err := x.d.r.QueryContext(ctx, `SELECT file FROM uploads WHERE file NOT GLOB '+*'`)
 	if err != nil {
 		return 0, fmt.Errorf("indexer: sweep: %w", x.d.plain(err))
 	}
