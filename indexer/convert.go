@@ -157,6 +157,9 @@ func unprotect(ctx context.Context, dir string, key, logKey, own Key, log *slog.
 		return err
 	}
 	_, err = x.Unlock(ctx, &own)
+	if err == nil { // without protection nobody would
+		_, err = x.nameUnnamed(ctx)
+	}
 	if err == nil {
 		err = x.alone(func() error { return x.d.copyUnder(ctx, filepath.Join(dir, unprotecting), &key) })
 	}
@@ -233,6 +236,12 @@ func leaveOut(ctx context.Context, path string, key Key, log *slog.Logger) error
 		return err
 	}
 	if err = x.restate(ctx); err == nil {
+		_, err = x.Sweep(ctx)
+	}
+	if err == nil { // without protection nobody would
+		_, err = x.nameUnnamed(ctx)
+	}
+	if err == nil {
 		_, err = x.Note(ctx, kindLeftOut, "", "", "what waited in "+logName)
 	}
 	return errors.Join(err, x.Close())

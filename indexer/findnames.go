@@ -215,13 +215,15 @@ const (
 func (x *Index) namedCandidates(ctx context.Context, w *question, r *blockReader, at *place) (found []candidate, more bool, err error) {
 	before := *at
 	found, more, err = x.bySegments(ctx, w, r, at)
-	if err = x.d.plain(err); err == nil && x.renewals.Load() != w.hunt.renewals {
-		err = errMissing
+	switch err = x.d.plain(err); {
+	case err != nil && !damaged(err):
+		return nil, false, err
+	case x.renewals.Load() != w.hunt.renewals: // which is no damage
+	case err == nil:
+		return found, more, nil
+	default:
+		x.slowly(err)
 	}
-	if !damaged(err) {
-		return found, more, err
-	}
-	x.slowly(err)
 	w.hunt, *at = nil, before
 	return x.filteredCandidates(ctx, w, at)
 }

@@ -4,8 +4,8 @@
 // Begin with Index.Commit (commit.go): what it writes in one transaction is the whole truth about a file. Then
 // payments.go (blocks of payments written while the file still arrives), names.go and namelist.go (their names), find.go,
 // findpayments.go and findnames.go (questions), ledger.go and verify.go (proof). A protected account's index may be locked:
-// sealedlog.go is where its writes go first, unlock.go how they come into the index. Below them: database.go opens SQLite, page.go
-// and vfs.c encrypt its pages.
+// sealedlog.go is where its writes go first, unlock.go how they come into the index, latenames.go how their names do. Below them:
+// database.go opens SQLite, page.go and vfs.c encrypt its pages.
 package indexer
 
 import (
@@ -30,7 +30,7 @@ type Index struct {
 	nameless atomic.Bool  // no names are written: their tables are damaged, or being made anew
 	renewals atomic.Int64 // beginnings and ends of what questions must not go by names in: odd meanwhile
 	known    sharedNames
-	upkeep   sync.Mutex // of whoever checks or makes anew what is large
+	upkeep   chan struct{} // one token: of whoever checks or makes anew what is large
 
 	lock chan struct{} // one token: whoever has put it in may write
 
@@ -44,6 +44,10 @@ type Index struct {
 
 	running   sync.WaitGroup // checkpoints
 	unlocking sync.Mutex
+
+	marked     chan struct{} // one token: files may have been marked as unnamed (latenames.go)
+	naming     sync.WaitGroup
+	stopNaming context.CancelFunc // nil before the first unlocking
 }
 
 // Open opens an account's index.db, makes it when it is new, and brings its tables up to date. The error is ErrKey when
@@ -62,14 +66,16 @@ func Open(ctx context.Context, path string, key Key, log *slog.Logger) (*Index, 
 }
 
 func newIndexOf(d *database, log *slog.Logger) *Index {
-	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool), laying: make(map[string]bool)}
+	x := &Index{d: d, log: log, lock: make(chan struct{}, 1), live: make(map[string]bool), laying: make(map[string]bool),
+		upkeep: make(chan struct{}, 1), marked: make(chan struct{}, 1)}
 	x.list.Store(new(nameList)) // until it can be read
 	return x
 }
 
-// Close waits for a checkpoint under way, puts the log into the database and forgets the key. No other method may be
-// running. Dying instead of closing loses nothing.
+// Close waits for a checkpoint under way and ends the making of names, puts the log into the database and forgets the key. No other
+// method may be running. Dying instead of closing loses nothing.
 func (x *Index) Close() error {
+	x.endNaming()
 	x.running.Wait()
 	x.known.forget()
 	x.alone(func() error { x.lead(x.d.base); return nil }) // what nobody waited for
@@ -321,12 +327,8 @@ func (x *Index) empty(d *database) {
 	})
 }
 
-// yield makes a fast upload wait while the log is four times too long. Commits never wait here.
-func (x *Index) yield() {
-	d := x.d
-	if x.sealedLog != nil {
-		d = x.sealedLog.d
-	}
+// yield makes whoever writes much into a database wait while its log is four times too long. Commits never wait here.
+func (x *Index) yield(d *database) {
 	if d.key.logEnd.Load()-d.emptied.Load() < 4*logPages {
 		return
 	}

@@ -112,7 +112,7 @@ func (x *Index) laid(id string) {
 }
 
 func (x *Index) outboxPiece(ctx context.Context, id string, no int, data []byte) error {
-	x.yield()
+	x.yield(x.d)
 	err := x.alone(func() error {
 		return x.d.write(ctx, false, func(ctx context.Context) error {
 			_, err := x.d.w.ExecContext(ctx, `INSERT INTO outbox_data (id, no, data) VALUES (?, ?, ?)`, id, no, data)

@@ -28,6 +28,7 @@ type Payments struct {
 	sum   hash.Hash // of all blocks' stored bytes
 	large bool      // some block does not lie in its summary's row: then the names are worth segments
 	named bool      // there are segments
+	late  bool      // the file is there already, with its payments: only its names are written
 	list  *nameList // of which the segments are
 	// nameless: the list was damaged, or is another one since then. No more segments are written.
 	nameless bool
@@ -121,27 +122,18 @@ func (p *Payments) enqueue() {
 	p.next++
 	b.reset()
 	if p.x.sealedLog != nil {
-		b.names.reset(0) // a protected account's names are found in the blocks, or in what RenewNames makes of them
+		b.names.reset(0) // a protected account's names are made later, from the blocks
 	}
 }
 
 // flush writes the queue in a transaction that is not flushed to the disk: die, and Sweep removes what got there.
 func (p *Payments) flush() error {
 	x := p.x
-	x.yield()
-	write := func() error {
-		if x.sealedLog != nil {
-			return p.piece()
-		}
-		return x.d.write(x.d.base, false, func(ctx context.Context) error {
-			if !p.began {
-				if _, err := x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
-					return err
-				}
-			}
-			return p.insert(ctx)
-		})
+	d, write := x.d, p.group
+	if x.sealedLog != nil && !p.late {
+		d, write = x.sealedLog.d, p.piece
 	}
+	x.yield(d)
 	err := x.alone(write)
 	if errors.Is(err, errNames) {
 		err = x.alone(write)
@@ -158,6 +150,18 @@ func (p *Payments) flush() error {
 	p.spare, p.queue = append(p.spare, p.queue...), p.queue[:0]
 	x.relieve()
 	return nil
+}
+
+// group writes the queued blocks, not durable. The caller holds the lock.
+func (p *Payments) group() error {
+	return p.x.d.write(p.x.d.base, false, func(ctx context.Context) error {
+		if !p.began {
+			if _, err := p.x.d.w.ExecContext(ctx, `INSERT OR IGNORE INTO uploads (file) VALUES (?)`, p.file); err != nil {
+				return err
+			}
+		}
+		return p.insert(ctx)
+	})
 }
 
 // inlineBlock is the largest block, in bytes, that lies in its summary's row, with one filter: that of a small file.
@@ -264,6 +268,9 @@ func (p *Payments) committed(kept bool) {
 		}
 		return
 	}
+	if p.x.sealedLog != nil && (p.large || p.pieces > 0) {
+		p.x.wakeNaming()
+	}
 	p.end()
 }
 
@@ -357,10 +364,10 @@ func (x *Index) dropSome(file string) (more bool, err error) {
 	return more, err
 }
 
-// Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way are left alone. It
+// Sweep removes the payments of uploads that a crash ended, and says of how many; uploads under way and marks are left alone. It
 // is called at start.
 func (x *Index) Sweep(ctx context.Context) (int, error) {
-	rows, err := x.d.r.QueryContext(ctx, `SELECT file FROM uploads`)
+	rows, err := x.d.r.QueryContext(ctx, `SELECT file FROM uploads WHERE file NOT GLOB '+*'`)
 	if err != nil {
 		return 0, fmt.Errorf("indexer: sweep: %w", x.d.plain(err))
 	}

@@ -20,8 +20,11 @@ const renewed = "~"
 //
 // Die in between, and the files that were not reached have no segments: they are answered from their blocks.
 func (x *Index) RenewNames(ctx context.Context) (files int, err error) {
-	x.upkeep.Lock()
-	defer x.upkeep.Unlock()
+	release, err := x.keepUp(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("indexer: names: %w", err)
+	}
+	defer release()
 	if err := x.known.with(func(k *knownNames) error { // no chunks are put together meanwhile
 		k.empty()
 		return x.wipeNames(ctx)
@@ -170,6 +173,7 @@ func (x *Index) taken(ctx context.Context, after int64) (ids []string, last int6
 // renewFile makes a file's segments, unless it came with new ones, and tells whether it did.
 func (x *Index) renewFile(ctx context.Context, id string) (named bool, err error) {
 	p := x.NewPayments(renewed + id)
+	p.late = true
 	p.begin()
 	defer func() {
 		if discard := p.Discard(); err == nil {
@@ -191,10 +195,18 @@ func (x *Index) renewFile(ctx context.Context, id string) (named bool, err error
 	}
 	x.renewals.Add(1) // a question under way may be in the middle of its blocks
 	defer x.renewals.Add(1)
-	err = x.join(ctx, func(ctx context.Context, _ *chain) (err error) {
-		named, err = p.lastNames(ctx, id)
-		return err
+	err = x.alone(func() error {
+		return x.d.write(ctx, false, func(ctx context.Context) (err error) {
+			if named, err = p.lastNames(ctx, id); err != nil || p.nameless {
+				return err
+			}
+			return x.forgetUnnamed(ctx, id)
+		})
 	})
+	x.relieve()
+	if errors.Is(err, errNames) { // whoever makes them sees it
+		return false, nil
+	}
 	if named && err == nil {
 		p.end()
 	}

@@ -342,7 +342,10 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 			}
 		}
 	}
-	return x.insertBlocks(ctx, r.row.id, r.blocks)
+	if err := x.insertBlocks(ctx, r.row.id, r.blocks); err != nil {
+		return err
+	}
+	return x.markUnnamed(ctx, r)
 }
 
 // lost is the error of a row of the log that could not be read, and that another row names: if it is not there, that is damage.

@@ -35,6 +35,7 @@ func (x *Index) Unlock(ctx context.Context, key *Key) (merged int, err error) {
 		})
 		return 0, err
 	}
+	x.endNaming() // of an index that was given up
 	if merged, err = x.unlock(ctx, key); err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", err)
 	}
@@ -47,6 +48,7 @@ func (x *Index) Unlock(ctx context.Context, key *Key) (merged int, err error) {
 	if err != nil {
 		return merged, fmt.Errorf("indexer: unlock: %w", errors.Join(err, x.lockNow()))
 	}
+	x.beginNaming()
 	return merged, nil
 }
 
@@ -98,6 +100,7 @@ func (x *Index) Lock() error {
 }
 
 func (x *Index) lockNow() error {
+	x.endNaming()
 	if x.sealedLog == nil || x.d.locked.Load() {
 		return nil
 	}

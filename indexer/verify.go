@@ -25,8 +25,11 @@ import (
 // Of a locked index only the log is checked, and the error is ErrLocked.
 // The sealed copies' contents are the caller's to check (Copies). The error is about not being able to check.
 func (x *Index) Verify(ctx context.Context, report func(what, problem string)) error {
-	x.upkeep.Lock()
-	defer x.upkeep.Unlock()
+	release, err := x.keepUp(ctx)
+	if err != nil {
+		return fmt.Errorf("indexer: verify: %w", err)
+	}
+	defer release()
 	for _, step := range []func(context.Context, func(string, string)) error{x.verifyLog, x.verifyDatabase, x.verifyChain, x.verifyLost, x.verifyFiles} {
 		err := x.d.plain(step(ctx, report))
 		if errors.Is(err, ErrDamaged) {

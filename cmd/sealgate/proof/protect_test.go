@@ -164,15 +164,17 @@ func TestProtectedKilled(t *testing.T) {
 	t.Logf("%d kills, %d files acknowledged, all there once", rounds, len(acknowledged))
 }
 
-// TestMergeKilledAtEveryStep kills the daemon at each system call by which an unlocking merges what waits, and unlocks again: every
-// delivery is there once, with its payments.
+// TestMergeKilledAtEveryStep kills the daemon at each system call by which an unlocking merges what waits, and lists its names right after,
+// and unlocks again: every delivery is there once, with its payments, which are found by name.
 func TestMergeKilledAtEveryStep(t *testing.T) {
 	need(t, "strace")
 	g := newGuarded(t, options{})
 	want := map[string]int64{}
 	s := g.door().sit(t)
+	named := 0
 	for n, size := range []int{2_000, 300_000, 3_000, 40_000, 2_000} {
 		content := pain001(t, size)
+		named += bytes.Count(content, []byte(" Aktiebolag</Nm>"))
 		if err := s.push(fmt.Sprint("waits-", n, ".xml"), content); err != nil {
 			t.Fatal(err)
 		}
@@ -189,8 +191,10 @@ func TestMergeKilledAtEveryStep(t *testing.T) {
 			output(t, "cp", "-a", before, g.data)
 			g.start()
 			x := g.trace(t, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
-			_, _, code := g.command("", append([]string{"unlock", "acme"}, g.acmeKeys()...)...)
-			if code == 0 {
+			from := g.log.len()
+			g.command("", append([]string{"unlock", "acme"}, g.acmeKeys()...)...)
+			_, over := g.log.wait(from, regexp.MustCompile("names of merged payments are listed"), g.exited)
+			if over == nil {
 				x.end()
 			} else {
 				died[call]++
@@ -207,18 +211,21 @@ func TestMergeKilledAtEveryStep(t *testing.T) {
 			if len(rows) != len(want) {
 				t.Errorf("%s: %d files, want %d", what, len(rows), len(want))
 			}
+			if n := strings.Count(g.must("payments", "--name", "aktiebolag", "--json", "-c", g.config), "\n"); n != named {
+				t.Errorf("%s: %d payments are found by a part of a name, want %d", what, n, named)
+			}
 			if out, talk, code := g.command("", "verify", "-c", g.config); code != 0 {
 				t.Errorf("%s: verify: %s%s", what, out, talk)
 			}
 			g.kill()
-			if code == 0 {
-				break // the merge has no more of these
+			if over == nil {
+				break // there are no more of these
 			}
 		}
 	}
 	t.Logf("killed: %v", died)
-	if died["pwrite64"] < 5 || died["fdatasync,fsync"] < 2 {
-		t.Errorf("it was hardly killed: %v", died)
+	if died["pwrite64"] < 5 || died["fdatasync,fsync"] < 2 || named == 0 {
+		t.Errorf("it was hardly killed, or had %d names to find: %v", named, died)
 	}
 }
 
