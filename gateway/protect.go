@@ -101,13 +101,10 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	if !a.index.Locked() {
 		return nil
 	}
-	waits := "nothing waits"
-	if w, err := a.index.Waiting(ctx); err != nil {
+	w, err := a.index.Waiting(ctx)
+	waits := WaitsText(w.Deliveries, w.Bytes, spoken(w.Since))
+	if err != nil {
 		waits = err.Error()
-	} else if w.Deliveries == 1 {
-		waits = "1 delivery waits, since " + spoken(w.Since)
-	} else if w.Deliveries > 1 {
-		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), spoken(w.Since))
 	}
 	access := ""
 	if len(a.AccessKeys) > 0 {
