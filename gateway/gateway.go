@@ -167,7 +167,7 @@ func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err err
 	if id, err := readUnlockID(cfg.DataDir); err != nil {
 		return err
 	} else if id.Key == "" {
-		if err := (unlockID{Key: g.unlock.ID()}).write(cfg.DataDir); err != nil {
+		if err := makeUnlockID(ctx, cfg.DataDir, g.unlock, g.log); err != nil {
 			return err
 		}
 	}
