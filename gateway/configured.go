@@ -74,7 +74,7 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 		if is.Accounts[id] != nil {
 			continue
 		}
-		if g.lost[id] != nil { // it is in the configuration, and its index must not be forgotten
+		if g.out(id) != nil { // it is in the configuration, and its index must not be forgotten
 			is.Accounts[id] = before
 			continue
 		}

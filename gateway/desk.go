@@ -133,7 +133,7 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 			yield(FileLine{}, err)
 			return
 		}
-		accounts, locked := g.unlocked(ctx, accounts)
+		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		lists := make([]iter.Seq2[*indexer.File, error], len(accounts))
 		for i, a := range accounts {
 			lists[i] = a.index.Files(ctx, q.Filter)
@@ -172,7 +172,7 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 			yield(PaymentLine{}, err)
 			return
 		}
-		accounts, locked := g.unlocked(ctx, accounts)
+		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		n := 0
 		for _, a := range accounts {
 			for p, err := range a.index.FindPayments(ctx, q.Filter) {
