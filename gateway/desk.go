@@ -313,7 +313,7 @@ func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File,
 			owner, found = a, append(found, list...)
 		}
 	}
-	return pick(id, owner, found)
+	return g.pick(id, owner, found)
 }
 
 // one is find within one account.
@@ -322,16 +322,16 @@ func (g *Gateway) one(ctx context.Context, a *account, id string) (*indexer.File
 	if err != nil {
 		return nil, err
 	}
-	_, f, err := pick(id, a, list)
+	_, f, err := g.pick(id, a, list)
 	return f, err
 }
 
-func pick(id string, owner *account, found []*indexer.File) (*account, *indexer.File, error) {
+func (g *Gateway) pick(id string, owner *account, found []*indexer.File) (*account, *indexer.File, error) {
 	switch len(found) {
 	case 1:
 		return owner, found[0], nil
 	case 0:
-		return nil, nil, &No{Text: fmt.Sprintf("no file %s", plain(id)), Hint: "sealgate files"}
+		return nil, nil, g.noFile(id)
 	}
 	text := fmt.Sprintf("%d files end in %s:", len(found), plain(id))
 	for _, f := range found {

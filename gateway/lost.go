@@ -187,6 +187,15 @@ func (g *Gateway) notThere(id string) error {
 	return NoAccount(g.cfg.Load(), id)
 }
 
+// noFile is the answer where no account that can be asked has such a file.
+func (g *Gateway) noFile(id string) error {
+	no := &No{Text: fmt.Sprintf("no file %s", plain(id)), Hint: "sealgate files"}
+	for _, a := range g.outs() {
+		no.Text, no.Hint = no.Text+"; account "+a.ID+", which may have it, is out of service", "sealgate status"
+	}
+	return no
+}
+
 // wasConfigured is what noteConfiguration kept last, and its text; nothing before the first time.
 func (g *Gateway) wasConfigured(ctx context.Context) (was configured, kept []byte, err error) {
 	kept, err = g.registry.Get(ctx, configuredName)
