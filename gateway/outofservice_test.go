@@ -132,3 +132,23 @@ func TestNobodyServed(t *testing.T) {
 		}
 	}
 }
+
+// TestUnlockKeyChangedMeanwhile: the ledger of an account that is out of service tells of another unlock key once it is back, and no ledger twice.
+func TestUnlockKeyChangedMeanwhile(t *testing.T) {
+	h := newRekeying(t)
+	must(t, h.rekey(t))
+	h.write(t, "unlock.key", string(h.text))
+	mend := h.breakFolder(t, "acme")
+	h.startWithout(t, "acme")
+	h.startWithout(t, "acme")
+	mend()
+	h.open(t)
+	h.reopen(t)
+	row := "unlock-key-changed sealgate " + h.from.ID() + " to " + h.to.ID()
+	for _, id := range []string{"acme", "beta"} {
+		told := slices.DeleteFunc(h.rows(t, id, 1), func(r string) bool { return r != row })
+		if len(told) != 1 {
+			t.Errorf("%s: %d rows", id, len(told))
+		}
+	}
+}
