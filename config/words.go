@@ -23,19 +23,27 @@ func (l *loading) unknown(p place, key string, t reflect.Type, known []field) {
 		what = "unknown reason"
 	}
 	names := make([]string, len(known))
-	best, least := "", 4 // further away than three letters is something else
 	for i, f := range known {
 		names[i] = f.key
-		if d := distance(strings.ReplaceAll(strings.ToLower(key), "-", "_"), strings.ReplaceAll(f.key, "-", "_")); d < least {
-			best, least = f.key, d
-		}
 	}
-	if best != "" && least < len(best) {
+	if best := Nearest(key, names); best != "" {
 		l.note(p, what+"; did you mean "+best+"?")
 		return
 	}
 	l.list = append(l.list, Mistake{File: p.file, Line: p.line, Text: p.show + ": " + what,
 		Hint: "known here: " + strings.Join(names, ", ")})
+}
+
+// Nearest is the known word that a mistyped one was probably to be; "" if none is near.
+func Nearest(word string, known []string) string {
+	same := strings.NewReplacer("-", "_")
+	best, least := "", 4 // further away than three letters is something else
+	for _, k := range known {
+		if d := distance(same.Replace(strings.ToLower(word)), same.Replace(k)); d < least && d < len(k) {
+			best, least = k, d
+		}
+	}
+	return best
 }
 
 // distance is how many letters must be changed, added or taken out to make a of b (Levenshtein).

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,7 @@ type account struct {
 	reach       reach            // from where its users may log in
 	small       int              // up to this size a file's sealed copy fits into the index
 	underWay    atomic.Int64     // uploads that began by these rules and have not ended: they will be sealed by this seal
+	fault       error            // why it is out of service: then it has no index, and is in Gateway.lost only
 }
 
 func (a *account) incoming() string { return filepath.Join(a.dir, "incoming") }
@@ -50,25 +52,41 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) (map[str
 	}
 	accounts := make(map[string]*account, len(cfg.Accounts))
 	for _, c := range cfg.Accounts {
-		a, err := g.openAccount(ctx, cfg, c)
+		a, err := g.makeAccount(cfg, c)
+		if err == nil && a.index == nil {
+			if err = g.openFolder(ctx, cfg, a); g.mayLose(ctx, c.ID, err) {
+				a.fault, err = err, nil
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", c.ID, err)
 		}
-		if a != nil {
+		if a.index != nil || a.fault != nil {
 			accounts[c.ID] = a
 		}
 	}
-	return accounts, nil
+	return accounts, g.anyServed(accounts)
 }
 
-// useAccounts puts accounts in force.
+// useAccounts puts accounts in force. One that comes into service is never in neither map.
 func (g *Gateway) useAccounts(accounts map[string]*account) {
-	if old := g.accounts.Swap(&accounts); old != nil {
+	serving, lost := map[string]*account{}, map[string]*account{}
+	for id, a := range accounts {
+		if a.fault == nil {
+			serving[id] = a
+			continue
+		}
+		lost[id] = a
+		g.log.Error("account out of service", "account", id, "err", a.why(), "hint", "nothing is taken for it, and the others are served; "+a.back())
+	}
+	if old := g.accounts.Swap(&serving); old != nil {
 		g.supersede(*old)
 	}
+	g.lost.Store(&lost)
 }
 
-func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config.Account) (*account, error) {
+// makeAccount makes an account by its configuration, around its index if that is open already.
+func (g *Gateway) makeAccount(cfg *config.Config, c *config.Account) (*account, error) {
 	a := &account{Account: c, dir: filepath.Join(cfg.DataDir, "accounts", c.ID), index: g.indexes[c.ID]}
 	if err := a.readCertificates(); err != nil {
 		return nil, err
@@ -87,32 +105,37 @@ func (g *Gateway) openAccount(ctx context.Context, cfg *config.Config, c *config
 		}
 	}
 	a.reach = newReach(c.AllowFrom, c.DenyFrom)
-	if a.index != nil {
-		return a, nil
-	}
+	return a, nil
+}
+
+// openFolder opens what lies in an account's folder, and sets it right. A gateway that is only asked leaves a new account without index.
+func (g *Gateway) openFolder(ctx context.Context, cfg *config.Config, a *account) error {
 	os.Remove(filepath.Join(a.dir, "sealed", probeName)) // of a probe that died half-way
 	if err := indexer.Settle(a.dir); err != nil {
-		return nil, err
+		return err
 	}
-	if there, err := g.indexThere(ctx, a); g.lost != nil && !there {
-		return nil, g.leaveOut(c.ID, err)
-	} else if err != nil {
-		return nil, err
+	if there, err := g.indexThere(ctx, a); err != nil || g.asking && !there {
+		return err
 	}
 	for _, dir := range []string{"incoming", "sealed"} {
-		if err := makeDirs(cfg.DataDir, filepath.Join("accounts", c.ID, dir)); err != nil {
-			return nil, err
+		if err := makeDirs(cfg.DataDir, filepath.Join("accounts", a.ID, dir)); err != nil {
+			return err
 		}
 	}
 	if err := a.probe(); err != nil {
-		return nil, err
+		return err
 	}
 	index, err := g.openIndex(ctx, a)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	a.index, g.indexes[c.ID] = index, index
-	return a, nil
+	a.index = index
+	if err := a.sweep(ctx, g.log); err != nil {
+		a.index = nil
+		return errors.Join(err, index.Close())
+	}
+	g.indexes[a.ID] = index
+	return nil
 }
 
 const probeName = "probe"

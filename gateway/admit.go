@@ -71,7 +71,7 @@ func (g *Gateway) Admit(ctx context.Context, try transport.LoginTry) (transport.
 // guessesAtOnce is how many guesses at one login may be looked at at once: one, where a few lock some user, so that each sees what those
 // before it were counted as. It is the same for all, or strangers could tell which logins are such a user's.
 func (g *Gateway) guessesAtOnce() int {
-	for _, a := range *g.accounts.Load() {
+	for a := range g.known() {
 		if n := a.Passwords.LockAfter; n > 0 && n < triesOfUser {
 			return 1
 		}
@@ -113,7 +113,10 @@ func (g *Gateway) visitOf(ctx context.Context, try transport.LoginTry) (*visit, 
 		return nil, err
 	}
 	if v.user != nil {
-		v.account, v.methods = g.account(v.user.Account), methodsOf(v.user)
+		if v.account = g.account(v.user.Account); v.account == nil {
+			v.account = g.out(v.user.Account) // he learns so after he has proven who he is, and no stranger does
+		}
+		v.methods = methodsOf(v.user)
 		if try.So.Code {
 			if v.factor, err = g.factorOf(v.user); err != nil {
 				return nil, err
@@ -199,6 +202,10 @@ func (g *Gateway) goOn(ctx context.Context, v *visit, so transport.Progress) (tr
 	if ask, more := v.methods.next(so); more {
 		return transport.Guest{}, &transport.More{Ask: ask, So: so}
 	}
+	if v.account.fault != nil {
+		g.refused(v, "out-of-service", 0, time.Time{})
+		return transport.Guest{}, errOutOfService
+	}
 	if so.Password && g.stale(v) {
 		say := "your password is too old and must be changed."
 		if v.user.OneTime {
@@ -264,18 +271,18 @@ func (v *visit) barred() string {
 
 // Welcome says whether any account lets somebody in from an address.
 func (g *Gateway) Welcome(addr netip.Addr) bool {
-	accounts := *g.accounts.Load()
-	for _, a := range accounts {
-		if a.reach.admits(addr) {
+	none := true
+	for a := range g.known() {
+		if none = false; a.reach.admits(addr) {
 			return true
 		}
 	}
-	return len(accounts) == 0
+	return none
 }
 
 // Trusts says whether any account takes the user certificates of an authority.
 func (g *Gateway) Trusts(authority []byte) bool {
-	for _, a := range *g.accounts.Load() {
+	for a := range g.known() {
 		if hasKey(a.userCA, authority) {
 			return true
 		}

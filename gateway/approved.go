@@ -232,6 +232,9 @@ func (g *Gateway) enterNotes(ctx context.Context, a *approved) {
 // enterNote enters one. The ledger of an account that is gone by now is opened for it.
 func (g *Gateway) enterNote(ctx context.Context, n owedNote) error {
 	index := g.indexes[n.Account]
+	if index == nil && g.out(n.Account) != nil {
+		return errors.New("the account is out of service")
+	}
 	if index == nil {
 		gone := &account{Account: &config.Account{ID: n.Account}, dir: filepath.Join(g.cfg.Load().DataDir, "accounts", n.Account)}
 		if _, err := os.Stat(filepath.Join(gone.dir, "index.db")); errors.Is(err, fs.ErrNotExist) { // its ledger is gone with it

@@ -87,7 +87,7 @@ type CopyCount struct {
 func (g *Gateway) CopyCounts(ctx context.Context, account string) ([]CopyCount, error) {
 	accounts, err := g.asked(account)
 	if err == nil {
-		accounts, err = g.unlocked(ctx, accounts)
+		accounts, err = g.unlocked(ctx, account, accounts)
 	}
 	if err != nil {
 		return nil, err

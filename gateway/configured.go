@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,7 @@ const (
 // configured is what was known last: digests by account and key, and which unlock key it was.
 type configured struct {
 	Unlock   string                       `json:"unlock"`
+	Behind   map[string]string            `json:"behind,omitempty"` // accounts whose ledgers know only of an earlier unlock key
 	Accounts map[string]map[string]string `json:"accounts"`
 }
 
@@ -50,7 +52,7 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 		return err
 	}
 	first := kept == nil
-	is := configured{Unlock: g.unlock.ID(), Accounts: map[string]map[string]string{}}
+	is := configured{Unlock: g.unlock.ID(), Behind: map[string]string{}, Accounts: map[string]map[string]string{}}
 	var faults []error
 	note := func(index *indexer.Index, kind, detail string) bool {
 		_, err := index.Note(ctx, kind, "", "sealgate", detail)
@@ -66,16 +68,19 @@ func (g *Gateway) noteConfiguration(ctx context.Context) error {
 		if is.Accounts[id] = digests; known && !maps.Equal(before, digests) && !note(a.index, kindConfigured, a.changed(before, digests)) {
 			is.Accounts[id] = before
 		}
-		if !first && was.Unlock != g.unlock.ID() && !note(a.index, kindUnlockKey, was.Unlock+" to "+g.unlock.ID()) {
-			is.Unlock = was.Unlock
+		if key := cmp.Or(was.Behind[id], was.Unlock); !first && key != is.Unlock && !note(a.index, kindUnlockKey, key+" to "+is.Unlock) {
+			is.Behind[id] = key
 		}
 	}
 	for id, before := range was.Accounts {
 		if is.Accounts[id] != nil {
 			continue
 		}
-		if g.lost[id] != nil { // it is in the configuration, and its index must not be forgotten
+		if g.out(id) != nil { // it is in the configuration, and its index must not be forgotten
 			is.Accounts[id] = before
+			if key := cmp.Or(was.Behind[id], was.Unlock); key != is.Unlock {
+				is.Behind[id] = key
+			}
 			continue
 		}
 		is.Accounts[id] = map[string]string{} // should it come back, all its keys are told

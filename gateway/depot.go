@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -43,6 +44,9 @@ func (g *Gateway) Outcome(ctx context.Context, account, id string) (transport.Ou
 
 // Polled gives what is known of the files that lie at a remote.
 func (g *Gateway) Polled(ctx context.Context, account, remote string) (map[string]transport.Polled, error) {
+	if a := g.out(account); a != nil { // what lies there may be all that there is of a file: not even those that were taken are removed
+		return nil, fmt.Errorf("account %s is out of service", account)
+	}
 	rows, err := g.registry.Polled(ctx, account, remote)
 	if err != nil {
 		return nil, err

@@ -133,7 +133,7 @@ func (g *Gateway) Files(ctx context.Context, q FilesQuery) iter.Seq2[FileLine, e
 			yield(FileLine{}, err)
 			return
 		}
-		accounts, locked := g.unlocked(ctx, accounts)
+		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		lists := make([]iter.Seq2[*indexer.File, error], len(accounts))
 		for i, a := range accounts {
 			lists[i] = a.index.Files(ctx, q.Filter)
@@ -172,7 +172,7 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 			yield(PaymentLine{}, err)
 			return
 		}
-		accounts, locked := g.unlocked(ctx, accounts)
+		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		n := 0
 		for _, a := range accounts {
 			for p, err := range a.index.FindPayments(ctx, q.Filter) {
@@ -313,7 +313,7 @@ func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File,
 			owner, found = a, append(found, list...)
 		}
 	}
-	return pick(id, owner, found)
+	return g.pick(id, owner, found)
 }
 
 // one is find within one account.
@@ -322,16 +322,16 @@ func (g *Gateway) one(ctx context.Context, a *account, id string) (*indexer.File
 	if err != nil {
 		return nil, err
 	}
-	_, f, err := pick(id, a, list)
+	_, f, err := g.pick(id, a, list)
 	return f, err
 }
 
-func pick(id string, owner *account, found []*indexer.File) (*account, *indexer.File, error) {
+func (g *Gateway) pick(id string, owner *account, found []*indexer.File) (*account, *indexer.File, error) {
 	switch len(found) {
 	case 1:
 		return owner, found[0], nil
 	case 0:
-		return nil, nil, &No{Text: fmt.Sprintf("no file %s", plain(id)), Hint: "sealgate files"}
+		return nil, nil, g.noFile(id)
 	}
 	text := fmt.Sprintf("%d files end in %s:", len(found), plain(id))
 	for _, f := range found {

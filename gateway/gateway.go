@@ -48,7 +48,8 @@ type Gateway struct {
 	cfg      atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule     atomic.Pointer[rule]
 	accounts atomic.Pointer[map[string]*account]
-	lost     map[string]error // accounts whose index.db is gone; nil but in a gateway that is opened to be asked, and makes no database
+	lost     atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
+	asking   bool                                // it is opened to be asked, and makes no database
 	memory   budget
 	disk     diskWatch
 	placing  sync.Map // paths of sealed copies in their place whose transaction is still under way
@@ -86,7 +87,7 @@ func Open(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log 
 	if err != nil {
 		return nil, err
 	}
-	g, err := openLocked(ctx, cfg, unlock, log, lock, nil)
+	g, err := openLocked(ctx, cfg, unlock, log, lock, false)
 	if err != nil {
 		lock.Close()
 	}
@@ -104,17 +105,17 @@ func openToAsk(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 	if err != nil {
 		return nil, err
 	}
-	g, err := openLocked(ctx, cfg, unlock, log, lock, map[string]error{})
+	g, err := openLocked(ctx, cfg, unlock, log, lock, true)
 	if err != nil {
 		lock.Close()
 	}
 	return g, err
 }
 
-// openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails. lost is what Gateway.lost says.
-func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File, lost map[string]error) (_ *Gateway, err error) {
+// openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails. asking is what Gateway.asking says.
+func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File, asking bool) (_ *Gateway, err error) {
 	g := &Gateway{
-		log: log, unlock: unlock.Clone(), lock: lock, lost: lost, now: time.Now, started: time.Now(),
+		log: log, unlock: unlock.Clone(), lock: lock, asking: asking, now: time.Now, started: time.Now(),
 		indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1),
 		notes: later{after: notesAfter}, entering: later{after: enteredAfter},
 	}
@@ -123,6 +124,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	g.logins.init(g.now)
 	g.sessions.init()
 	g.cfg.Store(cfg)
+	g.lost.Store(&map[string]*account{})
 	g.loaded.Store(&g.started)
 	defer func() {
 		if err != nil {
@@ -144,11 +146,6 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 		return nil, err
 	}
 	g.useAccounts(accounts)
-	for _, a := range accounts {
-		if err := a.sweep(ctx, log); err != nil {
-			return nil, fmt.Errorf("account %s: %w", a.ID, err)
-		}
-	}
 	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
 		log.Warn("not swept", "path", approvedDir, "err", err)
 	}
@@ -167,7 +164,7 @@ func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err err
 	if id, err := readUnlockID(cfg.DataDir); err != nil {
 		return err
 	} else if id.Key == "" {
-		if err := (unlockID{Key: g.unlock.ID()}).write(cfg.DataDir); err != nil {
+		if err := makeUnlockID(ctx, cfg.DataDir, g.unlock, g.log); err != nil {
 			return err
 		}
 	}

@@ -630,13 +630,15 @@ func TestNoCopyIsLostWithItsRow(t *testing.T) {
 		cfg, err := LoadConfig(filepath.Join(then.dir, "sealgate.yaml"), false)
 		must(t, err)
 		then.Gateway, err = Open(t.Context(), cfg, h.unlock, slog.New(slog.NewTextHandler(then.log, nil)))
-		if (err != nil) != c.refused {
-			t.Fatalf("%s: %v", c.how, err)
+		must(t, err)
+		if out := then.out("acme"); (out != nil) != c.refused {
+			t.Fatalf("%s: %+v", c.how, out)
 		}
 		if got := len(then.sealedFiles(t)); got != 5 {
 			t.Errorf("%s: %d sealed copies are left", c.how, got)
 		}
 		if c.refused {
+			must(t, then.Close())
 			continue
 		}
 		problems := 0

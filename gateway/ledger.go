@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"sync"
@@ -158,6 +159,10 @@ type note struct {
 // noteLater has a row written a little later.
 func (g *Gateway) noteLater(ctx context.Context, a *account, kind, who, detail string) {
 	n := note{context.WithoutCancel(ctx), g, a, kind, who, detail}
+	if a.fault != nil {
+		n.failed(errors.New("the account is out of service"))
+		return
+	}
 	if !g.notes.add(n.write) {
 		g.log.Error("not in the ledger: too many rows wait", "account", a.ID, "user", who, "kind", kind)
 	}

@@ -112,7 +112,7 @@ func (l *locked) unlock(ctx context.Context, who string, text []byte) (string, e
 	if err != nil {
 		return "", err
 	}
-	g, err := openLocked(ctx, cfg, key, l.log, l.lock, nil)
+	g, err := openLocked(ctx, cfg, key, l.log, l.lock, false)
 	if errors.Is(err, indexer.ErrKey) {
 		l.log.Warn("a wrong unlock key was brought", "user", who)
 		return "", &No{Text: err.Error(), Hint: "bring the key that it wants: sealgate unlock --unlock-key-file F"}

@@ -6,16 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/transport"
 )
 
 // A database that is gone is never made anew without a word: with it would go the ledger, the logins, the receipts' key and what two
 // persons have signed. What proves that there was one is always written after it, durably: unlock.id and the accounts' databases after
 // gateway.db, and the digests of an account's configuration, in gateway.db, after its index.db. So whoever dies at a first start, or
 // while an account is added, finds no such proof, and the next start makes what is missing.
+//
+// An account whose folder cannot be used, for this reason or another, is out of service alone: its index is not open, so that nothing can be taken
+// for it. What all need lies elsewhere, and what gateway.db owes its ledger waits there. Each load tries it
+// again; die in between, and the next start does.
 
 // registryThere says whether data_dir has its gateway.db; false of a new one. The error: it had one.
 func registryThere(dataDir string) (bool, error) {
@@ -87,24 +98,102 @@ func (g *Gateway) indexThere(ctx context.Context, a *account) (bool, error) {
 	return false, nil
 }
 
-// leaveOut leaves an account without index.db out, of a gateway that is opened only to be asked, and makes none.
-func (g *Gateway) leaveOut(id string, err error) error {
-	if err != nil {
-		g.lost[id] = err
-		g.log.Error("account left out", "account", id, "err", err)
-	}
-	return nil
+// mayLose says whether an account is to be out of service by this error. A load that names a new account, or one that had left, is refused as
+// a whole instead, since somebody is there to see it.
+func (g *Gateway) mayLose(ctx context.Context, id string, err error) bool {
+	return err != nil && ctx.Err() == nil && !everybodys(err) && (g.accounts.Load() == nil || g.out(id) != nil)
 }
+
+// everybodys says whether the trouble is not one account's, though one met it first: the disk is full, or the machine has no more files or memory.
+func everybodys(err error) bool {
+	is := func(cause error) bool { return errors.Is(err, cause) }
+	return slices.ContainsFunc([]error{indexer.ErrFull, unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM}, is)
+}
+
+// anyServed is the error of a start after which nobody would be served.
+func (g *Gateway) anyServed(accounts map[string]*account) error {
+	var faults []error
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if accounts[id].fault == nil {
+			return nil
+		}
+		faults = append(faults, fmt.Errorf("account %s: %w", id, accounts[id].fault))
+	}
+	if g.asking || g.accounts.Load() != nil {
+		return nil
+	}
+	return errors.Join(faults...)
+}
+
+// out gives an account that is out of service, nil of any other.
+func (g *Gateway) out(id string) *account { return (*g.lost.Load())[id] }
+
+// outs gives all of them, by their ids.
+func (g *Gateway) outs() []*account {
+	list := slices.Collect(maps.Values(*g.lost.Load()))
+	slices.SortFunc(list, func(a, b *account) int { return strings.Compare(a.ID, b.ID) })
+	return list
+}
+
+// known are all accounts of the configuration in force: to whom one may log in does not depend on their folders.
+func (g *Gateway) known() iter.Seq[*account] {
+	return func(yield func(*account) bool) {
+		for _, accounts := range []map[string]*account{*g.accounts.Load(), *g.lost.Load()} {
+			for _, a := range accounts {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// back says how an account comes back into service.
+func (a *account) back() string {
+	return "see to " + a.dir + ", then load the configuration again: systemctl reload sealgate, or SIGHUP"
+}
+
+// why is the reason, in a line.
+func (a *account) why() string {
+	return strings.ReplaceAll(strings.TrimPrefix(a.fault.Error(), "indexer: "), "\n", "; ")
+}
+
+// Outage is why an account is out of service: a part of Status.
+type Outage struct {
+	Account string `json:"account"`
+	Why     string `json:"why"`
+	Hint    string `json:"hint"` // what to do
+}
+
+// problem is the line of `sealgate status` about it.
+func (o Outage) problem() string {
+	return "account " + o.Account + ": out of service, nothing is taken for it: " + o.Why + "; " + o.Hint
+}
+
+// errOutOfService is what its people are told, once they have proven who they are. They are not let in, since no login may go without its
+// row in the ledger.
+var errOutOfService = &transport.Refusal{Sentence: "your account is out of service for the moment, and nothing was taken. Nothing is lost here; " +
+	"try again later, or ask your contact."}
 
 // notThere says why there is no such account to ask.
 func (g *Gateway) notThere(id string) error {
+	if a := g.out(id); a != nil {
+		return &No{Text: fmt.Sprintf("account %s is out of service: %s", id, a.why()), Hint: a.back()}
+	}
 	switch {
-	case g.lost[id] != nil:
-		return fmt.Errorf("account %s: %w", id, g.lost[id])
-	case g.lost != nil && g.cfg.Load().Account(id) != nil:
+	case g.asking && g.cfg.Load().Account(id) != nil:
 		return &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made when the gateway starts: sealgate serve"}
 	}
 	return NoAccount(g.cfg.Load(), id)
+}
+
+// noFile is the answer where no account that can be asked has such a file.
+func (g *Gateway) noFile(id string) error {
+	no := &No{Text: fmt.Sprintf("no file %s", plain(id)), Hint: "sealgate files"}
+	for _, a := range g.outs() {
+		no.Text, no.Hint = no.Text+"; account "+a.ID+", which may have it, is out of service", "sealgate status"
+	}
+	return no
 }
 
 // wasConfigured is what noteConfiguration kept last, and its text; nothing before the first time.

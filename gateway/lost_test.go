@@ -44,6 +44,24 @@ func (h *house) lose(t testing.TB, path string) {
 	}
 }
 
+// startWithout starts the gateway with that account alone out of service, and stops it.
+func (h *house) startWithout(t testing.TB, id string, words ...string) {
+	t.Helper()
+	must(t, h.start(t))
+	for _, c := range h.cfg.Load().Accounts {
+		if out := h.account(c.ID) == nil; out != (c.ID == id) {
+			t.Errorf("%s out of service: %v", c.ID, out)
+		}
+	}
+	s, err := h.Status(t.Context())
+	must(t, err)
+	wants(t, "status", errors.New(strings.Join(s.Problems, "\n")), append(words, "account "+id+": out of service, nothing is taken for it: ")...)
+	if len(s.OutOfService) != 1 || s.OutOfService[0].Account != id {
+		t.Errorf("status: out of service are %v", s.OutOfService)
+	}
+	must(t, h.Close())
+}
+
 func wants(t testing.TB, what string, err error, words ...string) {
 	t.Helper()
 	for _, word := range words {
@@ -69,7 +87,7 @@ func TestLostIndex(t *testing.T) {
 	must(t, h.Close())
 	h.lose(t, "accounts/acme/index.db")
 	for range 2 {
-		wants(t, "start", h.start(t), "account acme", "index.db is gone", "restore it from a backup", "take acme out of")
+		h.startWithout(t, "acme", "index.db is gone", "restore it from a backup", "take acme out of")
 		h.none(t, "accounts/acme/index.db")
 	}
 	// A question is answered for the others, and does not let it be forgotten.
@@ -83,7 +101,7 @@ func TestLostIndex(t *testing.T) {
 		if len(problems) != 1 || !strings.Contains(problems["acme"], "index.db is gone") {
 			t.Errorf("verify: %v", problems)
 		}
-		if s, err := h.Status(t.Context()); err != nil || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "account acme: index.db is gone") {
+		if s, err := h.Status(t.Context()); err != nil || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], ": index.db is gone") {
 			t.Errorf("status: %v, %v", s.Problems, err)
 		}
 		wants(t, "files", second(first(h.Files(t.Context(), FilesQuery{Account: "acme"}))), "index.db is gone")
@@ -92,7 +110,7 @@ func TestLostIndex(t *testing.T) {
 	}
 	// An empty file is no index.
 	must(t, os.WriteFile(filepath.Join(h.dir, "data/accounts/acme/index.db"), nil, 0o600))
-	wants(t, "start on an empty one", h.start(t), "index.db is gone")
+	h.startWithout(t, "acme", "index.db is gone")
 	must(t, os.Remove(filepath.Join(h.dir, "data/accounts/acme/index.db")))
 
 	line := "  - {id: acme, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], max_file_size: 8MiB, say: all}\n"
@@ -221,10 +239,10 @@ func TestLostIndexOfTwoPersons(t *testing.T) {
 	h := newTwoPersons(t)
 	must(t, h.Close())
 	h.lose(t, "accounts/gone/index.db")
-	wants(t, "start", h.start(t), "index.db is gone")
+	h.startWithout(t, "gone", "index.db is gone")
 	line := "  - {id: gone, after_indexing: delete}\n"
 	h.edit(t, line, "")
-	wants(t, "start with it taken out by one alone", h.start(t), "index.db is gone")
+	h.startWithout(t, "gone", "index.db is gone") // taken out by one alone
 	must(t, h.ask(t))
 	h.approve(t)
 	must(t, h.Close())

@@ -59,7 +59,7 @@ func (g *Gateway) wake(a *account) {
 func (g *Gateway) Send(ctx context.Context, account, name string, content io.Reader, who string) (OutboxLine, error) {
 	a := g.account(account)
 	if a == nil {
-		return OutboxLine{}, NoAccount(g.cfg.Load(), account)
+		return OutboxLine{}, g.notThere(account)
 	}
 	if !transport.PlainName(name) {
 		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", plain(name)), Wrong: true}

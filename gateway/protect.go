@@ -101,13 +101,10 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 	if !a.index.Locked() {
 		return nil
 	}
-	waits := "nothing waits"
-	if w, err := a.index.Waiting(ctx); err != nil {
+	w, err := a.index.Waiting(ctx)
+	waits := WaitsText(w.Deliveries, w.Bytes, spoken(w.Since))
+	if err != nil {
 		waits = err.Error()
-	} else if w.Deliveries == 1 {
-		waits = "1 delivery waits, since " + spoken(w.Since)
-	} else if w.Deliveries > 1 {
-		waits = fmt.Sprintf("%d deliveries wait (%s), since %s", w.Deliveries, sizeText(w.Bytes), spoken(w.Since))
 	}
 	access := ""
 	if len(a.AccessKeys) > 0 {
@@ -117,8 +114,8 @@ func (g *Gateway) locked(ctx context.Context, a *account) *No {
 }
 
 // unlocked gives those of the accounts that can be asked, and the answer for those that cannot: for all of them, or beside what the
-// open ones answer.
-func (g *Gateway) unlocked(ctx context.Context, accounts []*account) (open []*account, locked error) {
+// open ones answer. Where all were asked (id is ""), those out of service belong to it.
+func (g *Gateway) unlocked(ctx context.Context, id string, accounts []*account) (open []*account, locked error) {
 	var closed, texts []string
 	hint := ""
 	for _, a := range accounts {
@@ -132,17 +129,30 @@ func (g *Gateway) unlocked(ctx context.Context, accounts []*account) (open []*ac
 			hint = no.Hint
 		}
 	}
+	var out []string
+	if id == "" {
+		for _, a := range g.outs() {
+			out, texts, hint = append(out, a.ID), append(texts, fmt.Sprintf("account %s is out of service: %s", a.ID, a.why())), "sealgate status"
+		}
+	}
 	switch {
-	case len(closed) == 0:
+	case len(closed)+len(out) == 0:
 		return open, nil
 	case len(open) == 0:
 		return open, &No{Text: strings.Join(texts, "\n"), Hint: hint}
 	}
-	text := fmt.Sprintf("%d accounts are locked and not in this: %s", len(closed), strings.Join(closed, ", "))
-	if len(closed) == 1 {
-		text = "1 account is locked and not in this: " + closed[0]
+	return open, &No{Text: strings.TrimPrefix(notInThis("locked", closed)+notInThis("out of service", out), "; "), Hint: hint, Partly: true}
+}
+
+// notInThis says which accounts an answer leaves out, to be added to a sentence; "" for none.
+func notInThis(why string, ids []string) string {
+	switch len(ids) {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 account is " + why + " and not in this: " + ids[0]
 	}
-	return open, &No{Text: text, Hint: hint, Partly: true}
+	return fmt.Sprintf("; %d accounts are %s and not in this: %s", len(ids), why, strings.Join(ids, ", "))
 }
 
 // findIn finds files in one account. Of a locked one it can tell that it has such a file, and no more.

@@ -234,8 +234,8 @@ func TestProtectedIndexGone(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	refused := func(when string, gone string) {
 		t.Helper()
+		h.startWithout(t, "safe", gone, "restore")
 		for what, err := range map[string]error{
-			"start":     second(Open(t.Context(), cfg, unlock, log)),
 			"protect":   Protect(t.Context(), cfg, unlock, "safe", log),
 			"unprotect": Unprotect(t.Context(), cfg, unlock, "safe", nil, false, log),
 			"rekey":     Rekey(t.Context(), cfg, unlock, next, log),
@@ -387,11 +387,13 @@ func TestWayOnFromDamage(t *testing.T) {
 		content[at] ^= 1
 		must(t, os.RemoveAll(data), os.CopyFS(data, os.DirFS(before)), os.WriteFile(filepath.Join(data, "accounts/safe/log.db"), content, 0o600))
 		g, err := Open(t.Context(), h.cfg.Load(), unlock, slog.New(slog.DiscardHandler))
-		if err != nil {
+		must(t, err)
+		if out := g.out("safe"); out != nil {
 			told["start"]++
-			if !strings.Contains(err.Error(), way) {
-				t.Errorf("page %d: it does not start: %v", at/page+1, err)
+			if !strings.Contains(out.why(), way) {
+				t.Errorf("page %d: it is out of service: %v", at/page+1, out.fault)
 			}
+			must(t, g.Close())
 			continue
 		}
 		h.Gateway = g

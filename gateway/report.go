@@ -46,7 +46,7 @@ func (g *Gateway) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLin
 	return func(yield func(ReportLine, error) bool) {
 		groups := map[reportKey]*reportSums{}
 		accounts, err := g.asked(q.Account)
-		accounts, locked := g.unlocked(ctx, accounts)
+		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		for i := 0; i < len(accounts) && err == nil; i++ {
 			for f, fault := range accounts[i].index.Files(ctx, q.Filter) {
 				if err = fault; err == nil {

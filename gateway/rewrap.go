@@ -55,7 +55,7 @@ func (g *Gateway) Envelopes(ctx context.Context, q EnvelopesQuery) iter.Seq2[Env
 		accounts, err := g.asked(q.Account)
 		var wanted *vault.Certificate
 		if err == nil {
-			accounts, err = g.unlocked(ctx, accounts)
+			accounts, err = g.unlocked(ctx, q.Account, accounts)
 		}
 		if err == nil && q.For != "" {
 			wanted, err = vault.ParseCertificate([]byte(q.For))
@@ -192,7 +192,7 @@ type respliced struct {
 func (g *Gateway) Rewrap(ctx context.Context, q RewrapQuery, who string) ([]RewrapLine, error) {
 	a := g.account(q.Account)
 	if a == nil {
-		return nil, NoAccount(g.cfg.Load(), q.Account)
+		return nil, g.notThere(q.Account)
 	}
 	certificate, err := vault.ParseCertificate([]byte(q.Certificate))
 	if err != nil {

@@ -53,6 +53,28 @@ func (id unlockID) write(dataDir string) error {
 	return replaceFile(filepath.Join(dataDir, unlockIDName), append(text, '\n'))
 }
 
+// makeUnlockID makes unlock.id where there is none, for a key that has opened gateway.db: without a word where no account has a database yet.
+// Otherwise it was lost. It may have held the old key of a change that had not ended, under which some databases then still are: with the
+// file made anew, nobody would know of it any more, so nothing is written.
+func makeUnlockID(ctx context.Context, dataDir string, unlock *vault.UnlockKey, log *slog.Logger) error {
+	lost := false
+	err := underUnlockKey(ctx, dataDir, func(path, name string) error {
+		lost = true
+		return indexer.Opens(path, unlock.Database(name))
+	})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, indexer.ErrKey): // not wrapped: another key alone is no help
+		return fmt.Errorf("%s is gone, and with it the old key of a change of the unlock key that had not ended: %v; with both keys it goes on: "+
+			"sealgate rekey NEW.key --unlock-key-file OLD.key; without the old one: %s", unlockIDName, err, outOfTheWay(dataDir))
+	case lost: // what else is wrong with a database, its opening tells
+		log.Warn(unlockIDName+" was gone, and is made anew", "key", unlock.ID(),
+			"hint", "the key opens all databases; but somebody or something has removed a file of data_dir: sealgate verify tells what else is gone")
+	}
+	return unlockID{Key: unlock.ID()}.write(dataDir)
+}
+
 // replaceFile writes a file whole and puts it in the place of the one before, durably.
 func replaceFile(path string, content []byte) error {
 	tmp, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -126,9 +148,15 @@ func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockK
 	return nil
 }
 
-// readableDatabases makes sure, before the unlock key changes, that every database will follow: *No, which names those that will not.
-func readableDatabases(ctx context.Context, dataDir string, unlock *vault.UnlockKey) error {
-	one := func(path, name string) error { return indexer.Readable(ctx, path, unlock.Database(name)) }
+// readableDatabases makes sure, before the unlock key changes, that every database will follow, or has followed before unlock.id was lost: *No,
+// which names those that will not.
+func readableDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
+	one := func(path, name string) error {
+		if indexer.Opens(path, to.Database(name)) == nil {
+			return nil
+		}
+		return indexer.Readable(ctx, path, from.Database(name))
+	}
 	if err := one(filepath.Join(dataDir, "gateway.db"), "gateway"); err != nil {
 		return err
 	}
@@ -221,15 +249,18 @@ func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, 
 	if err := settleUnlockKey(ctx, dataDir, from, log); err != nil {
 		return err
 	}
-	if err := readableDatabases(ctx, dataDir, from); err != nil {
+	if err := readableDatabases(ctx, dataDir, from, to); err != nil {
 		return err
 	}
-	registry, err := indexer.OpenRegistry(ctx, filepath.Join(dataDir, "gateway.db"), from.Database("gateway"), log)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(keepLasting(ctx, registry, from), registry.Close()); err != nil {
-		return err
+	path := filepath.Join(dataDir, "gateway.db")
+	if indexer.Opens(path, to.Database("gateway")) != nil { // else it has begun before, and has the lasting keys
+		registry, err := indexer.OpenRegistry(ctx, path, from.Database("gateway"), log)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(keepLasting(ctx, registry, from), registry.Close()); err != nil {
+			return err
+		}
 	}
 	hidden, err := to.Hide(from)
 	if err != nil {

@@ -180,7 +180,7 @@ func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (U
 		return UserLine{}, err
 	}
 	var owes []*indexer.Owed
-	if g.account(account) != nil {
+	if g.account(account) != nil || g.out(account) != nil {
 		owes = append(owes, owed(account, "user-removed", who, user.ID))
 	}
 	if err := g.registry.RemoveUser(ctx, user.ID, owes...); err != nil {

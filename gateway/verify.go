@@ -8,10 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -33,11 +31,11 @@ type VerifyLine struct {
 // account's key: a sealed copy is checked by its witness. No lines means that all is well.
 func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
 	return func(yield func(VerifyLine, error) bool) {
-		for _, id := range slices.Sorted(maps.Keys(g.lost)) {
-			if account != "" && account != id {
+		for _, a := range g.outs() {
+			if account != "" && account != a.ID {
 				continue
 			}
-			if !yield(VerifyLine{Account: id, What: "database", Problem: g.lost[id].Error()}, nil) || account == id {
+			if !yield(VerifyLine{Account: a.ID, What: "database", Problem: a.why()}, nil) || account == a.ID {
 				return
 			}
 		}
@@ -217,9 +215,10 @@ type Status struct {
 	DiskLowSince   string          `json:"disk_low_since,omitempty"`
 	Memory         int64           `json:"memory"` // bytes of uploads under way
 	Accounts       []AccountStatus `json:"accounts"`
-	Late           []LateLine      `json:"late,omitempty"`   // expected files that have not come; each is a problem too
-	Queues         []QueueOf       `json:"queues,omitempty"` // what waits to be delivered; what cannot be is a problem too
-	Problems       []string        `json:"problems"`         // each ends with what to do
+	OutOfService   []Outage        `json:"out_of_service,omitempty"` // accounts whose folder cannot be used; each is a problem too
+	Late           []LateLine      `json:"late,omitempty"`           // expected files that have not come; each is a problem too
+	Queues         []QueueOf       `json:"queues,omitempty"`         // what waits to be delivered; what cannot be is a problem too
+	Problems       []string        `json:"problems"`                 // each ends with what to do
 }
 
 // QueueOf is what waits to be delivered to a remote: a part of Status.
@@ -297,8 +296,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(g.lost)) {
-		s.Problems = append(s.Problems, "account "+id+": "+g.lost[id].Error())
+	for _, a := range g.outs() {
+		o := Outage{Account: a.ID, Why: a.why(), Hint: a.back()}
+		s.OutOfService, s.Problems = append(s.OutOfService, o), append(s.Problems, o.problem())
 	}
 	for _, a := range accounts {
 		line, err := g.accountStatus(ctx, a)

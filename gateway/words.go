@@ -25,6 +25,17 @@ func NoAccount(cfg *config.Config, id string) *No {
 	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File), Hint: hint}
 }
 
+// WaitsText says how much waits in a locked account's log for the next unlocking, and since when, in the words of who is asked.
+func WaitsText(deliveries int, bytes int64, since string) string {
+	switch deliveries {
+	case 0:
+		return "nothing waits"
+	case 1:
+		return "1 delivery waits, since " + since
+	}
+	return fmt.Sprintf("%d deliveries wait (%s), since %s", deliveries, sizeText(bytes), since)
+}
+
 const accountsNamed = 12 // in a hint
 
 // spoken is a time in a sentence, which people read wherever they are.

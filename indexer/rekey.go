@@ -72,6 +72,14 @@ func (d *database) readable(ctx context.Context) error {
 	return nil
 }
 
+// Opens says whether the key opens the database at path, which must be there: ErrKey, ErrDamaged. It reads little, and writes nothing.
+func Opens(path string, key Key) error {
+	if err := opens(path, &key); err != nil {
+		return fmt.Errorf("indexer: %w", err)
+	}
+	return nil
+}
+
 // opens says whether the key opens the database at path, which must be there.
 func opens(path string, key *Key) error {
 	if _, err := os.Stat(path); err != nil {

@@ -57,7 +57,7 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	for _, w := range cfg.Warnings {
 		t.talk("%s", cleanLines(w.Warning()))
 	}
-	n := len(cfg.Warnings) + t.unconverted(cfg)
+	n := len(cfg.Warnings) + t.unconverted(cfg) + t.outages(ctx, cfg)
 	if failed > 0 {
 		return no("", "%s cannot be used now; the configuration itself is right", count(failed, "remote"))
 	}
@@ -87,6 +87,23 @@ func (t *tool) unconverted(cfg *config.Config) (n int) {
 		}
 	}
 	return n
+}
+
+// outages tells which accounts are out of service, if that can be known from here: of a gateway that does not run, would be at its start.
+func (t *tool) outages(ctx context.Context, cfg *config.Config) (n int) {
+	client, err := quietly(ctx, cfg)
+	if err != nil {
+		return 0
+	}
+	defer client.Close()
+	s, err := client.Status(ctx)
+	if err != nil {
+		return 0
+	}
+	for _, o := range s.OutOfService {
+		t.talk("%s: warning: account %s: out of service, nothing is taken for it: %s\n  hint: %s", clean(cfg.File), o.Account, clean(o.Why), clean(o.Hint))
+	}
+	return len(s.OutOfService)
 }
 
 // tellConfig says what the configuration amounts to.
@@ -158,11 +175,11 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 	return line, nil
 }
 
-// asked asks the gateway what the file does not tell, if that can be known from here: how many logins each account has, and how many
-// changes wait for signatures. check needs no unlock key, and a data_dir that is not there yet must not be made by it. Otherwise it gives nil.
-func (t *tool) asked(ctx context.Context, cfg *config.Config) (logins map[string]int, waits int) {
+// quietly reaches the gateway for what check would like to know: it needs no unlock key, and a data_dir that is not there yet must not be made
+// by it.
+func quietly(ctx context.Context, cfg *config.Config) (*gateway.Client, error) {
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, "gateway.db")); err != nil {
-		return nil, 0
+		return nil, err
 	}
 	unlock := func() (*vault.UnlockKey, error) {
 		if err := sameOwner(cfg.DataDir); err != nil {
@@ -170,7 +187,13 @@ func (t *tool) asked(ctx context.Context, cfg *config.Config) (logins map[string
 		}
 		return vault.ReadUnlockKey(cfg.UnlockKeyFile)
 	}
-	client, err := gateway.Connect(ctx, cfg, unlock, slog.New(slog.DiscardHandler))
+	return gateway.Connect(ctx, cfg, unlock, slog.New(slog.DiscardHandler))
+}
+
+// asked asks the gateway what the file does not tell, if that can be known from here: how many logins each account has, and how many
+// changes wait for signatures. Otherwise it gives nil.
+func (t *tool) asked(ctx context.Context, cfg *config.Config) (logins map[string]int, waits int) {
+	client, err := quietly(ctx, cfg)
 	if err != nil {
 		return nil, 0
 	}

@@ -26,6 +26,9 @@ func (t *tool) filesCommand() *cobra.Command {
 			"sealgate files --sha256 $(sha256sum < salaries.xml | cut -c1-64)"),
 		Args: arguments(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if shown, err := t.content(c, q.Filter.Format, q.Filter.Finding); shown || err != nil {
+				return err
+			}
 			if err := oneOf("verdict", verdict, "accepted", "held", "rejected"); err != nil {
 				return err
 			}
@@ -47,14 +50,13 @@ func (t *tool) filesCommand() *cobra.Command {
 	f.StringVar(&q.Account, "account", "", "only of account `ID`")
 	when.flags(c, "received")
 	f.StringVar(&verdict, "verdict", "", "only `V`: accepted, held or rejected")
-	f.StringVar(&q.Filter.Format, "format", "", "only of format `F`, like pain.001")
+	t.contentFlags(c, "", &q.Filter.Format, &q.Filter.Finding)
 	f.StringVar(&q.Filter.Reason, "reason", "", "only with reason `CODE`, like duplicate-content")
 	f.StringVar(&q.Filter.SHA256, "sha256", "", "only with this sha-256, whole or its beginning, `HEX`")
 	f.StringVar(&q.Filter.Name, "name", "", "only with `TEXT` in the name, or a pattern with * and ?")
 	f.StringVar(&q.Filter.Door, "door", "", "only by door `D`: sftp, or remote:NAME")
 	f.StringVar(&q.Filter.MessageID, "message-id", "", "only with message id `ID`")
 	f.StringVar(&q.Filter.Answers, "answers", "", "only those about the message `ID`, like its pain.002")
-	f.StringVar(&q.Filter.Finding, "finding", "", "only with finding `CODE`, like iban-check-digits")
 	show.flags(c)
 	_ = c.RegisterFlagCompletionFunc("account", t.accountIDs)
 	return t.withJSON(t.withTimes(t.withDesk(c)))

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,6 +174,54 @@ func oneOf(flag, value string, words ...string) error {
 		}
 	}
 	return usage("", "--%s: %q is not %s or %s", flag, clean(value), strings.Join(words[:len(words)-1], ", "), words[len(words)-1])
+}
+
+// listWord is what flags take instead of a word of a long list, to show it.
+const listWord = "list"
+
+// listed checks a flag that takes a word of a list too long for a sentence. It is all that was asked for if it has shown that list.
+func (t *tool) listed(c *cobra.Command, flag, value string, known []string) (shown bool, err error) {
+	switch {
+	case value == "" || slices.Contains(known, value):
+		return false, nil
+	case value == listWord:
+		for _, word := range slices.Sorted(slices.Values(known)) {
+			t.say("%s\n", word)
+		}
+		return true, nil
+	}
+	hint := fmt.Sprintf("all there are: %s --%s %s", c.CommandPath(), flag, listWord)
+	near := config.Nearest(value, known)
+	for _, word := range known {
+		if strings.HasPrefix(value, word+".") { // pain.001.001.09
+			near = word
+		}
+	}
+	if near != "" {
+		hint = "did you mean " + near + "? " + hint
+	}
+	return false, usage(hint, "--%s: there is no %s %q", flag, flag, clean(value))
+}
+
+// content checks the flags by which a file's content is told: its format, and a finding.
+func (t *tool) content(c *cobra.Command, format, finding string) (shown bool, err error) {
+	if shown, err = t.listed(c, "format", format, formats.Names()); shown || err != nil {
+		return shown, err
+	}
+	return t.listed(c, "finding", finding, formats.FindingCodes())
+}
+
+// contentFlags adds them, the finding's only where there is something to say it to; of is whose they are: "", or "of files ".
+func (t *tool) contentFlags(c *cobra.Command, of string, format, finding *string) {
+	complete := func(flag string, known []string) {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
+	}
+	c.Flags().StringVar(format, "format", "", "only "+of+"of format `F`, like pain.001; list shows them all")
+	complete("format", formats.Names())
+	if finding != nil {
+		c.Flags().StringVar(finding, "finding", "", "only "+of+"with finding `CODE`, like iban-check-digits; list shows them all")
+		complete("finding", formats.FindingCodes())
+	}
 }
 
 // accountIDs completes an account's id.

@@ -29,6 +29,9 @@ func (t *tool) paymentsCommand() *cobra.Command {
 			"sealgate payments --file 7K4M2X0V --json"),
 		Args: arguments(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if shown, err := t.content(c, p.query.Filter.Format, p.query.Filter.Finding); shown || err != nil {
+				return err
+			}
 			if err := p.read(t); err != nil {
 				return err
 			}
@@ -47,9 +50,8 @@ func (t *tool) paymentsCommand() *cobra.Command {
 	f.StringVar(&p.query.Filter.Name, "name", "", "only with `TEXT` in the payer's or payee's name")
 	f.StringVar(&p.query.Filter.Reference, "reference", "", "only with this remittance or OCR reference, whole: `TEXT`")
 	f.StringVar(&p.query.Filter.MessageID, "message-id", "", "only of files with message id `ID`")
-	f.StringVar(&p.query.Filter.Format, "format", "", "only of files of format `F`, like pain.001")
+	t.contentFlags(c, "of files ", &p.query.Filter.Format, &p.query.Filter.Finding)
 	f.StringVar(&p.verdict, "verdict", "", "only of files with verdict `V`: accepted or held")
-	f.StringVar(&p.query.Filter.Finding, "finding", "", "only of files with finding `CODE`")
 	f.StringVar(&p.query.Filter.From, "from", "", "to be executed on `DATE` or later")
 	f.StringVar(&p.query.Filter.To, "to", "", "to be executed on `DATE` or earlier")
 	p.when.flags(c, "received")

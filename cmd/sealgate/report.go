@@ -24,6 +24,9 @@ func (t *tool) reportCommand() *cobra.Command {
 			"sealgate report --account acme --json"),
 		Args: arguments(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if shown, err := t.content(c, q.Filter.Format, ""); shown || err != nil {
+				return err
+			}
 			if t.json && asCSV {
 				return usage("", "--csv and --json exclude each other")
 			}
@@ -46,7 +49,7 @@ func (t *tool) reportCommand() *cobra.Command {
 	f.StringVar(&q.Account, "account", "", "only of account `ID`")
 	when.flags(c, "received")
 	f.StringVar(&verdict, "verdict", "accepted", "only `V`: accepted, held or rejected")
-	f.StringVar(&q.Filter.Format, "format", "", "only of format `F`, like pain.001")
+	t.contentFlags(c, "", &q.Filter.Format, nil)
 	f.BoolVar(&asCSV, "csv", false, "CSV with a header (RFC 4180), for spreadsheets")
 	_ = c.RegisterFlagCompletionFunc("account", t.accountIDs)
 	return t.withJSON(t.withTimes(t.withDesk(c)))

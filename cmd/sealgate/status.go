@@ -158,10 +158,12 @@ func (t *tool) accountStatus(cfg *config.Config, a gateway.AccountStatus) string
 	switch {
 	case a.UnlockedUntil != "":
 		parts = append(parts, "unlocked until "+t.minute(a.UnlockedUntil))
-	case a.Protected && a.Waiting > 0:
-		parts = append(parts, fmt.Sprintf("locked, %d wait since %s: sealgate unlock %s --key KEY.pem%s", a.Waiting, t.minute(a.WaitingSince), a.ID, withAccess(cfg, a.ID)))
 	case a.Protected:
-		parts = append(parts, "locked")
+		locked := "locked, " + gateway.WaitsText(a.Waiting, a.WaitingBytes, t.minute(a.WaitingSince))
+		if a.Waiting > 0 {
+			locked += ": sealgate unlock " + a.ID + " --key KEY.pem" + withAccess(cfg, a.ID)
+		}
+		parts = append(parts, locked)
 	}
 	return a.ID + ": " + strings.Join(parts, "; ")
 }

@@ -3,6 +3,7 @@ package formats
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,11 +31,14 @@ func lookEDIFACT(prefix []byte) answer {
 	switch {
 	case a != yes:
 		return a
-	case kind == "PAYMUL" || kind == "FINSTA" || kind == "DEBMUL":
+	case slices.Contains(ediKinds(), kind):
 		return yes
 	}
 	return no
 }
+
+// ediKinds are the messages that are read.
+func ediKinds() []string { return []string{"PAYMUL", "FINSTA", "DEBMUL"} }
 
 // ediHead finds the separators, where UNB begins, and the type of the first message.
 func ediHead(prefix []byte) (marks ediMarks, start int, kind string, a answer) {

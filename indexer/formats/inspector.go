@@ -1,5 +1,7 @@
 package formats
 
+import "strings"
+
 // A format is one kind of file, told apart by its first bytes. A new one is a file of this package and a line in the
 // table formats(); ISO 20022 messages have a table of their own, messages() in iso20022.go.
 type format struct {
@@ -53,6 +55,27 @@ func formats() []format {
 		{"total-in", lookTotalIn, openTotalIn},
 		{"tito", lookTITO, openTITO},
 	}
+}
+
+// Names are all that Facts.Format can be. Files are asked for by them, and rows keep what they have: a name that is given no more
+// is added here.
+func Names() []string {
+	var names []string
+	for _, m := range messages() {
+		names = append(names, m.name)
+	}
+	for _, f := range formats() {
+		switch f.name {
+		case "xml": // one of the messages
+		case "edifact":
+			for _, kind := range ediKinds() {
+				names = append(names, strings.ToLower(kind))
+			}
+		default:
+			names = append(names, f.name)
+		}
+	}
+	return append(names, "bg-lb-report", "bg-sealed", string(Unrecognised))
 }
 
 // maxPrefix is how many bytes a detector may ask for.

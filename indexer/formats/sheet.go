@@ -111,16 +111,6 @@ func (s *sheet) finding(code, where, sentence string, args ...any) {
 	s.facts.Findings = append(s.facts.Findings, Finding{Code: code, Sentence: fmt.Sprintf(sentence, args...), Where: where, Severity: severity(code)})
 }
 
-// severity of a finding by its code. What is wrong enough to refuse a file is no finding but a Problem.
-func severity(code string) string {
-	switch code {
-	case "date-past", "date-bank-holiday", "record-length", "characters", "unknown-record", "structure", "slash-inside", "block-count",
-		"label-differs", "transaction-code", "original-id-missing", "message-id-missing", "end-to-end-id-missing":
-		return "notice"
-	}
-	return "warning"
-}
-
 // payer enters a payer, if it is a new one. The slices are not kept.
 func (s *sheet) payer(name, account []byte) {
 	payers := s.facts.Payers
