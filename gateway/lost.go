@@ -172,8 +172,8 @@ func (o Outage) problem() string {
 
 // errOutOfService is what its people are told, once they have proven who they are. They are not let in, since no login may go without its
 // row in the ledger.
-var errOutOfService = &transport.Refusal{Sentence: "your account is out of service for the moment, and nothing was taken. Nothing is lost here; " +
-	"try again later, or ask your contact."}
+var errOutOfService = &transport.Refusal{Sentence: "your account is out of service for the moment, and nothing was taken. " +
+	"Try again later, or ask your contact."}
 
 // notThere says why there is no such account to ask.
 func (g *Gateway) notThere(id string) error {
