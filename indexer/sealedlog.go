@@ -33,6 +33,9 @@ type sealedLog struct {
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
 func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (*Index, error) {
+	if err := zeroFreed(); err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
+	}
 	d, err := lockedDatabase(ctx, filepath.Join(dir, indexName), "account")
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
