@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"strings"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -83,7 +84,9 @@ func (p *Payments) begin() {
 	}
 	p.b.reset()
 	p.list = p.x.list.Load()
-	p.b.names.key = p.list.key
+	if p.x.sealedLog == nil || strings.HasPrefix(p.file, renewed) { // of others the names are not kept
+		p.list.give(&p.b.names.key)
+	}
 	p.b.names.reset(0)
 	p.sum = sha256.New()
 }
@@ -273,6 +276,9 @@ func (p *Payments) end() {
 		return
 	}
 	p.ended = true
+	if p.x.sealedLog != nil {
+		p.wipe()
+	}
 	if p.b != nil {
 		p.x.builders.Put(p.b)
 	}

@@ -135,6 +135,7 @@ func (x *Index) giveUpIndex(why error) {
 	if err := x.d.lock(); err != nil {
 		x.log.Error("lock", "db", x.d.path, "err", err)
 	}
+	x.changeList(new(nameList))
 }
 
 // readChain gives the ledger's end.
@@ -335,10 +336,11 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, ErrDamaged)
 			}
 			piece, err := decodeRecord(plain)
-			if err != nil {
-				return err
+			if err == nil {
+				err = x.insertBlocks(ctx, r.row.id, piece.blocks)
 			}
-			if err := x.insertBlocks(ctx, r.row.id, piece.blocks); err != nil {
+			clear(plain)
+			if err != nil {
 				return err
 			}
 		}
