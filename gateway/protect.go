@@ -289,8 +289,8 @@ func (g *Gateway) LockAccount(ctx context.Context, id, who string) (AccountStatu
 // lockAccount notes the end of a session, and ends it. The caller holds it.
 func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error {
 	g.sessions.end(a.ID)
-	if a.index.Locked() {
-		return nil
+	if a.index.Locked() { // given up since it could not be written, perhaps, with a session's traces
+		return g.sessions.lock(a.index)
 	}
 	_, noted := a.index.Note(ctx, "locked", "", who, "")
 	if err := g.sessions.lock(a.index); err != nil { // its key is gone all the same
