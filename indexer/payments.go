@@ -2,11 +2,9 @@ package indexer
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
-	"strings"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -74,21 +72,6 @@ func (p *Payments) Add(q *formats.Payment) error {
 	p.b.add(q)
 	p.count++
 	return nil
-}
-
-// begin takes the buffers that a file's payments need.
-func (p *Payments) begin() {
-	p.b, _ = p.x.builders.Get().(*builder)
-	if p.b == nil {
-		p.b = new(builder)
-	}
-	p.b.reset()
-	p.list = p.x.list.Load()
-	if p.x.sealedLog == nil || strings.HasPrefix(p.file, renewed) { // of others the names are not kept
-		p.list.give(&p.b.names.key)
-	}
-	p.b.names.reset(0)
-	p.sum = sha256.New()
 }
 
 // fill closes the block and writes the queue when it is long enough.

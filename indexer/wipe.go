@@ -1,9 +1,29 @@
 package indexer
 
-import "github.com/sealgate/sealgate/indexer/formats"
+import (
+	"crypto/sha256"
+	"strings"
+
+	"github.com/sealgate/sealgate/indexer/formats"
+)
 
 // Buffers are used again, and until then keep what was in them. Those of a protected account, which may be locked meanwhile, are zeroed
 // first. What is freed the collector overwrites (docs/on-disk.md), and SQLite itself (zeroFreed).
+
+// begin takes the buffers that a file's payments need.
+func (p *Payments) begin() {
+	p.b, _ = p.x.builders.Get().(*builder)
+	if p.b == nil {
+		p.b = new(builder)
+	}
+	p.b.reset()
+	p.list = p.x.list.Load()
+	if p.x.sealedLog == nil || strings.HasPrefix(p.file, renewed) { // of others the names are not kept
+		p.list.give(&p.b.names.key)
+	}
+	p.b.names.reset(0)
+	p.sum = sha256.New()
+}
 
 func (p *Payments) wipe() {
 	for _, s := range append(p.queue, p.spare...) {
