@@ -216,16 +216,22 @@ func shortPath(path string) (short string, closeDir func() error, err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)), dir.Close, nil
 }
 
-// serveControl answers until the doors have ended: an operator may still ask while uploads run out.
+// serveControl answers until the doors have ended: an operator may still ask while uploads run out. Whoever has locked an account is himself
+// served with buffers that others' answers were in; they are let go with his connection.
 func (g *Gateway) serveControl(ctx context.Context, l net.Listener, doorsEnded <-chan struct{}) error {
-	return serveDesk(ctx, l, onlyData(g.cfg.Load().DataDir, g.desk()), doorsEnded)
+	return serveDesk(ctx, l, onlyData(g.cfg.Load().DataDir, g.desk()), doorsEnded, g.sessions.overwrite)
 }
 
-// serveDesk answers until ended is closed.
-func serveDesk(ctx context.Context, l net.Listener, desk http.Handler, ended <-chan struct{}) error {
+// serveDesk answers until ended is closed, and calls gone after each connection.
+func serveDesk(ctx context.Context, l net.Listener, desk http.Handler, ended <-chan struct{}, gone func()) error {
 	server := &http.Server{
 		Handler: desk, ConnContext: withCaller, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				gone()
+			}
+		},
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

@@ -60,7 +60,7 @@ func AwaitUnlock(ctx context.Context, cfg *config.Config, log *slog.Logger, list
 		}
 	}()
 	listening()
-	err = serveDesk(ctx, socket, onlyData(cfg.DataDir, l.desk(ctx)), ended)
+	err = serveDesk(ctx, socket, onlyData(cfg.DataDir, l.desk(ctx)), ended, func() {})
 	l.opening.Lock() // a key that is being tried comes to its end
 	defer l.opening.Unlock()
 	switch {

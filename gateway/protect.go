@@ -299,11 +299,11 @@ func (g *Gateway) LockAccount(ctx context.Context, id, who string) (AccountStatu
 // lockAccount notes the end of a session, and ends it. The caller holds it.
 func (g *Gateway) lockAccount(ctx context.Context, a *account, who string) error {
 	g.sessions.end(a.ID)
-	if a.index.Locked() {
-		return nil
+	if a.index.Locked() { // given up since it could not be written, perhaps, with a session's traces
+		return g.sessions.lock(a.index)
 	}
 	_, noted := a.index.Note(ctx, "locked", "", who, "")
-	if err := a.index.Lock(); err != nil { // its key is gone all the same
+	if err := g.sessions.lock(a.index); err != nil { // its key is gone all the same
 		return errors.Join(noted, err)
 	}
 	g.log.Info("account locked", "account", a.ID, "user", who)
@@ -350,8 +350,9 @@ func (g *Gateway) endSession(ctx context.Context, id string, index *indexer.Inde
 	if a := g.account(id); a != nil {
 		err = g.lockAccount(ctx, a, "")
 	} else if index != nil { // it has left the configuration, and its index stays
-		err = index.Lock()
+		err = g.sessions.lock(index)
 	}
+	g.sessions.overwrite()
 	if err != nil {
 		g.log.Error("not locked as it should be", "account", id, "err", err)
 	}

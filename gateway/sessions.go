@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -14,6 +16,7 @@ type sessions struct {
 	changed chan struct{}      // one token: the next end may be another
 	ending  sync.WaitGroup     // accounts that are being locked since their time is up
 	held    sync.Map           // *sync.Mutex by account: locked by whoever unlocks or locks it
+	left    atomic.Bool        // sessions have ended, and what was answered in them may still be in memory that is freed, or soon is
 }
 
 type session struct {
@@ -82,4 +85,20 @@ func (s *sessions) hold(id string) (release func()) {
 	held, _ := s.held.LoadOrStore(id, new(sync.Mutex))
 	held.(*sync.Mutex).Lock()
 	return held.(*sync.Mutex).Unlock
+}
+
+// lock locks an index at the end of its session. overwrite is to be called after it.
+func (s *sessions) lock(index *indexer.Index) error {
+	err := index.Lock()
+	s.left.Store(true)
+	return err
+}
+
+// overwrite has the collector overwrite (FreedMemory) what ended sessions have left, and not only when it next comes. It comes twice: what
+// libraries keep to use again, such as an answer's buffer, it lets go at the second time.
+func (s *sessions) overwrite() {
+	if s.left.Swap(false) {
+		runtime.GC()
+		runtime.GC()
+	}
 }

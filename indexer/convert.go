@@ -42,7 +42,7 @@ func Protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 }
 
 func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) error {
-	if err := settle(dir); err != nil {
+	if err := errors.Join(zeroFreed(), settle(dir)); err != nil {
 		return err
 	}
 	if Protected(dir) {

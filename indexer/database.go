@@ -148,6 +148,7 @@ func (d *database) lock() error {
 	d.w, d.writers = nil, nil
 	err := d.plain(errors.Join(errs...))
 	d.key.forget()
+	stir()
 	return err
 }
 

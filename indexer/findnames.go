@@ -27,6 +27,7 @@ type hunt struct {
 	asked    [pieceBits + 1]int    // how many these are
 	newest   int64                 // the last file whose names are surely among them
 	steps    int                   // so many the next query brings
+	key      nameKey               // zero, once the prints are made
 }
 
 // hunt looks for the names that a question means. It is nil if the question asks for no name, if it asks for a key too or
@@ -40,14 +41,17 @@ func (x *Index) hunt(ctx context.Context, w *question) (*hunt, error) {
 	if h.renewals%2 == 1 {
 		return nil, nil
 	}
-	key := x.list.Load().key
+	defer clear(h.key[:])
+	if !x.takeKey(&h.key) {
+		return nil, nil
+	}
 	var blocks int64
 	err := x.d.r.QueryRowContext(ctx, sqlHunted, w.FileID).Scan(&h.newest, &blocks)
 	if err != nil || w.FileID != "" && blocks <= segmentBlocks {
 		return nil, err
 	}
 	err = x.eachNames(ctx, func(names []byte) bool {
-		h.prints = appendPrints(h.prints, names, w.name, &key)
+		h.prints = appendPrints(h.prints, names, w.name, &h.key)
 		return len(h.prints) <= manyNames
 	})
 	if damaged(err) {

@@ -211,7 +211,12 @@ func (x *Index) FindPayments(ctx context.Context, q PaymentFilter) iter.Seq2[*Pa
 		if r == nil {
 			r = new(blockReader)
 		}
-		defer x.readers.Put(r)
+		defer func() {
+			if x.sealedLog != nil {
+				r.wipe()
+			}
+			x.readers.Put(r)
+		}()
 		var err error
 		if w.hunt, err = x.hunt(ctx, w); err != nil {
 			yield(nil, fmt.Errorf("indexer: payments: %w", x.d.plain(err)))

@@ -3,7 +3,6 @@ package indexer
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
@@ -62,10 +61,10 @@ func (c *chain) row() LedgerRow { return LedgerRow{c.seq, hex.EncodeToString(c.h
 
 // ledgerHash is the hash of a row.
 func ledgerHash(seq, at int64, kind, file, who, detail string, record, prev []byte) [32]byte {
-	b := make([]byte, 0, 512)
+	b := make([]byte, 0, 512+len(detail)) // not on the stack, as in digest
 	b = encodeInt(encodeInt(encode(b, "sealgate ledger 1"), seq), at)
 	b = encode(encode(encode(encode(b, kind), file), who), detail)
-	return sha256.Sum256(encode(encode(b, record), prev))
+	return quietSum(encode(encode(b, record), prev))
 }
 
 // LedgerWalk follows a ledger from its first row on, wherever its rows come from: a database, or what was printed of one.

@@ -183,18 +183,24 @@ func TestLocker(t *testing.T) {
 	ready()
 }
 
-// TestLockForgets: in the memory of a process whose index is locked there is neither a key of the pages that it has written and
-// read, nor the private half that opens the log's segments. (The index's own key is there, in what this test opened it with;
-// that it goes as well shows the proof with the real daemon.)
-func TestLockForgets(t *testing.T) {
+// newKeptSafe is newSafe, with its certificate and its key in files that begin so, for another process.
+func newKeptSafe(t testing.TB) (s *safe, keys string) {
+	t.Helper()
 	cert, private, err := vault.NewCertificate("acme", "p-256", time.Now().Add(-time.Hour), 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := filepath.Join(t.TempDir(), "acme")
+	keys = filepath.Join(t.TempDir(), "acme")
 	write(t, keys+".crt", cert)
 	write(t, keys+".key", private)
-	s := safeOf(t, t.TempDir(), newKey(t), cert, private)
+	return safeOf(t, t.TempDir(), newKey(t), cert, private), keys
+}
+
+// TestLockForgets: in the memory of a process whose index is locked there is neither a key of the pages that it has written and
+// read, nor the private half that opens the log's segments. (The index's own key is there, in what this test opened it with;
+// that it goes as well shows the proof with the real daemon.)
+func TestLockForgets(t *testing.T) {
+	s, keys := newKeptSafe(t)
 	x := s.protected(t)
 	own := s.own(t, x)
 	x.Close()

@@ -8,11 +8,13 @@ import (
 // nameKey is the secret key of the names' hashes, one of each account, drawn when its tables are made.
 type nameKey [2]uint64
 
-func readNameKey(b []byte) (k nameKey, ok bool) {
+// readNameKey leaves no copy of it on the stack, as a result would.
+func readNameKey(b []byte, k *nameKey) (ok bool) {
 	if len(b) != 16 {
-		return k, false
+		return false
 	}
-	return nameKey{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}, true
+	k[0], k[1] = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+	return true
 }
 
 // hashName is the 64-bit hash of a folded name: SipHash-2-4 (Aumasson, Bernstein 2012). A name whose hash the account has

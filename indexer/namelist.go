@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // The account's list of names lies in chunks. A file's chunks are written with its segments, while it arrives; they stay
@@ -19,15 +20,40 @@ const (
 	mergeAt    = 16 // so many small chunks of one grade become one of the next
 )
 
-// nameList is what is kept in memory of an account's list; another one takes its place when the list is made anew.
-type nameList struct{ key nameKey }
+// nameList is what is kept in memory of an account's list; another one takes its place when the list is made anew, or the index is locked.
+type nameList struct {
+	mu  sync.Mutex
+	key nameKey
+}
+
+func (l *nameList) give(k *nameKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*k = l.key
+}
+
+// takeKey puts the key of the list's hashes into k, which its owner zeroes. It does not if the list changes at this moment, or is locked.
+func (x *Index) takeKey(k *nameKey) bool {
+	list := x.list.Load()
+	list.give(k)
+	return !x.d.locked.Load() && x.list.Load() == list
+}
+
+// changeList puts another list in the place of the one that was, and zeroes that one's key.
+func (x *Index) changeList(to *nameList) {
+	was := x.list.Swap(to)
+	was.mu.Lock()
+	defer was.mu.Unlock()
+	clear(was.key[:])
+}
 
 // readList reads the key. Without it no names are written, and none are found by the list.
 func (x *Index) readList(ctx context.Context) error {
 	var b []byte
 	err := x.d.w.QueryRowContext(ctx, `SELECT coalesce((SELECT key FROM name_list), '')`).Scan(&b)
-	key, ok := readNameKey(b)
-	x.list.Store(&nameList{key})
+	list := new(nameList)
+	ok := readNameKey(b, &list.key)
+	x.changeList(list)
 	if err == nil && !ok {
 		return fmt.Errorf("the names' key has %d bytes: %w", len(b), ErrDamaged)
 	}

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -74,19 +73,6 @@ func (p *Payments) Add(q *formats.Payment) error {
 	p.b.add(q)
 	p.count++
 	return nil
-}
-
-// begin takes the buffers that a file's payments need.
-func (p *Payments) begin() {
-	p.b, _ = p.x.builders.Get().(*builder)
-	if p.b == nil {
-		p.b = new(builder)
-	}
-	p.b.reset()
-	p.list = p.x.list.Load()
-	p.b.names.key = p.list.key
-	p.b.names.reset(0)
-	p.sum = sha256.New()
 }
 
 // fill closes the block and writes the queue when it is long enough.
@@ -280,6 +266,9 @@ func (p *Payments) end() {
 		return
 	}
 	p.ended = true
+	if p.x.sealedLog != nil {
+		p.wipe()
+	}
 	if p.b != nil {
 		p.x.builders.Put(p.b)
 	}

@@ -33,6 +33,9 @@ type sealedLog struct {
 
 // OpenProtected opens a protected account's log, with its index still locked, in the account's folder. key is the log's.
 func OpenProtected(ctx context.Context, dir string, key Key, log *slog.Logger) (*Index, error) {
+	if err := zeroFreed(); err != nil {
+		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
+	}
 	d, err := lockedDatabase(ctx, filepath.Join(dir, indexName), "account")
 	if err != nil {
 		return nil, fmt.Errorf("indexer: open %s: %w", dir, err)
@@ -132,6 +135,7 @@ func (x *Index) giveUpIndex(why error) {
 	if err := x.d.lock(); err != nil {
 		x.log.Error("lock", "db", x.d.path, "err", err)
 	}
+	x.changeList(new(nameList))
 }
 
 // readChain gives the ledger's end.
@@ -334,10 +338,11 @@ func (x *Index) unfold(ctx context.Context, r *record) error {
 				return fmt.Errorf("payments of file %s, piece %d: %w", r.row.id, no, ErrDamaged)
 			}
 			piece, err := decodeRecord(plain)
-			if err != nil {
-				return err
+			if err == nil {
+				err = x.insertBlocks(ctx, r.row.id, piece.blocks)
 			}
-			if err := x.insertBlocks(ctx, r.row.id, piece.blocks); err != nil {
+			clear(plain)
+			if err != nil {
 				return err
 			}
 		}

@@ -33,6 +33,16 @@ func hashBlock(out *Key, label string, n uint32, secret *Key) {
 	*out = sha256.Sum256(block[:])
 }
 
+// quietSum is SHA-256 of what may be of a protected account: it leaves no piece of that on the stack.
+func quietSum(b []byte) [sha256.Size]byte {
+	sweepStack()
+	defer sweepStack()
+	return sumOf(b)
+}
+
+//go:noinline
+func sumOf(b []byte) [sha256.Size]byte { return sha256.Sum256(b) }
+
 // sweepStack zeroes the stack below its caller, where those have worked whom it has called.
 //
 //go:noinline

@@ -111,6 +111,7 @@ func (x *Index) lockNow() error {
 		x.sealedLog.endSegment()
 		return errors.Join(x.tidy(x.d.base), x.d.lock())
 	})
+	x.changeList(new(nameList))
 	x.known.forget()
 	if err != nil {
 		return fmt.Errorf("indexer: lock: %w", err)

@@ -101,6 +101,7 @@ func (x *Index) verifyFiles(ctx context.Context, report func(what, problem strin
 	if err != nil {
 		return err
 	}
+	defer clear(names.key[:])
 	for after := int64(0); ; {
 		rows, err := x.verifyPage(ctx, after, report)
 		if err != nil {

@@ -42,7 +42,10 @@ const sqlVerifyNames = `SELECT l.total, n.count, n.sum, t.data, h.data FROM name
 
 // checkNames reads the list and reports what is wrong with it; then its files' names are not held against it.
 func (x *Index) checkNames(ctx context.Context, report func(what, problem string)) (*nameCheck, error) {
-	c := &nameCheck{x: x, key: x.list.Load().key, seed: maphash.MakeSeed()}
+	c := &nameCheck{x: x, seed: maphash.MakeSeed()}
+	if !x.takeKey(&c.key) {
+		return nil, ErrLocked
+	}
 	if err := x.d.r.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM files`).Scan(&c.newest); err != nil {
 		return nil, err
 	}

@@ -27,6 +27,50 @@ typedef struct {
 	sqlite3_file *real;      /* the unix VFS's file, right behind this struct */
 } sg_file;
 
+/* A process with a protected account has SQLite zero what it frees: its pages in memory are plain, and so is all that was made of them. */
+static sg_mem_methods plain_memory;
+static int zeroing;
+
+static int zeroes(void) { return __atomic_load_n(&zeroing, __ATOMIC_RELAXED); }
+
+static void zero(void *p, size_t n) {
+	if (!zeroes()) return;
+	memset(p, 0, n);
+	__asm__ __volatile__("" : : "r"(p) : "memory"); /* else a compiler leaves it out, since nobody reads what is freed */
+}
+
+static void zero_free(void *p) {
+	if (p) zero(p, plain_memory.xSize(p));
+	plain_memory.xFree(p);
+}
+
+static void *zero_realloc(void *p, int n) {
+	int had = plain_memory.xSize(p);
+	if (!zeroes() || n == had) return plain_memory.xRealloc(p, n);
+	void *moved = plain_memory.xMalloc(n);
+	if (!moved) return 0;
+	memcpy(moved, p, n < had ? n : had);
+	zero_free(p);
+	return moved;
+}
+
+void sealgate_zero_freed(void) { __atomic_store_n(&zeroing, 1, __ATOMIC_RELAXED); }
+
+void sealgate_stir(void) {
+	unsigned char drawn[128];
+	sqlite3_randomness(sizeof drawn, drawn);
+}
+
+/* It is off until it is asked for, and can be put there only before SQLite is used. */
+static int enrol_memory(void) {
+	int rc = sqlite3_config(SG_CONFIG_GETMALLOC, &plain_memory);
+	if (rc != SG_OK) return rc;
+	sg_mem_methods m = plain_memory;
+	m.xFree = zero_free;
+	m.xRealloc = zero_realloc;
+	return sqlite3_config(SG_CONFIG_MALLOC, &m);
+}
+
 static sqlite3_vfs *unix_vfs;
 #define F(f) ((sg_file *)(f))
 #define REAL(f) (F(f)->real)
@@ -94,8 +138,7 @@ static int read_page(sqlite3_file *f, sg_int64 no, sg_int64 start, unsigned char
 	return openPage(s->key, s->kind, no, sealed, plain);
 }
 
-static int read_main(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
-	unsigned char plain[SG_PAGE];
+static int read_main(sqlite3_file *f, unsigned char *out, int n, sg_int64 at, unsigned char *plain) {
 	int past = 0;
 	/* The header's 100 bytes are read first of all, for the page size alone. If page 1 was torn by a power cut, the log
 	   still has it, and recovery must get that far; whoever needs the page itself is told of the damage below. */
@@ -126,9 +169,9 @@ static int read_main(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
 /* read_log reads any piece of a write-ahead log. Recovery reads a frame's header and page in one: there a page that
    does not open must not be an error (it is what a torn write leaves) but must end the log, so the salts, which
    SQLite compares before all else, are made wrong. Anywhere else such a page is damage. */
-static int read_log(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
+static int read_log(sqlite3_file *f, unsigned char *out, int n, sg_int64 at, unsigned char *plain) {
 	sg_file *s = F(f);
-	unsigned char head[SG_FRAME_HEADER], plain[SG_PAGE];
+	unsigned char head[SG_FRAME_HEADER];
 	int past = 0, rc;
 	if (at < SG_WAL_HEADER) {
 		unsigned char h[SG_WAL_HEADER];
@@ -169,8 +212,12 @@ static int read_log(sqlite3_file *f, unsigned char *out, int n, sg_int64 at) {
 static int sg_read(sqlite3_file *f, void *buf, int n, sg_int64 at) {
 	int past = 0, rc = release(f);
 	if (rc != SG_OK) return rc;
-	if (F(f)->kind == MAIN) return read_main(f, buf, n, at);
-	if (F(f)->kind == LOG) return read_log(f, buf, n, at);
+	if (F(f)->kind != JOURNAL) {
+		unsigned char plain[SG_PAGE];
+		rc = F(f)->kind == MAIN ? read_main(f, buf, n, at, plain) : read_log(f, buf, n, at, plain);
+		if (F(f)->kind == LOG || n != SG_PAGE) zero(plain, SG_PAGE); /* no thread's stack shall keep a page */
+		return rc;
+	}
 	if (n != SG_PAGE) return CALL(f, xRead, buf, n, at);
 	rc = read_page(f, at, at, buf, &past);
 	if (past) memset(buf, 0, n);
@@ -329,6 +376,8 @@ static int registered = SG_CANTOPEN;
 static void enrol(void) {
 	/* sqlite3_uri_parameter follows a journal's name to its database's since 3.31 */
 	if (sqlite3_libversion_number() < 3031000) return;
+	if ((registered = enrol_memory()) != SG_OK) return;
+	registered = SG_CANTOPEN;
 	unix_vfs = sqlite3_vfs_find("unix");
 	if (!unix_vfs || unix_vfs->iVersion < 2) return;
 	vfs.szOsFile = sizeof(sg_file) + unix_vfs->szOsFile;

@@ -25,6 +25,18 @@ func registerVFS() error {
 	return nil
 }
 
+// zeroFreed has SQLite zero, for as long as this process lives, whatever it frees: pages that it has read, and all that it made of them.
+func zeroFreed() error {
+	if err := registerVFS(); err != nil {
+		return err
+	}
+	C.sealgate_zero_freed()
+	return nil
+}
+
+// stir has SQLite forget what it has drawn last: the key of a list of names, perhaps (randomblob).
+func stir() { C.sealgate_stir() }
+
 // keyOf finds the keys behind a handle that came through SQLite; nil when the database was closed meanwhile.
 func keyOf(h C.uintptr_t) (k *pageKey) {
 	defer func() {

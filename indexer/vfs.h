@@ -59,6 +59,19 @@ struct sqlite3_vfs {
 	/* version 3's system call table is not offered */
 };
 
+typedef struct {
+	void *(*xMalloc)(int);
+	void (*xFree)(void *);
+	void *(*xRealloc)(void *, int);
+	int (*xSize)(void *);
+	int (*xRoundup)(int);
+	int (*xInit)(void *);
+	void (*xShutdown)(void *);
+	void *pAppData;
+} sg_mem_methods;
+
+int sqlite3_config(int, ...);
+void sqlite3_randomness(int, void *);
 sqlite3_vfs *sqlite3_vfs_find(const char *);
 int sqlite3_vfs_register(sqlite3_vfs *, int);
 const char *sqlite3_uri_parameter(const char *, const char *);
@@ -81,6 +94,9 @@ enum {
 	SG_OPEN_MAIN_JOURNAL = 0x800,
 	SG_OPEN_WAL = 0x80000,
 
+	SG_CONFIG_MALLOC = 4,
+	SG_CONFIG_GETMALLOC = 5,
+
 	SG_FCNTL_MMAP_SIZE = 18,
 	SG_FCNTL_BEGIN_ATOMIC_WRITE = 31,
 	SG_FCNTL_COMMIT_ATOMIC_WRITE = 32,
@@ -96,5 +112,11 @@ enum {
 
 /* sealgate_vfs registers the VFS "sealgate" and says SG_OK, or an SQLite error. */
 int sealgate_vfs(void);
+
+/* sealgate_zero_freed has SQLite, from now on, zero the memory that it frees. */
+void sealgate_zero_freed(void);
+
+/* sealgate_stir has SQLite forget which random bytes it gave last, of which it draws 64 at a time. */
+void sealgate_stir(void);
 
 #endif

@@ -182,6 +182,9 @@ func (t *tool) removeAccessKey(ctx context.Context, account, name string, key *k
 		if len(keys) == 1 {
 			t.say("It is the only one: after it, the certificate's key alone opens what comes.\n")
 		}
+		if a.Protected() {
+			t.say("It opens the account's database until that is unlocked once after the change, with keys that stay:\n  sealgate unlock %s --key KEY.pem --access-key-file F\n", clean(account))
+		}
 	}
 	if key.file == "" {
 		t.say("Files that were sealed while %s was the account's only access key open with no other: keep its secret for them.\n"+

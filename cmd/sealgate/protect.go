@@ -66,12 +66,12 @@ func (t *tool) unlockAccount(ctx context.Context, account string, o *opening, le
 		}
 		return usage("", "sealgate unlock %s needs --key KEY.pem", account)
 	}
-	key, opened, err := t.accountKey(ctx, client, account, o)
+	k, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return err
 	}
-	defer clear(key)
-	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: length, Key: key, Opened: opened})
+	defer clear(k.own)
+	line, err := k.bring(ctx, client, gateway.AccountKey{Account: account, For: length})
 	if err != nil {
 		return err
 	}
@@ -90,17 +90,52 @@ func (t *tool) tellUntried(line *gateway.AccountStatus) {
 		clean(line.KeyUntried), clean(line.ID))
 }
 
+// accountKey is the key of an account's database, and what has opened it.
+type accountKey struct {
+	o      *opening
+	key    *vault.PrivateKey
+	access *vault.AccessKey
+	own    []byte // the caller zeroes it
+	opened indexer.Opened
+}
+
 // accountKey asks for the key of an account's database, and opens it here.
-func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) ([]byte, indexer.Opened, error) {
+func (t *tool) accountKey(ctx context.Context, client *gateway.Client, account string, o *opening) (k *accountKey, err error) {
 	sealed, err := client.SealedKeys(ctx, account)
 	if err != nil {
-		return nil, indexer.Opened{}, err
+		return nil, err
 	}
-	key, access, err := t.readKeys(ctx, o)
+	k = &accountKey{o: o}
+	if k.key, k.access, err = t.readKeys(ctx, o); err != nil {
+		return nil, err
+	}
+	k.own, k.opened, err = openKey(sealed, o, k.key, k.access)
+	return k, err
+}
+
+// bring unlocks the account. If its key comes to be sealed anew by that, and the same keys open what it is now, which nobody but this
+// command can tell, it is brought from that too: from then on nothing opens it any more that the configuration has left out, an access key
+// above all. Where they do not open it, or everything stops before, the key stays as it was opened beside it.
+func (k *accountKey) bring(ctx context.Context, client *gateway.Client, q gateway.AccountKey) (gateway.AccountStatus, error) {
+	q.Key, q.Opened = k.own, k.opened
+	line, err := client.UnlockAccount(ctx, q)
+	if err != nil || line.KeyUntried == "" {
+		return line, err
+	}
+	sealed, err := client.SealedKeys(ctx, q.Account)
 	if err != nil {
-		return nil, indexer.Opened{}, err
+		return line, nil // it is unlocked, and the line says that it is untried
 	}
-	return openKey(sealed, o, key, access)
+	own, opened, err := openKey(sealed[:1], k.o, k.key, k.access)
+	if err != nil {
+		return line, nil
+	}
+	defer clear(own)
+	q.Key, q.Opened, q.Join = own, opened, true
+	if tried, err := client.UnlockAccount(ctx, q); err == nil {
+		line.KeyUntried = tried.KeyUntried
+	}
+	return line, nil
 }
 
 func (t *tool) lockCommand() *cobra.Command {
@@ -286,15 +321,15 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	if o.keyFile == "" {
 		return key, usage("", "account %s is protected: sealgate dump needs --key KEY.pem", clean(account))
 	}
-	own, opened, err := t.accountKey(ctx, client, account, o)
+	k, err := t.accountKey(ctx, client, account, o)
 	if err != nil {
 		return key, err
 	}
-	defer clear(own)
-	if len(own) != len(key) {
-		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(own))
+	defer clear(k.own)
+	if len(k.own) != len(key) {
+		return key, fmt.Errorf("the key of the database of account %s has %d bytes", account, len(k.own))
 	}
-	key = indexer.Key(own)
+	key = indexer.Key(k.own)
 	if withoutWaiting {
 		s, err := client.Status(ctx)
 		for _, a := range s.Accounts {
@@ -304,7 +339,7 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 		}
 		return key, err
 	}
-	line, err := client.UnlockAccount(ctx, gateway.AccountKey{Account: account, For: time.Minute, Key: own, Opened: opened, Join: true})
+	line, err := k.bring(ctx, client, gateway.AccountKey{Account: account, For: time.Minute, Join: true})
 	if err == nil && !line.Joined {
 		_, err = client.LockAccount(ctx, account)
 	}

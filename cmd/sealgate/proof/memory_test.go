@@ -155,3 +155,52 @@ func TestKeyGoesWithTheLock(t *testing.T) {
 		t.Errorf("after further deliveries: the key is there %s", strings.Join(found, ", "))
 	}
 }
+
+// TestSessionGoesWithTheLock: what a session has shown of an account, and what came while it was open, is gone from the daemon's memory
+// once the account is locked, without any other file.
+func TestSessionGoesWithTheLock(t *testing.T) {
+	g := newGuarded(t, options{})
+	var secrets []string
+	push := func(s *session, mark string, size int) {
+		t.Helper()
+		content := pain001With(t, size, payfile.Options{Marker: mark})
+		if err := s.push("lön.xml", content); err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, mark)
+		for _, kind := range []*regexp.Regexp{controlSums, ibans, references} {
+			for _, m := range kind.FindAllSubmatch(content, 40) {
+				if len(m[1]) >= 10 {
+					secrets = append(secrets, string(m[1]))
+				}
+			}
+		}
+	}
+	for round := range 3 {
+		s := g.door().sit(t)
+		push(s, fmt.Sprintf("%s-%d-locked", marker, round), 300_000)
+		g.unlockAcme(t)
+		push(s, fmt.Sprintf("%s-%d-small", marker, round), 3_000)
+		push(s, fmt.Sprintf("%s-%d-large", marker, round), 3<<20)
+		sought := seek(secrets...)
+		for _, args := range [][]string{
+			{"payments", "--name", "a", "--account", "acme"}, {"payments", "--json", "--account", "acme"}, {"files", "--json", "--account", "acme"},
+			{"report", "--by", "day,currency"}, {"ledger", "acme"}, {"verify", "--renew-names"}, {"verify"}, {"status"},
+		} {
+			g.must(append(args, "-c", g.config)...)
+		}
+		if len(sought.in(g.memory(t))) == 0 {
+			t.Error("nothing is found while it is open: nothing was looked at")
+		}
+		s.close()
+		g.must("lock", "acme", "-c", g.config)
+		looks := 1
+		for found := sought.in(g.memory(t)); len(found) > 0; found = sought.in(g.memory(t)) {
+			if looks++; looks > 20 {
+				t.Fatalf("round %d: the memory still has %v", round, found)
+			}
+			g.must("status", "-c", g.config) // meanwhile the connection of lock has ended, and threads have moved on
+		}
+		t.Logf("round %d: %d secrets are gone at look %d", round, len(secrets), looks)
+	}
+}
