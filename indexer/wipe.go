@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"crypto/sha256"
-	"strings"
 
 	"github.com/sealgate/sealgate/indexer/formats"
 )
@@ -18,7 +17,7 @@ func (p *Payments) begin() {
 	}
 	p.b.reset()
 	p.list = p.x.list.Load()
-	if p.x.sealedLog == nil || strings.HasPrefix(p.file, renewed) { // of others the names are not kept
+	if p.x.sealedLog == nil || p.late { // of others the names are not kept
 		p.list.give(&p.b.names.key)
 	}
 	p.b.names.reset(0)
