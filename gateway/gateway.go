@@ -254,6 +254,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.watchExpected(inside) })
 	group.Go(func() error { return g.watchCertificates(inside) })
 	group.Go(func() error { return g.watchSessions(inside, doorsEnded) })
+	group.Go(func() error { return g.watchLost(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
@@ -295,6 +296,14 @@ func (g *Gateway) prepareSeals(ctx context.Context) error {
 		if err := group.Wait(); err != nil || ctx.Err() != nil {
 			return err
 		}
+	}
+}
+
+// renewSeals has that begin again, with the seals of the accounts as they are now.
+func (g *Gateway) renewSeals() {
+	select {
+	case g.reloaded <- struct{}{}:
+	default: // nobody prepares seals: the gateway is not running
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,8 +26,8 @@ import (
 // while an account is added, finds no such proof, and the next start makes what is missing.
 //
 // An account whose folder cannot be used, for this reason or another, is out of service alone: its index is not open, so that nothing can be taken
-// for it. What all need lies elsewhere, and what gateway.db owes its ledger waits there. Each load tries it
-// again; die in between, and the next start does.
+// for it. What all need lies elsewhere, and what gateway.db owes its ledger waits there. It is tried again each minute, and at each
+// load; die in between, and the next start does.
 
 // registryThere says whether data_dir has its gateway.db; false of a new one. The error: it had one.
 func registryThere(dataDir string) (bool, error) {
@@ -125,6 +126,46 @@ func (g *Gateway) anyServed(accounts map[string]*account) error {
 	return errors.Join(faults...)
 }
 
+// watchLost tries accounts that are out of service again each minute: a disk may come late at a boot.
+func (g *Gateway) watchLost(ctx context.Context) error {
+	again := time.NewTicker(time.Minute)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			g.findLost(ctx)
+		}
+	}
+}
+
+// findLost brings those back whose folders can be used again, by the configuration in force. Of the others nothing new is said.
+func (g *Gateway) findLost(ctx context.Context) {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	serving, lost := maps.Clone(*g.accounts.Load()), maps.Clone(*g.lost.Load())
+	for _, out := range g.outs() {
+		a, err := g.makeAccount(g.cfg.Load(), out.Account)
+		if err == nil {
+			err = g.openFolder(ctx, g.cfg.Load(), a)
+		}
+		if err != nil {
+			continue
+		}
+		g.log.Warn("account is back in service", "account", a.ID)
+		serving[a.ID] = a
+		delete(lost, a.ID)
+	}
+	if len(serving) == len(*g.accounts.Load()) {
+		return
+	}
+	g.accounts.Store(&serving) // first: no account is in neither map
+	g.lost.Store(&lost)
+	g.tellConfiguration(ctx)
+	g.renewSeals()
+}
+
 // out gives an account that is out of service, nil of any other.
 func (g *Gateway) out(id string) *account { return (*g.lost.Load())[id] }
 
@@ -150,7 +191,7 @@ func (g *Gateway) known() iter.Seq[*account] {
 
 // back says how an account comes back into service.
 func (a *account) back() string {
-	return "see to " + a.dir + ", then load the configuration again: systemctl reload sealgate, or SIGHUP"
+	return "see to " + a.dir + "; it is tried again each minute, and when the configuration is loaded: systemctl reload sealgate, or SIGHUP"
 }
 
 // why is the reason, in a line.

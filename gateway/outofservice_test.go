@@ -31,14 +31,16 @@ func (h *house) breakFolder(t *testing.T, path string) (mend func()) {
 }
 
 // TestOutOfService: an account whose folder cannot be used stops nobody else. Nothing is taken for it, nothing of it goes from a remote, its
-// people are told after they have proven who they are, and a load after its folder was set right brings it back whole.
+// people are told after they have proven who they are, and once its folder was set right it comes back whole, by itself or at a load.
 func TestOutOfService(t *testing.T) {
 	for _, broken := range []string{"acme", "acme/index.db", "acme/incoming", "acme/sealed"} {
-		t.Run(broken, func(t *testing.T) { outOfService(t, broken) })
+		for _, back := range []string{"at a load", "by itself"} {
+			t.Run(broken+" "+back, func(t *testing.T) { outOfService(t, broken, back) })
+		}
 	}
 }
 
-func outOfService(t *testing.T, broken string) {
+func outOfService(t *testing.T, broken, back string) {
 	h := newHouse(t)
 	_, err := h.push(t, "acme", "small.xml", pain001(t, "small", 3))
 	must(t, err)
@@ -88,8 +90,18 @@ func outOfService(t *testing.T, broken string) {
 		t.Errorf("a load with it still broken: %v", err)
 	}
 
+	h.log.Reset()
+	h.findLost(t.Context())
+	if log := h.log.String(); log != "" || h.account("acme") != nil || h.out("acme") == nil {
+		t.Errorf("tried again with it still broken: %s", log)
+	}
+
 	mend()
-	must(t, h.Reload(t.Context()))
+	if back == "by itself" {
+		h.findLost(t.Context())
+	} else {
+		must(t, h.Reload(t.Context()))
+	}
 	if list := h.files(t, "acme"); len(list) != 1 {
 		t.Errorf("%d files", len(list))
 	}

@@ -77,10 +77,7 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	if poller := g.poller.Load(); poller != nil {
 		poller.Reload(cfg)
 	}
-	select {
-	case g.reloaded <- struct{}{}:
-	default: // nobody prepares seals: the gateway is not running
-	}
+	g.renewSeals()
 	g.tellDoubts(cfg)
 	g.tellCertificates()
 	g.tellUnchanged(old.SFTP, cfg.SFTP)
