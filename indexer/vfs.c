@@ -61,14 +61,16 @@ void sealgate_stir(void) {
 	sqlite3_randomness(sizeof drawn, drawn);
 }
 
-/* It is off until it is asked for, and can be put there only before SQLite is used. */
-static int enrol_memory(void) {
-	int rc = sqlite3_config(SG_CONFIG_GETMALLOC, &plain_memory);
-	if (rc != SG_OK) return rc;
+static int enrolled = SG_CANTOPEN;
+
+/* It is off until it is asked for. It can be put there only before anybody uses SQLite, so that is done before main begins. */
+__attribute__((constructor)) static void enrol_memory(void) {
+	enrolled = sqlite3_config(SG_CONFIG_GETMALLOC, &plain_memory);
+	if (enrolled != SG_OK) return;
 	sg_mem_methods m = plain_memory;
 	m.xFree = zero_free;
 	m.xRealloc = zero_realloc;
-	return sqlite3_config(SG_CONFIG_MALLOC, &m);
+	enrolled = sqlite3_config(SG_CONFIG_MALLOC, &m);
 }
 
 static sqlite3_vfs *unix_vfs;
@@ -376,8 +378,7 @@ static int registered = SG_CANTOPEN;
 static void enrol(void) {
 	/* sqlite3_uri_parameter follows a journal's name to its database's since 3.31 */
 	if (sqlite3_libversion_number() < 3031000) return;
-	if ((registered = enrol_memory()) != SG_OK) return;
-	registered = SG_CANTOPEN;
+	if (enrolled != SG_OK) return;
 	unix_vfs = sqlite3_vfs_find("unix");
 	if (!unix_vfs || unix_vfs->iVersion < 2) return;
 	vfs.szOsFile = sizeof(sg_file) + unix_vfs->szOsFile;

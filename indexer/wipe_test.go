@@ -3,6 +3,7 @@ package indexer
 import (
 	"bytes"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -110,4 +111,25 @@ func TestLockWipes(t *testing.T) {
 	if traces(memory, wipedName("kept", 1)) == 0 {
 		t.Error("what is there was not found: nothing was looked at")
 	}
+}
+
+// TestSQLiteUsedBefore: a program that has used SQLite before it opens an index can open one all the same.
+func TestSQLiteUsedBefore(t *testing.T) { child(t, "TestUsesSQLiteFirst", t.TempDir()) }
+
+// TestUsesSQLiteFirst is no test: it is that program.
+func TestUsesSQLiteFirst(t *testing.T) {
+	dir := os.Getenv(memoryEnv)
+	if dir == "" {
+		t.Skip("started by TestSQLiteUsedBefore only")
+	}
+	plain, err := sql.Open("sqlite3", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if err := plain.PingContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	openIndex(t, filepath.Join(dir, "index.db"), newKey(t))
+	ready()
 }
