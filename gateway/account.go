@@ -68,7 +68,7 @@ func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) (map[str
 	return accounts, g.anyServed(accounts)
 }
 
-// useAccounts puts accounts in force. One that comes into service is never in neither map.
+// useAccounts puts accounts in force. Whoever looks at lost before accounts finds one that comes into service in one of the two.
 func (g *Gateway) useAccounts(accounts map[string]*account) {
 	serving, lost := map[string]*account{}, map[string]*account{}
 	for id, a := range accounts {

@@ -113,8 +113,8 @@ func (g *Gateway) visitOf(ctx context.Context, try transport.LoginTry) (*visit, 
 		return nil, err
 	}
 	if v.user != nil {
-		if v.account = g.account(v.user.Account); v.account == nil {
-			v.account = g.out(v.user.Account) // he learns so after he has proven who he is, and no stranger does
+		if v.account = g.out(v.user.Account); v.account == nil { // he learns so after he has proven who he is, and no stranger does
+			v.account = g.account(v.user.Account)
 		}
 		v.methods = methodsOf(v.user)
 		if try.So.Code {

@@ -160,7 +160,7 @@ func (g *Gateway) findLost(ctx context.Context) {
 	if len(serving) == len(*g.accounts.Load()) {
 		return
 	}
-	g.accounts.Store(&serving) // first: no account is in neither map
+	g.accounts.Store(&serving) // first: whoever looks at lost before finds an account in one of the two
 	g.lost.Store(&lost)
 	g.tellConfiguration(ctx)
 	g.renewSeals()
@@ -176,10 +176,11 @@ func (g *Gateway) outs() []*account {
 	return list
 }
 
-// known are all accounts of the configuration in force: to whom one may log in does not depend on their folders.
+// known are all accounts of the configuration in force: to whom one may log in does not depend on their folders. One that comes into service
+// meanwhile may come twice, and is never missing, since it enters the one map before it leaves the other.
 func (g *Gateway) known() iter.Seq[*account] {
 	return func(yield func(*account) bool) {
-		for _, accounts := range []map[string]*account{*g.accounts.Load(), *g.lost.Load()} {
+		for _, accounts := range []map[string]*account{*g.lost.Load(), *g.accounts.Load()} {
 			for _, a := range accounts {
 				if !yield(a) {
 					return

@@ -1,12 +1,15 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -120,6 +123,32 @@ func outOfService(t *testing.T, broken, back string) {
 	_, err = h.push(t, "acme", "more.xml", pain001(t, "more", 3))
 	must(t, err)
 	h.sound(t)
+}
+
+// TestTriedEachMinute: an account whose folder comes late needs nobody to bring it back.
+func TestTriedEachMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		must(t, h.Close())
+		mend := h.breakFolder(t, "acme")
+		must(t, h.start(t))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- h.watchLost(ctx) }()
+		<-time.After(90 * time.Second)
+		synctest.Wait()
+		if h.account("acme") != nil {
+			t.Error("it is in service with a broken folder")
+		}
+		mend()
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if h.account("acme") == nil || h.out("acme") != nil {
+			t.Error("it is not back")
+		}
+		cancel()
+		must(t, <-ended, h.Close())
+	})
 }
 
 // TestNobodyServed: with all folders wrong, or a full disk, there is nothing to start for; and a load that names a new account whose folder is
