@@ -348,25 +348,35 @@ func (b *bench) idle() error {
 		return err
 	}
 	defer fresh.stop()
-	var peaks []float64
-	for _, streams := range []int{1, 8} {
+	peak := func(round, streams int) (mib float64, err error) {
 		fresh.resetPeak()
-		if err := b.together(fresh, streams); err != nil {
+		err = b.together(fresh, round, streams)
+		return float64(fresh.status("VmHWM")) / (1 << 20), err
+	}
+	one, err := peak(0, 1)
+	if err != nil {
+		return err
+	}
+	var further []float64
+	for round := range b.runs {
+		eight, err := peak(1+round, 8)
+		if err != nil {
 			return err
 		}
-		peaks = append(peaks, float64(fresh.status("VmHWM"))/(1<<20))
+		further = append(further, (eight-one)/7)
 	}
-	fmt.Printf("peak of 1 stream %.0f MiB, of 8 together %.0f MiB: %.1f MiB each further one\n", peaks[0], peaks[1], (peaks[1]-peaks[0])/7)
+	fmt.Printf("peak of 1 stream %.0f MiB; of 8 together, for each further one %s MiB\n", one, span(further, "%.1f"))
 	return nil
 }
 
-func (b *bench) together(s *server, streams int) error {
+// together sends files of an eighth of the large one's payments at once, other ones in each round.
+func (b *bench) together(s *server, round, streams int) error {
 	var group errgroup.Group
 	var making sync.Mutex
 	for i := range streams {
 		group.Go(func() error {
 			making.Lock()
-			file, _, err := b.large(5000+streams*100+i, b.payments/8)
+			file, _, err := b.large(5000+round*100+i, b.payments/8)
 			making.Unlock()
 			if err != nil {
 				return err
