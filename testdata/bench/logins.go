@@ -69,7 +69,7 @@ func (b *bench) newLibrary(place string) (*server, error) {
 		return nil, err
 	}
 	s := &server{name: "library", addr: addr, user: "bench", key: filepath.Join(home, "key"), home: home}
-	s.cmd = exec.Command(self, "library", home)
+	s.cmd = exec.CommandContext(b.ctx, self, "library", home)
 	s.cmd.Env = append(os.Environ(), "LISTEN="+addr)
 	return s, s.start()
 }

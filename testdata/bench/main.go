@@ -15,13 +15,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 type bench struct {
-	ctx      context.Context // of the whole run: ends on the first interrupt
+	ctx      context.Context // of the whole run: ends on the first interrupt, and all servers with it
 	sealgate string
 	work     string
 	runs     int
@@ -40,7 +43,9 @@ func main() {
 		}
 		return
 	}
-	b := bench{ctx: context.Background()}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	b := bench{ctx: ctx}
 	only := flag.String("only", "", "comma-separated: stream, answer, small, handshakes, logins, idle, remotes, idleremotes, inspection, rooms")
 	disk := flag.String("disk", "", "folder on a disk (default: the system's temporary folder)")
 	memory := flag.String("memory", "/dev/shm", "folder on a tmpfs")

@@ -130,7 +130,7 @@ func (b *bench) newVsftpd(place string) (*vsftpd, error) {
 	if err := os.WriteFile(password, []byte("guest\n"), 0o600); err != nil {
 		return nil, err
 	}
-	v := &vsftpd{server: &server{name: "vsftpd", addr: addr, cmd: exec.Command(binary, conf)}}
+	v := &vsftpd{server: &server{name: "vsftpd", addr: addr, cmd: exec.CommandContext(b.ctx, binary, conf)}}
 	v.customer = customer{"ftpes (vsftpd)", out, fmt.Sprintf("        url: ftpes://%s/out\n        user: anonymous\n        password_file: %s\n"+
 		"        trust: {ca: %s}\n", addr, password, cert), "lftp get", func(pattern, into string) error {
 		return run(into, "", "lftp", "-c", "set ssl:ca-file "+cert+"; set ftp:ssl-force true; set ftp:ssl-protect-data true; set net:max-retries 1; "+
@@ -147,7 +147,7 @@ func (b *bench) fetching(place string, c customer) (*server, error) {
 
 // poll lets the gateway look now, and tells how many files it took.
 func (b *bench) poll(s *server) (taken int, took time.Duration, err error) {
-	cmd := exec.Command(b.sealgate, "poll", "kund", "--json")
+	cmd := exec.CommandContext(b.ctx, b.sealgate, "poll", "kund", "--json")
 	cmd.Dir = s.cmd.Dir
 	start := time.Now()
 	out, err := cmd.Output()

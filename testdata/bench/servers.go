@@ -165,7 +165,7 @@ func (b *bench) newSealgateWith(place, account string) (*server, error) {
 		return nil, err
 	}
 	s := &server{name: "sealgate", addr: addr, user: "bench", inbox: "/inbox", key: key, home: home}
-	s.cmd = exec.Command(b.sealgate, "serve", "-c", file)
+	s.cmd = exec.CommandContext(b.ctx, b.sealgate, "serve", "-c", file)
 	s.cmd.Dir = dir
 	return s, s.start()
 }
@@ -224,7 +224,7 @@ Ciphers aes256-gcm@openssh.com
 	if err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(sshd, "-D", "-e", "-f", config)
+	s.cmd = exec.CommandContext(b.ctx, sshd, "-D", "-e", "-f", config)
 	return s, s.start()
 }
 
