@@ -1,0 +1,431 @@
+package proof
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// year is a gateway that lives through all that a year brings, in a random order and at the same time: customers send, resend and send
+// half, operators do what operators do, and the machine dies.
+type year struct {
+	*gateway
+	b    *book
+	c    *customer // bolag's own server
+	in   string    // its folder that is delivered to
+	now  atomic.Pointer[door]
+	life atomic.Int64 // odd: the daemon is down; it grows with each end and each start
+	over atomic.Bool
+
+	mu      sync.Mutex // of what follows, and of who writes the configuration
+	guarded bool       // acme's database is protected
+	crt     int        // the number of bolag's certificate
+	ghost   bool       // there is a fourth account
+	unlocks int        // the number of the unlock key
+
+	released map[string][2]int // by sha-256: how many more times it is accepted, at least and at most, by a release
+	sent     map[string]bool   // by sha-256: what was put into the outbox; false if nobody knows whether it was
+	did      map[string]int
+}
+
+// TestAYear lets everything happen to one gateway at once: what was acknowledged is there once, nothing else is, everything that was to
+// be delivered has arrived once, all copies open, and `sealgate verify` is content. No single act fails while the gateway lives.
+func TestAYear(t *testing.T) {
+	need(t, "ssh-keygen")
+	y := newYear(t)
+	ends := max(8, kills()/5)
+	var people sync.WaitGroup
+	for i, account := range []string{"acme", "bolag", "radera", "acme", "bolag"} {
+		people.Go(func() { y.sends(t, i, account) })
+	}
+	people.Go(func() { y.operates(t) })
+	for i := range ends {
+		taken := y.b.count(acknowledged)
+		eventually(t, "files are taken", func() bool { return t.Failed() || y.b.count(acknowledged) > taken+5 })
+		if y.dies(t); t.Failed() {
+			t.Logf("stopped after %d ends of %d", i+1, ends)
+			break
+		}
+	}
+	y.over.Store(true)
+	people.Wait()
+	y.settles(t)
+	y.audit(t)
+	t.Logf("%d ends, %d files acknowledged, and these acts: %v", ends, y.b.count(acknowledged), y.did)
+}
+
+func newYear(t *testing.T) *year {
+	y := &year{b: newBook(), c: newCustomer(t), released: map[string][2]int{}, sent: map[string]bool{}, did: map[string]int{}, guarded: true}
+	y.in = filepath.Join(filepath.Dir(y.c.folder), "in")
+	if err := os.Mkdir(y.in, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	y.gateway = &gateway{} // accounts asks for its folder
+	opt := options{accounts: acme}
+	y.gateway = prepare(t, opt, "acme acme")
+	y.newCertificate()
+	y.configure()
+	for _, account := range []string{"bolag", "radera"} {
+		y.feed(y.pass+"\n", "user", "add", account, account, "--password-stdin", "--public-key", y.key+".pub", "-c", y.config)
+	}
+	y.must("protect", "acme", "-c", y.config)
+	y.starts(t)
+	return y
+}
+
+// configure writes the configuration as it is to be now.
+func (y *year) configure() {
+	protect := ""
+	if y.guarded {
+		protect = "    protect_database: true\n"
+	}
+	y.opt.accounts = acme + protect +
+		"  - id: bolag\n    name: Bolag AB\n    after_indexing: seal\n    certificate: " + y.certificate(y.crt) + ".crt\n" +
+		y.c.remote("match: '*.xml', ready: renamed, after: delete") + "        send: {path: " + y.in + "}\n" +
+		"  - id: radera\n    name: Radera AB\n    after_indexing: delete\n"
+	if y.ghost {
+		y.opt.accounts += "  - id: ghost\n    name: Ghost AB\n    after_indexing: delete\n"
+	}
+	y.writeConfig()
+}
+
+func (y *year) certificate(n int) string {
+	return filepath.Join(y.dir, fmt.Sprintf("year-%d", n), "bolag")
+}
+
+// newCertificate makes bolag's next one.
+func (y *year) newCertificate() {
+	y.crt++
+	y.must("cert", "new", "bolag", "--kind", "p-256", "--out", filepath.Dir(y.certificate(y.crt)), "-c", y.config)
+}
+
+// starts starts the daemon. It may have to wait for a command that works on the files.
+func (y *year) starts(t *testing.T) {
+	var err error
+	eventually(t, "it starts", func() bool { err = y.tryStart(); return err == nil || !strings.Contains(err.Error(), "in use") })
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	d := y.door()
+	y.now.Store(&d)
+	y.life.Add(1)
+}
+
+// dies ends the daemon in one of the ways in which daemons end, and begins its next life.
+func (y *year) dies(t *testing.T) {
+	how := rand.IntN(7)
+	y.life.Add(1)
+	if how < 3 {
+		y.kill()
+	} else {
+		y.stop()
+	}
+	y.mu.Lock()
+	y.did[[]string{"killed", "killed", "killed twice", "stopped", "unlock key changed", "protection changed", "looked at while stopped"}[how]]++
+	defer y.mu.Unlock()
+	switch how {
+	case 2:
+		y.stillborn(rand.N(40 * time.Millisecond))
+	case 4:
+		y.unlocks++
+		next := filepath.Join(y.dir, fmt.Sprintf("unlock-%d", y.unlocks))
+		y.alone(t, "rekey", next, "-c", y.config)
+		if err := os.Rename(next, filepath.Join(y.dir, "unlock.key")); err != nil {
+			t.Error(err)
+		}
+	case 5:
+		if y.guarded = !y.guarded; y.guarded {
+			y.configure()
+			y.alone(t, "protect", "acme", "-c", y.config)
+		} else {
+			y.configure()
+			y.alone(t, append([]string{"unprotect", "acme"}, y.acmeKeys()...)...)
+		}
+	case 6:
+		y.alone(t, "verify", "-c", y.config)
+	}
+	y.starts(t)
+}
+
+// alone runs a command that wants the files for itself, when whoever has them is done.
+func (y *year) alone(t *testing.T, args ...string) {
+	t.Helper()
+	var out, talk string
+	var code int
+	eventually(t, args[0]+" has the files", func() bool {
+		out, talk, code = y.command("", args...)
+		return code == 0 || !strings.Contains(talk, "in use")
+	})
+	if code != 0 {
+		t.Errorf("%s: exit %d\n%s%s", args[0], code, out, talk)
+	}
+}
+
+// sends is a customer who sends good files, some of them again, and some cut.
+func (y *year) sends(t *testing.T, who int, account string) {
+	var s *session
+	var before []byte
+	for n := 0; !y.over.Load() && !t.Failed(); n++ {
+		content, name := crashFile(t, n), fmt.Sprintf("%s-%d-%d.xml", account, who, n)
+		kind := rand.IntN(8)
+		switch {
+		case kind == 0 && before != nil:
+			content = before
+		case kind == 1:
+			content = content[:1+rand.IntN(len(content)-2)]
+		}
+		for !y.over.Load() {
+			if s == nil {
+				var err error
+				if s, err = y.now.Load().as(account).open(); err != nil {
+					s = nil
+					pause()
+					continue
+				}
+			}
+			err := s.push(name, content)
+			y.heard(t, name, account, content, kind, err)
+			if err == nil || refused(err) && !stopping(err) {
+				break
+			}
+			s.close()
+			s = nil
+		}
+		if kind > 1 {
+			before = content
+		}
+	}
+	if s != nil {
+		s.close()
+	}
+}
+
+// stopping says whether a customer was told to come again later.
+func stopping(err error) bool {
+	return strings.Contains(err.Error(), "the server is stopping") || strings.Contains(err.Error(), "[closing")
+}
+
+// heard notes what a customer heard of a file.
+func (y *year) heard(t *testing.T, name, account string, content []byte, kind int, err error) {
+	switch {
+	case kind == 1:
+		y.b.note(name, sum(content), told)
+		if err == nil {
+			t.Errorf("%s of %s was cut, and taken", name, account)
+		}
+	case err == nil, refused(err) && strings.Contains(err.Error(), "duplicate"):
+		y.b.note(name, sum(content), acknowledged)
+	case refused(err) && !stopping(err):
+		y.b.note(name, sum(content), told)
+		t.Errorf("%s: %v", name, err)
+	default:
+		y.b.note(name, sum(content), unknown)
+	}
+}
+
+// operates does what operators do. While the daemon lives, nothing of it fails.
+func (y *year) operates(t *testing.T) {
+	acts := map[string]func(t *testing.T) (talk string, code int){
+		"unlock": func(*testing.T) (string, int) { return y.runs(append([]string{"unlock", "acme"}, y.acmeKeys()...)...) },
+		"lock":   func(*testing.T) (string, int) { return y.runs("lock", "acme", "-c", y.config) },
+		"files":  func(*testing.T) (string, int) { return y.runs("files", "--account", "bolag", "-c", y.config) },
+		"payments": func(*testing.T) (string, int) {
+			return y.runs("payments", "--account", "bolag", "--name", "aktiebolag", "-c", y.config)
+		},
+		"ledger": func(*testing.T) (string, int) { return y.runs("ledger", "radera", "-c", y.config) },
+		"status": func(*testing.T) (string, int) { return y.runs("status", "--account", "radera", "-c", y.config) },
+		"verify": func(*testing.T) (string, int) { return y.runs("verify", "-c", y.config) },
+		"poll":   y.polls, "send": y.puts, "decide": y.decides, "rotate": y.rotates, "reload": y.reloads, "user": y.logins,
+	}
+	var names []string
+	for name := range acts {
+		names = append(names, name)
+	}
+	for !y.over.Load() && !t.Failed() {
+		name, life := names[rand.IntN(len(names))], y.life.Load()
+		talk, code := acts[name](t)
+		if lived := life%2 == 1 && life == y.life.Load(); lived && code != 0 && !y.mayFail(name, talk) {
+			t.Errorf("%s: exit %d: %s", name, code, talk)
+		}
+		y.mu.Lock()
+		y.did[name]++
+		y.mu.Unlock()
+	}
+}
+
+// mayFail says whether a living gateway rightly says no.
+func (y *year) mayFail(act, talk string) bool {
+	switch act {
+	case "unlock", "lock":
+		return strings.Contains(talk, "is not protected")
+	case "status":
+		return true // it also tells what is the matter
+	}
+	return false
+}
+
+func (y *year) runs(args ...string) (talk string, code int) {
+	out, talk, code := y.command("", args...)
+	return out + talk, code
+}
+
+// polls lays a file into the customer's own server and has it fetched.
+func (y *year) polls(t *testing.T) (string, int) {
+	content := crashFile(t, rand.IntN(4))
+	y.b.note("fetched", sum(content), acknowledged) // it is, when it is gone there
+	y.c.put(t, fmt.Sprintf("%x.xml", sum(content)[:8]), content)
+	return y.runs("poll", "kund", "-c", y.config)
+}
+
+// puts puts a file into the outbox.
+func (y *year) puts(t *testing.T) (string, int) {
+	content := make([]byte, 1000+rand.IntN(100_000))
+	rand.NewChaCha8([32]byte{byte(len(y.sent)), byte(len(y.sent) >> 8)}).Read(content)
+	talk, code := y.runs("send", "bolag", save(t, y.dir, "statement.bin", content), "-c", y.config)
+	y.sent[sum(content)] = code == 0
+	return talk, code
+}
+
+// decides ends the waiting of a held file.
+func (y *year) decides(t *testing.T) (string, int) {
+	out, talk, code := y.command("", "files", "--verdict", "held", "--account", "bolag", "--json", "-c", y.config)
+	first, _, some := strings.Cut(out, "\n")
+	if code != 0 || !some {
+		return talk, code
+	}
+	_, id, _ := strings.Cut(first, `"id":"`)
+	_, sha, _ := strings.Cut(first, `"sha256":"`)
+	what := []string{"release", "refuse"}[rand.IntN(2)]
+	talk, code = y.runs(what, id[:26], "--reason", "so it goes", "-c", y.config)
+	if what == "release" {
+		n := y.released[sha[:64]]
+		if n[1]++; code == 0 {
+			n[0]++
+		}
+		y.released[sha[:64]] = n
+	}
+	return talk, code
+}
+
+// rotates gives bolag another certificate.
+func (y *year) rotates(t *testing.T) (string, int) {
+	from := y.log.len()
+	y.mu.Lock()
+	y.newCertificate()
+	y.configure()
+	y.mu.Unlock()
+	life := y.life.Load()
+	eventually(t, "the certificate is loaded", func() bool {
+		return strings.Contains(y.log.since(from), "config loaded") || life%2 == 0 || y.life.Load() != life
+	})
+	return y.runs("cert", "rotate", "bolag", y.certificate(y.crt)+".crt", "--key", y.certificate(y.crt-1)+".key", "-c", y.config)
+}
+
+// reloads changes the configuration, and says so to the daemon, if there is one.
+func (y *year) reloads(*testing.T) (string, int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.ghost = !y.ghost
+	y.configure()
+	if y.life.Load()%2 == 1 {
+		y.cmd.Process.Signal(syscall.SIGHUP)
+	}
+	return "", 0
+}
+
+// logins makes a login and takes it away.
+func (y *year) logins(*testing.T) (string, int) {
+	if out, talk, code := y.command(y.pass+"\n", "user", "add", "radera", "gast", "--password-stdin", "-c", y.config); code != 0 && !strings.Contains(talk, "already") {
+		return out + talk, code
+	}
+	return y.runs("user", "remove", "radera", "gast", "--yes", "-c", y.config)
+}
+
+// settles lets what is under way come to its end.
+func (y *year) settles(t *testing.T) {
+	y.stop()
+	y.life.Add(1)
+	y.starts(t)
+	if y.guarded {
+		y.unlockAcme(t)
+	}
+	for n := range y.crt { // 0 was none
+		y.must("cert", "rotate", "bolag", y.certificate(y.crt)+".crt", "--key", y.certificate(max(1, n))+".key", "-c", y.config)
+	}
+	for try := 0; y.c.there(t) != "" && try < 20; try++ {
+		y.poll(t)
+	}
+	eventually(t, "all is delivered", func() bool { return y.empty(t) && y.poll(t).Result.Undelivered == 0 })
+}
+
+// empty says whether nothing waits in bolag's outbox.
+func (y *year) empty(t *testing.T) bool {
+	s := y.door().as("bolag").sit(t)
+	defer s.close()
+	list, err := s.ReadDir("/outbox")
+	return err == nil && len(list) == 0
+}
+
+// audit compares what there is with what everybody knows.
+func (y *year) audit(t *testing.T) {
+	listed := map[string]int{}
+	var bolag []row
+	rows := with(y.files(), "accepted")
+	for _, r := range rows {
+		if listed[r.SHA256]++; r.Account == "bolag" {
+			bolag = append(bolag, r)
+		}
+	}
+	for sha, heard := range y.b.sent {
+		n, more := listed[sha], y.released[sha]
+		if n < more[0] || n > 1+more[1] || heard == acknowledged && n < 1+more[0] || heard == told && n > 0 {
+			t.Errorf("%s: %s, and listed %d times; released %v times", y.b.name[sha], heard, n, more)
+		}
+		delete(listed, sha)
+	}
+	for sha := range listed {
+		t.Errorf("a file is listed as accepted that nobody sent whole: %s", sha)
+	}
+	for _, r := range bolag[:min(len(bolag), 30)] {
+		out := filepath.Join(y.dir, "opened-"+r.ID)
+		y.must("open", r.ID, "--key", y.certificate(y.crt)+".key", "-o", out, "-c", y.config)
+		if b, err := os.ReadFile(out); err != nil || sum(b) != r.SHA256 {
+			t.Errorf("%s opens to other bytes: %v", r.ID, err)
+		}
+		os.Remove(out)
+	}
+	y.arrived(t, rows)
+	y.tidy(t)
+}
+
+// arrived compares what came to the customer with what was to come: what was sent, and a receipt of each of bolag's files.
+func (y *year) arrived(t *testing.T, rows []row) {
+	entries, err := os.ReadDir(y.in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(y.in, e.Name()))
+		if err != nil || strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s: %v", e.Name(), err)
+		}
+		if !bytes.HasPrefix(content, []byte("{")) {
+			got[sum(content)]++
+		}
+	}
+	for sha, sure := range y.sent {
+		if n := got[sha]; n > 1 || sure && n == 0 {
+			t.Errorf("what was sent (%v) has arrived %d times", sure, n)
+		}
+	}
+}
