@@ -307,31 +307,48 @@ func TestNoteLater(t *testing.T) {
 	}
 }
 
-// TestNoLinks: another data_dir, for which the rule only begins, does not get at the files of this one.
+// TestNoLinks: another data_dir, for which the rule only begins or which is without it, does not get at the files of this one.
 func TestNoLinks(t *testing.T) {
 	h := newTwoPersons(t)
 	must(t, h.Close())
-	h.edit(t, "data_dir: ./data\n", "data_dir: ./data2\n")
-	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
-	must(t, err)
-	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
-	must(t, err)
 	data, other := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "data2")
-	for _, link := range []string{"accounts", "accounts/acme"} {
+	open := func(link, to string) error {
+		t.Helper()
 		must(t, os.RemoveAll(other))
+		cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+		must(t, err)
+		unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+		must(t, err)
 		own, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler)) // it has a gateway.db of its own
 		must(t, err)
-		must(t, own.Close(), os.RemoveAll(filepath.Join(other, link)))
-		must(t, os.Symlink(filepath.Join(data, link), filepath.Join(other, link)))
+		must(t, own.Close())
+		if _, err := os.Stat(to); err != nil {
+			must(t, os.Rename(filepath.Join(other, link), to))
+		}
+		must(t, os.RemoveAll(filepath.Join(other, link)), os.Symlink(to, filepath.Join(other, link)))
 		g, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
 		if err == nil {
 			g.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" is a symbolic link") {
+		return err
+	}
+	links := []string{"accounts", "accounts/acme", "accounts/acme/index.db"}
+	h.edit(t, "data_dir: ./data\n", "data_dir: ./data2\n")
+	for _, link := range links {
+		if err := open(link, filepath.Join(data, link)); err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" is a symbolic link") {
 			t.Errorf("%s: %v", link, err)
 		}
 	}
-	h.edit(t, "data_dir: ./data2\n", "data_dir: ./data\n")
+	h.edit(t, "four_eyes: true\noperators: ./operators\n", "")
+	for _, link := range links {
+		if err := open(link, filepath.Join(data, link)); err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" leads into "+data+",") {
+			t.Errorf("%s, without the rule: %v", link, err)
+		}
+	}
+	for _, to := range []string{h.dir, other} { // its own files may lie elsewhere
+		must(t, open("accounts/acme", filepath.Join(to, "elsewhere")))
+	}
+	h.edit(t, "data_dir: ./data2\n", "data_dir: ./data\nfour_eyes: true\noperators: ./operators\n")
 	h.open(t)
 }
 
