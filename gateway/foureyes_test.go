@@ -352,6 +352,46 @@ func TestNoLinks(t *testing.T) {
 	h.open(t)
 }
 
+// TestLoginStays: nobody alone gives a login that somebody has come in by to another account, and with it its owner's next files.
+func TestLoginStays(t *testing.T) {
+	h := newTwoPersons(t)
+	turn := func(account string, use bool) {
+		t.Helper()
+		line, err := h.AddUser(t.Context(), NewUser{Account: account, Login: "anna"}, "uid:7")
+		if must(t, err); use {
+			must(t, second(h.Admit(t.Context(), try("anna", line.NewPassword, "192.0.2.1"))))
+		}
+		must(t, second(h.RemoveUser(t.Context(), account, line.ID, "uid:7")))
+	}
+	stays := func(with string) {
+		t.Helper()
+		var no *No
+		if _, err := h.AddUser(t.Context(), NewUser{Account: "beta", Login: "anna"}, "uid:7"); !errors.As(err, &no) || !strings.Contains(no.Text, "of account "+with) {
+			t.Errorf("added to beta: %v", err)
+		}
+	}
+	turn("acme", false) // a mistake, put right
+	turn("beta", false)
+	turn("acme", true)
+	stays("acme")
+	turn("acme", false)
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	stays("acme")
+	line := "  - {id: acme, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], max_file_size: 8MiB, say: all}\n"
+	h.edit(t, line, "")
+	must(t, h.Reload(t.Context()))
+	stays("acme")
+	h.approve(t)
+	turn("beta", true)
+	turn("beta", false)
+	h.edit(t, "four_eyes: true\noperators: ./operators\n", "")
+	must(t, h.Reload(t.Context()))
+	h.approve(t)
+	turn("soft", true)
+	turn("beta", true)
+}
+
 // TestAddedAgain: one person does not undo what two have approved. Who removes an account with another, alone, does not get at its files by
 // naming it again; a new one that begins with nothing is there at once.
 func TestAddedAgain(t *testing.T) {
