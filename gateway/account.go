@@ -45,10 +45,8 @@ func (a *account) expired(now time.Time) bool {
 // openAccounts makes the accounts of a configuration, which useAccounts puts in force. An index is opened once and stays open until the
 // gateway closes, even if its account leaves the configuration: uploads under way may still need it.
 func (g *Gateway) openAccounts(ctx context.Context, cfg *config.Config) (map[string]*account, error) {
-	if cfg.TwoPersons() {
-		if err := refuseLinks(cfg); err != nil {
-			return nil, err
-		}
+	if err := refuseLinks(cfg); err != nil {
+		return nil, err
 	}
 	accounts := make(map[string]*account, len(cfg.Accounts))
 	for _, c := range cfg.Accounts {

@@ -322,18 +322,43 @@ func digestOf(statement string) string {
 }
 
 // refuseLinks makes sure that the accounts' files are in data_dir itself. By a symbolic link another data_dir, for which nobody has signed
-// anything, would be a second gateway over the same files.
+// anything, would be a second gateway over the same files. Who makes one need not have the rule there, so without it too no link may lead
+// into the data_dir of another gateway; to a disk of its own it may.
 func refuseLinks(cfg *config.Config) error {
-	paths := []string{filepath.Join(cfg.DataDir, "accounts")}
+	own, err := filepath.EvalSymlinks(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	accounts := filepath.Join(cfg.DataDir, "accounts")
+	paths := []string{accounts}
 	for _, a := range cfg.Accounts {
-		paths = append(paths, filepath.Join(paths[0], a.ID))
+		dir := filepath.Join(accounts, a.ID)
+		paths = append(paths, dir, filepath.Join(dir, "index.db"), filepath.Join(dir, "log.db"))
 	}
 	for _, path := range paths {
-		if at, err := os.Lstat(path); err == nil && at.Mode()&fs.ModeSymlink != 0 {
-			return fmt.Errorf("%s is a symbolic link, which four_eyes does not allow: put the folder itself there, or mount it there", path)
+		if at, err := os.Lstat(path); err != nil || at.Mode()&fs.ModeSymlink == 0 {
+			continue
+		}
+		if cfg.TwoPersons() {
+			return fmt.Errorf("%s is a symbolic link, which four_eyes does not allow: put the file or folder itself there, or mount it there", path)
+		}
+		if other := dataDirOf(path); other != "" && other != own {
+			return fmt.Errorf("%s leads into %s, the data_dir of another gateway: put a file or folder of this one there", path, other)
 		}
 	}
 	return nil
+}
+
+// dataDirOf is the folder of the gateway.db above where a path leads; "" if there is none.
+func dataDirOf(path string) string {
+	dir, err := filepath.EvalSymlinks(path)
+	for err == nil && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		if _, err := os.Lstat(filepath.Join(dir, "gateway.db")); err == nil {
+			return dir
+		}
+	}
+	return ""
 }
 
 // mayRewrap refuses to seal an account's copies to a certificate that nobody has approved for it.

@@ -307,32 +307,89 @@ func TestNoteLater(t *testing.T) {
 	}
 }
 
-// TestNoLinks: another data_dir, for which the rule only begins, does not get at the files of this one.
+// TestNoLinks: another data_dir, for which the rule only begins or which is without it, does not get at the files of this one.
 func TestNoLinks(t *testing.T) {
 	h := newTwoPersons(t)
 	must(t, h.Close())
-	h.edit(t, "data_dir: ./data\n", "data_dir: ./data2\n")
-	cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
-	must(t, err)
-	unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
-	must(t, err)
 	data, other := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "data2")
-	for _, link := range []string{"accounts", "accounts/acme"} {
+	open := func(link, to string) error {
+		t.Helper()
 		must(t, os.RemoveAll(other))
+		cfg, err := LoadConfig(filepath.Join(h.dir, "sealgate.yaml"), false)
+		must(t, err)
+		unlock, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+		must(t, err)
 		own, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler)) // it has a gateway.db of its own
 		must(t, err)
-		must(t, own.Close(), os.RemoveAll(filepath.Join(other, link)))
-		must(t, os.Symlink(filepath.Join(data, link), filepath.Join(other, link)))
+		must(t, own.Close())
+		if _, err := os.Stat(to); err != nil {
+			must(t, os.Rename(filepath.Join(other, link), to))
+		}
+		must(t, os.RemoveAll(filepath.Join(other, link)), os.Symlink(to, filepath.Join(other, link)))
 		g, err := Open(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
 		if err == nil {
 			g.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" is a symbolic link") {
+		return err
+	}
+	links := []string{"accounts", "accounts/acme", "accounts/acme/index.db"}
+	h.edit(t, "data_dir: ./data\n", "data_dir: ./data2\n")
+	for _, link := range links {
+		if err := open(link, filepath.Join(data, link)); err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" is a symbolic link") {
 			t.Errorf("%s: %v", link, err)
 		}
 	}
-	h.edit(t, "data_dir: ./data2\n", "data_dir: ./data\n")
+	h.edit(t, "four_eyes: true\noperators: ./operators\n", "")
+	for _, link := range links {
+		if err := open(link, filepath.Join(data, link)); err == nil || !strings.Contains(err.Error(), filepath.Join("data2", link)+" leads into "+data+",") {
+			t.Errorf("%s, without the rule: %v", link, err)
+		}
+	}
+	for _, to := range []string{h.dir, other} { // its own files may lie elsewhere
+		must(t, open("accounts/acme", filepath.Join(to, "elsewhere")))
+	}
+	h.edit(t, "data_dir: ./data2\n", "data_dir: ./data\nfour_eyes: true\noperators: ./operators\n")
 	h.open(t)
+}
+
+// TestLoginStays: nobody alone gives a login that somebody has come in by to another account, and with it its owner's next files.
+func TestLoginStays(t *testing.T) {
+	h := newTwoPersons(t)
+	turn := func(account string, use bool) {
+		t.Helper()
+		line, err := h.AddUser(t.Context(), NewUser{Account: account, Login: "anna"}, "uid:7")
+		if must(t, err); use {
+			must(t, second(h.Admit(t.Context(), try("anna", line.NewPassword, "192.0.2.1"))))
+		}
+		must(t, second(h.RemoveUser(t.Context(), account, line.ID, "uid:7")))
+	}
+	stays := func(with string) {
+		t.Helper()
+		var no *No
+		if _, err := h.AddUser(t.Context(), NewUser{Account: "beta", Login: "anna"}, "uid:7"); !errors.As(err, &no) || !strings.Contains(no.Text, "of account "+with) {
+			t.Errorf("added to beta: %v", err)
+		}
+	}
+	turn("acme", false) // a mistake, put right
+	turn("beta", false)
+	turn("acme", true)
+	stays("acme")
+	turn("acme", false)
+	h.reopen(t)
+	must(t, h.begin(t.Context()))
+	stays("acme")
+	line := "  - {id: acme, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], max_file_size: 8MiB, say: all}\n"
+	h.edit(t, line, "")
+	must(t, h.Reload(t.Context()))
+	stays("acme")
+	h.approve(t)
+	turn("beta", true)
+	turn("beta", false)
+	h.edit(t, "four_eyes: true\noperators: ./operators\n", "")
+	must(t, h.Reload(t.Context()))
+	h.approve(t)
+	turn("soft", true)
+	turn("beta", true)
 }
 
 // TestAddedAgain: one person does not undo what two have approved. Who removes an account with another, alone, does not get at its files by

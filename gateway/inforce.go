@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sealgate/sealgate/vault"
 )
@@ -15,7 +16,8 @@ type InForce struct {
 	FourEyes    bool // two persons have approved it, or the account began empty under that rule
 	Certificate InForceCertificate
 	Recovery    InForceCertificate
-	AccessKeys  int
+	AccessKeys  []InForceCertificate
+	Protected   bool // protect_database
 }
 
 // InForceCertificate is a certificate and where it was read from; both are "" where there is none.
@@ -35,7 +37,7 @@ func (g *Gateway) InForce(context.Context) ([]InForce, error) {
 				return nil, fmt.Errorf("account %s: %w", c.ID, err)
 			}
 		}
-		certificate, recovery := a.Certificate, a.RecoveryCertificate
+		certificate, recovery, access := a.Certificate, a.RecoveryCertificate, slices.Clone(a.AccessKeys)
 		if named := r.file.Account(a.ID); r.approved != nil && named != nil { // by the operator's own path, if it holds the same
 			is, says := r.approved.accounts[a.ID].Facts, r.proposed.accounts[a.ID].Facts
 			if is.Certificate.same(says.Certificate) {
@@ -44,10 +46,18 @@ func (g *Gateway) InForce(context.Context) ([]InForce, error) {
 			if is.Recovery.same(says.Recovery) {
 				recovery = named.RecoveryCertificate
 			}
+			for i := range is.AccessKeys {
+				if at := slices.IndexFunc(says.AccessKeys, func(c content) bool { return c.same(&is.AccessKeys[i]) }); at >= 0 {
+					access[i] = named.AccessKeys[at]
+				}
+			}
 		}
-		list = append(list, InForce{
-			Account: a.ID, FourEyes: r.approved != nil, Certificate: inForceFrom(certificate, a.certificate), Recovery: inForceFrom(recovery, a.recovery), AccessKeys: len(a.access),
-		})
+		now := InForce{Account: a.ID, FourEyes: r.approved != nil, Certificate: inForceFrom(certificate, a.certificate),
+			Recovery: inForceFrom(recovery, a.recovery), Protected: a.Protected()}
+		for i, c := range a.access {
+			now.AccessKeys = append(now.AccessKeys, inForceFrom(access[i], c))
+		}
+		list = append(list, now)
 	}
 	return list, nil
 }

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/vault"
 )
 
-// sealsTo are the names of the certificates by which an account's files open, as they are in force, each with the file it is told to be in.
+// sealsTo are the names of the certificates and access keys by which an account's files open, as they are in force, each with the file it is told to be in.
 func (h *house) sealsTo(t testing.TB, account string) (list []string) {
 	t.Helper()
 	all, err := h.InForce(t.Context())
@@ -20,7 +21,7 @@ func (h *house) sealsTo(t testing.TB, account string) (list []string) {
 	if at < 0 {
 		return nil
 	}
-	for _, c := range []InForceCertificate{all[at].Certificate, all[at].Recovery} {
+	for _, c := range append([]InForceCertificate{all[at].Certificate, all[at].Recovery}, all[at].AccessKeys...) {
 		if c.PEM == "" {
 			list = append(list, "none")
 			continue
@@ -61,14 +62,15 @@ func TestInForce(t *testing.T) {
 		h.edit(t, from, to)
 		must(t, h.Reload(t.Context()))
 	}
-	tells("acme", "acme in acme.crt", "none")
+	const access = "acme in acme.access.crt"
+	tells("acme", "acme in acme.crt", "none", access)
 	tells("gone", "none", "none")
 	turn(old, next)
-	tells("acme", "acme in data/approved", "none")
+	tells("acme", "acme in data/approved", "none", access)
 	h.approve(t)
-	tells("acme", "next in next.crt", "rescue in rescue.crt")
+	tells("acme", "next in next.crt", "rescue in rescue.crt", access)
 	turn(next, old)
-	tells("acme", "next in data/approved", "rescue in data/approved")
+	tells("acme", "next in data/approved", "rescue in data/approved", access)
 	turn(old, next)
 
 	// The same name, another content; and an account that the configuration does not name.
@@ -79,12 +81,24 @@ func TestInForce(t *testing.T) {
 	must(t, err)
 	h.write(t, "rescue.crt", string(now))
 	must(t, h.Reload(t.Context()))
-	tells("acme", "next in next.crt", "rescue in data/approved")
+	tells("acme", "next in next.crt", "rescue in data/approved", access)
 	h.write(t, "rescue.crt", string(was))
 	soft := "  - {id: soft, after_indexing: seal, certificate: ./acme.crt, "
 	turn(soft, "#"+soft)
 	tells("soft", "acme in data/approved", "none")
 	turn("#"+soft, soft)
+
+	// Access keys: one that one person has put before the other does not count, nor does it that he has taken one out.
+	_, more, err := vault.NewAccessKey("more", time.Now())
+	must(t, err)
+	h.write(t, "more.access.crt", string(more))
+	turn("access_keys: [./acme", "access_keys: [./more.access.crt, ./acme")
+	tells("acme", "next in next.crt", "rescue in rescue.crt", access)
+	h.approve(t)
+	tells("acme", "next in next.crt", "rescue in rescue.crt", "more in more.access.crt", access)
+	turn("./more.access.crt, ", "")
+	tells("acme", "next in next.crt", "rescue in rescue.crt", "more in data/approved", access)
+	turn("access_keys: [./acme", "access_keys: [./more.access.crt, ./acme")
 
 	// A command at a stopped gateway that does not find an account's database goes by its certificates all the same.
 	must(t, h.Close(), os.RemoveAll(filepath.Join(h.dir, "data/accounts/acme")))
@@ -94,7 +108,7 @@ func TestInForce(t *testing.T) {
 	must(t, err)
 	h.Gateway, err = openToAsk(t.Context(), cfg, unlock, slog.New(slog.DiscardHandler))
 	must(t, err)
-	if got := h.sealsTo(t, "acme"); h.account("acme") != nil || !slices.Equal(got, []string{"next in next.crt", "rescue in rescue.crt"}) {
+	if got := h.sealsTo(t, "acme"); h.account("acme") != nil || !slices.Equal(got, []string{"next in next.crt", "rescue in rescue.crt", "more in more.access.crt", access}) {
 		t.Errorf("without its database: %q", got)
 	}
 }

@@ -233,6 +233,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	if q.For <= 0 || q.For > LongestSession {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("an account is unlocked for at most %d minutes", LongestSession/time.Minute), Wrong: true}
 	}
+	locked := a.index.Locked()
 	merged, err := a.index.Unlock(context.WithoutCancel(ctx), &key)
 	if errors.Is(err, indexer.ErrKey) {
 		return AccountStatus{}, &No{Text: fmt.Sprintf("that key does not open the database of account %s", a.ID)}
@@ -243,6 +244,9 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	}
 	if err != nil {
 		return AccountStatus{}, err
+	}
+	if locked { // in the midst of a session too, given up since it could not be written
+		g.sessions.end(a.ID)
 	}
 	line, err := g.beginSession(ctx, a, &q, who, merged)
 	if apart(err) {
@@ -255,8 +259,10 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 // beginSession is the rest of an unlocking that has opened the database and merged what waited.
 func (g *Gateway) beginSession(ctx context.Context, a *account, q *SealedAccountKey, who string, merged int) (AccountStatus, error) {
 	joined := g.sessions.begin(a.ID, a.index, g.now().Add(q.For), q.Join)
-	if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
-		return AccountStatus{}, err
+	if !joined { // whoever joins a session finds the account unlocked
+		if _, err := a.index.Note(ctx, "unlocked", "", who, brief(q.For)); err != nil {
+			return AccountStatus{}, err
+		}
 	}
 	if q.KeyStays {
 		// at the end of the rotation

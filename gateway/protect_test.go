@@ -470,6 +470,35 @@ func TestSessionBegunAnewAtItsEnd(t *testing.T) {
 	}
 }
 
+// TestUnlockedIsOneRow: the ledger has a row of each unlocking, also of an index that was given up in the midst of a session, and none of
+// those who join it.
+func TestUnlockedIsOneRow(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	q := h.keyOf(t, "safe")
+	q.For = time.Minute
+	for i, step := range []struct {
+		join, giveUp, joined bool
+		rows                 int
+	}{{true, false, false, 1}, {true, false, true, 1}, {false, false, false, 2}, {true, true, false, 3}, {true, false, true, 3}} {
+		if step.giveUp {
+			must(t, h.account("safe").index.Lock())
+		}
+		q.Join = step.join
+		line, err := h.unlockWith(t, q)
+		must(t, err)
+		rows := 0
+		for row, err := range h.account("safe").index.Ledger(t.Context(), 1) {
+			if must(t, err); row.Kind == "unlocked" {
+				rows++
+			}
+		}
+		if rows != step.rows || line.Joined != step.joined {
+			t.Errorf("step %d: %d rows, joined %v, want %+v", i, rows, line.Joined, step)
+		}
+	}
+}
+
 // TestWrongCertificateWhileUnlocked: a certificate that is in the configuration by mistake, while somebody unlocks, closes nothing for
 // ever: what opened the database goes on opening it until somebody has opened it with what comes after it.
 func TestWrongCertificateWhileUnlocked(t *testing.T) {

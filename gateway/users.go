@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -66,7 +67,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	if err := checkNetworks(n.AllowFrom, n.DenyFrom); err != nil {
 		return UserLine{}, err
 	}
-	if err := g.free(ctx, user.Blind); err != nil {
+	if err := g.free(ctx, user); err != nil {
 		return UserLine{}, err
 	}
 	made, err := n.equip(ctx, g, user, a)
@@ -87,7 +88,7 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 		if err = g.registry.AddUser(ctx, user, owed(a.ID, "user-added", who, user.ID)); !errors.Is(err, indexer.ErrExists) {
 			break
 		}
-		if err = g.free(ctx, user.Blind); err != nil { // not the id is taken: somebody else was adding the same login
+		if err = g.free(ctx, user); err != nil { // not the id is taken: somebody else was adding the same login
 			break
 		}
 	}
@@ -100,14 +101,42 @@ func (g *Gateway) AddUser(ctx context.Context, n NewUser, who string) (UserLine,
 	return line, nil
 }
 
-// free refuses a login that somebody has, by the keyed hash of its name.
-func (g *Gateway) free(ctx context.Context, blind [32]byte) error {
-	_, err := g.registry.UserByBlind(ctx, blind)
+// free refuses a login that somebody has, by the keyed hash of its name, and one that stays where it was.
+func (g *Gateway) free(ctx context.Context, user *indexer.User) error {
+	_, err := g.registry.UserByBlind(ctx, user.Blind)
 	if err == nil {
 		return &No{Text: "that login exists already", Hint: "logins are unique over all accounts; choose another, or remove it first"}
 	}
+	if !errors.Is(err, indexer.ErrNotFound) {
+		return err
+	}
+	return g.mayMove(ctx, user)
+}
+
+// placeOf is the registry's name for the account that a login was of last.
+func placeOf(user *indexer.User) string { return "login-of/" + hex.EncodeToString(user.Blind[:]) }
+
+// keepPlace keeps of which account a login is that is about to go: where its owner has come in, he goes on sending. Die before it is gone, and
+// nothing has changed.
+func (g *Gateway) keepPlace(ctx context.Context, user *indexer.User) error {
+	if g.rule.Load().approved == nil || user.LastLogin.IsZero() {
+		return nil
+	}
+	return g.registry.Put(ctx, placeOf(user), []byte(user.Account))
+}
+
+// mayMove refuses to make a login that another account had: what its owner sends next would be sealed as one person says.
+func (g *Gateway) mayMove(ctx context.Context, user *indexer.User) error {
+	if g.rule.Load().approved == nil {
+		return nil
+	}
+	was, err := g.registry.Get(ctx, placeOf(user))
 	if errors.Is(err, indexer.ErrNotFound) {
 		return nil
+	}
+	if id := string(was); err == nil && id != user.Account && g.cfg.Load().Account(id) != nil {
+		return &No{Text: fmt.Sprintf("that login was of account %s, and four_eyes does not let one person give it to another", id),
+			Hint: "choose another login, or give it to that account again"}
 	}
 	return err
 }
@@ -177,6 +206,9 @@ func checkLogin(login string) error {
 func (g *Gateway) RemoveUser(ctx context.Context, account, login, who string) (UserLine, error) {
 	user, err := g.userOf(ctx, account, login)
 	if err != nil {
+		return UserLine{}, err
+	}
+	if err := g.keepPlace(ctx, user); err != nil {
 		return UserLine{}, err
 	}
 	var owes []*indexer.Owed

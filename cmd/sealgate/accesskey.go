@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,10 +74,10 @@ func (t *tool) accessKeyListCommand() *cobra.Command {
 		Short:   "List the access keys to which an account's files are sealed from now on; any one of them opens.",
 		Example: examples("sealgate access-key list acme", "sealgate access-key list acme --json", "sealgate check"),
 		Args:    arguments("ACCOUNT"),
-		RunE:    func(c *cobra.Command, args []string) error { return t.listAccessKeys(args[0]) },
+		RunE:    func(c *cobra.Command, args []string) error { return t.listAccessKeys(c.Context(), args[0]) },
 	}
 	c.ValidArgsFunction = t.completeAccount
-	return t.withJSON(t.withConfig(c))
+	return t.withJSON(t.withDesk(c))
 }
 
 // accessLine is a line of `access-key list --json`.
@@ -88,20 +87,25 @@ type accessLine struct {
 	File string `json:"file"`
 }
 
-func (t *tool) listAccessKeys(account string) error {
-	a, keys, err := t.accessKeys(account)
+func (t *tool) listAccessKeys(ctx context.Context, account string) error {
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	a, keys, err := accessKeys(ctx, client, cfg, account)
 	if err != nil {
 		return err
 	}
 	table := t.newTable(column{head: "NAME", name: true}, column{head: "KEY"}, column{head: "FILE"})
 	for i, k := range keys {
 		if t.json {
-			if err := t.sayJSON(accessLine{k.Subject(), "SHA256:" + k.KeyID(), a.AccessKeys[i]}); err != nil {
+			if err := t.sayJSON(accessLine{k.Subject(), "SHA256:" + k.KeyID(), a.AccessKeys[i].File}); err != nil {
 				return err
 			}
 			continue
 		}
-		table.add(text(k.Subject(), accessID(k), near(a.AccessKeys[i]))...)
+		table.add(text(k.Subject(), accessID(k), near(a.AccessKeys[i].File))...)
 	}
 	table.flush()
 	if len(keys) == 0 {
@@ -110,19 +114,15 @@ func (t *tool) listAccessKeys(account string) error {
 	return nil
 }
 
-// accessKeys reads the access keys' public halves that the configuration names.
-func (t *tool) accessKeys(account string) (*config.Account, []*vault.Certificate, error) {
-	cfg, err := t.load()
+// accessKeys asks the desk for an account's access keys as they are in force: what comes is sealed to these, whatever is in the file.
+func accessKeys(ctx context.Context, client *gateway.Client, cfg *config.Config, account string) (*gateway.InForce, []*vault.Certificate, error) {
+	_, a, err := inForce(ctx, client, cfg, account)
 	if err != nil {
-		return nil, nil, t.configTrouble(err, "")
-	}
-	a := cfg.Account(account)
-	if a == nil {
-		return nil, nil, gateway.NoAccount(cfg, account)
+		return nil, nil, err
 	}
 	keys := make([]*vault.Certificate, len(a.AccessKeys))
-	for i, path := range a.AccessKeys {
-		if keys[i], err = vault.ReadCertificate(path); err != nil {
+	for i, key := range a.AccessKeys {
+		if keys[i], err = vault.ParseCertificate([]byte(key.PEM)); err != nil {
 			return nil, nil, keyTrouble(err)
 		}
 	}
@@ -148,29 +148,31 @@ func (t *tool) accessKeyRemoveCommand() *cobra.Command {
 
 // removeAccessKey changes nothing: the configuration is the operator's, and so is the secret.
 func (t *tool) removeAccessKey(ctx context.Context, account, name string, key *keyFlags) error {
-	a, keys, err := t.accessKeys(account)
+	client, cfg, err := t.desk(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	a, keys, err := accessKeys(ctx, client, cfg, account)
 	if err != nil {
 		return err
 	}
 	at := slices.IndexFunc(keys, func(k *vault.Certificate) bool { return k.Subject() == name })
-	if at < 0 {
-		if abs, err := filepath.Abs(name); err == nil {
-			at = slices.Index(a.AccessKeys, abs)
-		}
-	}
 	var gone *vault.Certificate
 	file := name
 	if at >= 0 {
-		gone, file = keys[at], near(a.AccessKeys[at])
-	} else if gone, err = vault.ReadCertificate(name); err != nil { // taken out of the configuration already
+		gone, file = keys[at], near(a.AccessKeys[at].File)
+	} else if gone, err = vault.ReadCertificate(name); err != nil {
 		return no("sealgate access-key list "+account, "%s has no access key %q", clean(account), clean(name))
+	} else { // or -1: it was taken out already
+		at = slices.IndexFunc(keys, func(k *vault.Certificate) bool { return k.KeyID() == gone.KeyID() })
 	}
 	if key.file != "" {
 		private, err := t.readKey(ctx, key)
 		if err != nil {
 			return err
 		}
-		if err := t.onlyByAccess(ctx, account, gone, private, key.file); err != nil {
+		if err := t.onlyByAccess(ctx, client, account, gone, private, key.file); err != nil {
 			return err
 		}
 	}
@@ -178,11 +180,15 @@ func (t *tool) removeAccessKey(ctx context.Context, account, name string, key *k
 		return nil
 	}
 	if at >= 0 {
-		t.say("Take %s out of access_keys of account %s in %s; files that come after are not sealed to it.\n", clean(file), clean(account), clean(t.config()))
+		once := ""
+		if a.FourEyes {
+			once = "once two persons have signed that, "
+		}
+		t.say("Take %s out of access_keys of account %s in %s; %sfiles that come after are not sealed to it.\n", clean(file), clean(account), clean(t.config()), once)
 		if len(keys) == 1 {
 			t.say("It is the only one: after it, the certificate's key alone opens what comes.\n")
 		}
-		if a.Protected() {
+		if a.Protected {
 			t.say("It opens the account's database until that is unlocked once after the change, with keys that stay:\n  sealgate unlock %s --key KEY.pem --access-key-file F\n", clean(account))
 		}
 	}
@@ -195,12 +201,7 @@ func (t *tool) removeAccessKey(ctx context.Context, account, name string, key *k
 }
 
 // onlyByAccess lists the files that this access key alone opens.
-func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Certificate, key *vault.PrivateKey, keyFile string) error {
-	client, _, err := t.desk(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (t *tool) onlyByAccess(ctx context.Context, client *gateway.Client, account string, gone *vault.Certificate, key *vault.PrivateKey, keyFile string) error {
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
 	bar := t.progress()
 	defer bar.end()

@@ -154,7 +154,7 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 	var told *trouble
 	if wrong && errors.As(err, &told) {
 		told.hint += "; with that one's key: sealgate unlock " + account.Account + " --key NEW.pem"
-		if account.AccessKeys > 0 {
+		if len(account.AccessKeys) > 0 {
 			told.hint += " --access-key-file F"
 		}
 		told.hint += ", then type this again"
