@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/sealgate/sealgate/indexer"
@@ -33,6 +34,10 @@ const (
 // compare looks whether an account's database and gateway.db are of one moment.
 func (g *Gateway) compare(ctx context.Context, a *account) error {
 	found, err := a.index.Beside(ctx, g.registry, a.ID)
+	if errors.Is(err, indexer.ErrDamaged) { // what else that page holds, whoever needs it is told
+		g.log.Error("not compared with gateway.db", "account", a.ID, "err", err, "hint", "sealgate verify")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -54,6 +59,19 @@ func (g *Gateway) compare(ctx context.Context, a *account) error {
 		g.log.Error("a database is older than gateway.db", "account", a.ID, "db", name, "err", found.Index, "hint", indexHint)
 	}
 	return nil
+}
+
+// count has gateway.db's changes counted, unless it was found to be older.
+func (g *Gateway) count(ctx context.Context) error {
+	if g.aparts.registry.Problem != "" {
+		return nil
+	}
+	err := g.registry.Count(ctx, 0)
+	if errors.Is(err, indexer.ErrDamaged) {
+		g.log.Error("the changes of gateway.db are not counted", "err", err, "hint", "restore data_dir from a backup")
+		return nil
+	}
+	return err
 }
 
 // apart gives what was found of one account, or of all.

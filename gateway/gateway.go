@@ -148,10 +148,8 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 		return nil, err
 	}
 	g.useAccounts(accounts)
-	if g.aparts.registry.Problem == "" {
-		if err := g.registry.Count(ctx, 0); err != nil {
-			return nil, err
-		}
+	if err := g.count(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
 		log.Warn("not swept", "path", approvedDir, "err", err)
