@@ -99,9 +99,10 @@ func (g *Registry) Unsee(ctx context.Context, account string) error {
 
 // Apart is how two databases do not belong to one moment. Each says why; "" is not older.
 type Apart struct {
-	Registry string // gateway.db is older than the account's
-	Index    string // the account's is older than gateway.db
-	Count    int64  // that the account's has of gateway.db
+	Registry string    // gateway.db is older than the account's
+	Index    string    // the account's is older than gateway.db
+	Count    int64     // that the account's has of gateway.db
+	Seen     LedgerRow // that gateway.db has of the account's
 }
 
 // Beside says whether the account's database and gateway.db are of one moment, and has the index keep what Registry.Count counts. To be
@@ -124,17 +125,16 @@ func (x *Index) Beside(ctx context.Context, g *Registry, account string) (a Apar
 		return a, err
 	}
 	if a.Count > has {
-		a.Registry = fmt.Sprintf("it ends in its change %d, and the database of account %s was written beside change %d", has, account, a.Count)
+		a.Registry = fmt.Sprintf("it ends in its change %d, and an account's database knows its change %d", has, a.Count)
 	}
-	row, err := g.saw(ctx, account)
-	if err != nil {
+	if a.Seen, err = g.saw(ctx, account); err != nil {
 		return a, err
 	}
 	newest, err := d.ledgerRow(ctx, query)
 	if err != nil {
 		return a, err
 	}
-	there := newest
+	row, there := a.Seen, newest
 	if row.Seq < newest.Seq && x.sealedLog == nil { // of a protected one, no row but the newest can be read
 		if there, err = d.ledgerRow(ctx, `SELECT seq, hash FROM ledger WHERE seq = ?`, row.Seq); err != nil {
 			return a, err

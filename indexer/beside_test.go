@@ -113,7 +113,7 @@ func TestBesideOlder(t *testing.T) {
 	fine(t, second(x.Note(t.Context(), "test", "", "", "")))
 	for range 3 {
 		fine(t, older.Put(t.Context(), "x", nil))
-		if a, err := x.Beside(t.Context(), older, "acme"); err != nil || a.Registry != "it ends in its change 0, and the database of account acme was written beside change 2" || a.Count != 2 {
+		if a, err := x.Beside(t.Context(), older, "acme"); err != nil || a.Registry != "it ends in its change 0, and an account's database knows its change 2" || a.Count != 2 {
 			t.Errorf("%+v, %v", a, err)
 		}
 	}
@@ -121,4 +121,18 @@ func TestBesideOlder(t *testing.T) {
 	if a, err := x.Beside(t.Context(), older, "acme"); err != nil || a.Registry != "" {
 		t.Errorf("%+v, %v", a, err)
 	}
+}
+
+// TestBesideRekeyed: a database under another key is as old as it was.
+func TestBesideRekeyed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	g, x := openRegistry(t, path), newIndex(t)
+	fine(t, second(x.Beside(t.Context(), g, "acme")))
+	fine(t, errors.Join(g.Count(t.Context(), 0), g.Put(t.Context(), "x", nil), second(x.Note(t.Context(), "test", "", "", "")), g.Close()))
+	fine(t, errors.Join(Rekey(t.Context(), path, Key{1}, Key{2}), Rekey(t.Context(), path, Key{2}, Key{1})))
+	g = openRegistry(t, path)
+	if a, err := x.Beside(t.Context(), g, "acme"); err != nil || a != (Apart{Count: 1}) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	fine(t, g.Close())
 }
