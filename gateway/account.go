@@ -136,7 +136,10 @@ func (g *Gateway) openFolder(ctx context.Context, cfg *config.Config, a *account
 		return err
 	}
 	a.index = index
-	if err := errors.Join(g.compare(ctx, a), a.sweep(ctx, g.log)); err != nil {
+	if err = a.sweep(ctx, g.log); err == nil {
+		err = g.compare(ctx, a)
+	}
+	if err != nil {
 		a.index = nil
 		return errors.Join(err, index.Close())
 	}

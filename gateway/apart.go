@@ -4,14 +4,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/sealgate/sealgate/indexer"
 )
 
-// A gateway.db of another day than an account's database, since somebody put one of them back from a backup and not the other. Each keeps how
-// far the other had come (indexer/beside.go), and they are compared when an account is opened. What does not fit is told by the log, status and
-// verify, and keeps nobody out: it may be all that there is. What it shows by is left as it is meanwhile, so that it is found again after a kill. An orderly end of a gateway that has served is the operator's word that it is meant so, and the next start says nothing.
+// A gateway.db of another day than an account's database: somebody has put one of them back from a backup, and not the other. Each keeps how far
+// the other had come (indexer/beside.go), and they are compared when an account is opened. What does not fit is told by the log, status and
+// verify, and keeps nobody out, since it may be all that there is. What it shows by is left as it is meanwhile, so that it is found again after a
+// kill. An orderly end of a gateway that has served is the operator's word that it is meant so: the ledgers get a row, and the next start says nothing.
 
 // aparts is what was found.
 type aparts struct {
@@ -21,6 +23,9 @@ type aparts struct {
 	index    map[string]VerifyLine // by account
 	seen     map[string]indexer.LedgerRow
 }
+
+// kindRestored is the ledger's row of a database of another day that was taken for meant.
+const kindRestored = "restored"
 
 const (
 	registryOlder = "it is older than the rest: "
@@ -47,6 +52,7 @@ func (g *Gateway) compare(ctx context.Context, a *account) error {
 	}
 	g.aparts.Lock()
 	defer g.aparts.Unlock()
+	g.aparts.seen[a.ID] = found.Seen
 	if found.Registry != "" {
 		g.aparts.count = max(g.aparts.count, found.Count)
 		if g.aparts.registry.Problem == "" {
@@ -118,8 +124,16 @@ func (g *Gateway) see() {
 	}
 }
 
-// mean takes what was found for what the operator wants.
+// mean takes what was found for what the operator wants, and has the ledgers say so.
 func (g *Gateway) mean(ctx context.Context) {
+	for _, l := range g.apart("") {
+		why, _, _ := strings.Cut(l.Problem, "; ")
+		for id, a := range *g.accounts.Load() {
+			if l.What == "gateway.db" || l.Account == id {
+				a.index.NoteSoon(ctx, kindRestored, "", "sealgate", l.What+": "+why) // Close enters it
+			}
+		}
+	}
 	g.aparts.Lock()
 	clear(g.aparts.index) // Close keeps how far they have come
 	count, older := g.aparts.count, g.aparts.registry.Problem != ""

@@ -177,6 +177,11 @@ func TestApart(t *testing.T) {
 			h.log.Reset()
 			h.open(t)
 			check("")
+			for id, want := range map[string]bool{"acme": c.told != "", "beta": c.told == registry} {
+				if rows := strings.Join(h.rows(t, id, 1), "\n"); strings.Contains(rows, "restored sealgate ") != want {
+					t.Errorf("the ledger of %s: %s", id, rows)
+				}
+			}
 		})
 	}
 }
