@@ -14,7 +14,8 @@ import (
 //	gateway.db   counts its durable changes, and keeps of each account's ledger a row that is there (settings, "ledger/ACCOUNT")
 //	index.db     keeps the highest count that gateway.db had when it was written; of a protected account log.db does
 //
-// Each learns of the other only what is on the disk already. So whoever dies, at any moment, and whoever copies all of it at one moment,
+// Each learns of the other only what is on the disk already: what this process has committed itself, since what it finds after a kill may not have
+// been flushed. So whoever dies, at any moment, and whoever copies all of it at one moment,
 // finds that neither knows more of the other than there is. None of this takes a flush of its own: the count goes with the change that is
 // counted and with the next commit of an index, and the rows are kept a little later, where a power cut may lose them.
 //
@@ -50,8 +51,7 @@ func (g *Registry) Count(ctx context.Context, from int64) error {
 		return fmt.Errorf("indexer: registry: %w", err)
 	}
 	g.lock <- struct{}{}
-	g.counts = true
-	g.count.Store(max(n, from))
+	g.counts, g.last = true, max(n, from)
 	<-g.lock
 	if from <= n {
 		return nil
@@ -147,7 +147,6 @@ func (x *Index) Beside(ctx context.Context, g *Registry, account string) (a Apar
 		a.Index = fmt.Sprintf("row %d of its ledger is not the one that gateway.db has seen", row.Seq)
 	}
 	x.stamped, x.beside = a.Count, g
-	x.newest.CompareAndSwap(nil, &newest)
 	return a, nil
 }
 
@@ -162,7 +161,7 @@ func (d *database) ledgerRow(ctx context.Context, query string, args ...any) (ro
 	return row, d.plain(err)
 }
 
-// Newest is the ledger's newest row on the disk, as far as this process knows: zero before it was told or has written one.
+// Newest is the ledger's newest row that this process has written; zero before the first. It is on the disk.
 func (x *Index) Newest() LedgerRow {
 	if row := x.newest.Load(); row != nil {
 		return *row

@@ -136,3 +136,24 @@ func TestBesideRekeyed(t *testing.T) {
 	}
 	fine(t, g.Close())
 }
+
+// TestBesideUnflushed: what was found at the start may not be on the disk, so the other database does not learn of it before something was
+// committed behind it.
+func TestBesideUnflushed(t *testing.T) {
+	path, indexPath, key := filepath.Join(t.TempDir(), "gateway.db"), filepath.Join(t.TempDir(), indexName), newKey(t)
+	g, x := openRegistry(t, path), openIndex(t, indexPath, key)
+	fine(t, errors.Join(g.Count(t.Context(), 0), g.Put(t.Context(), "x", nil), second(x.Note(t.Context(), "test", "", "", "")), g.Close(), x.Close()))
+	g, x = openRegistry(t, path), openIndex(t, indexPath, key)
+	fine(t, errors.Join(second(x.Beside(t.Context(), g, "acme")), g.Count(t.Context(), 0)))
+	if row := x.Newest(); row != (LedgerRow{}) {
+		t.Errorf("gateway.db may learn of row %d", row.Seq)
+	}
+	for want := range int64(2) {
+		fine(t, second(x.Note(t.Context(), "test", "", "", "")))
+		if n, err := x.d.counted(t.Context()); err != nil || n != 2*want || x.Newest().Seq != 2+want {
+			t.Errorf("the index has count %d, %v; want %d", n, err, 2*want)
+		}
+		fine(t, g.Put(t.Context(), "x", nil))
+	}
+	fine(t, g.Close())
+}

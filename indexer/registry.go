@@ -17,7 +17,8 @@ type Registry struct {
 	lock chan struct{} // one token: whoever has put it in may write
 
 	counts bool         // durable changes are counted (beside.go)
-	count  atomic.Int64 // of those that are on the disk; 0 while they are not counted
+	last   int64        // count
+	count  atomic.Int64 // the same once it is certainly on the disk; 0 before
 }
 
 // OpenRegistry opens gateway.db like Open does an account's index.
@@ -62,7 +63,7 @@ func (g *Registry) transact(ctx context.Context, durable bool, f func(ctx contex
 	}
 	g.lock <- struct{}{}
 	defer func() { <-g.lock }()
-	count := g.count.Load() + 1
+	count := g.last + 1
 	counted := durable && g.counts
 	err := g.d.write(ctx, durable, func(ctx context.Context) error {
 		err := f(ctx)
@@ -72,6 +73,7 @@ func (g *Registry) transact(ctx context.Context, durable bool, f func(ctx contex
 		return err
 	})
 	if err == nil && counted {
+		g.last = count
 		g.count.Store(count)
 	}
 	if err == nil && g.d.key.logEnd.Load() > logPages/16 {
