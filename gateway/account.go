@@ -112,8 +112,14 @@ func (g *Gateway) openFolder(ctx context.Context, cfg *config.Config, a *account
 	if err := indexer.Settle(a.dir); err != nil {
 		return err
 	}
-	if there, err := g.indexThere(ctx, a); err != nil || g.asking && !there {
+	there, err := g.indexThere(ctx, a)
+	if err != nil || g.asking && !there {
 		return err
+	}
+	if !there { // it begins anew, whatever gateway.db has seen of it
+		if err := g.registry.Unsee(ctx, a.ID); err != nil {
+			return err
+		}
 	}
 	for _, dir := range []string{"incoming", "sealed"} {
 		if err := makeDirs(cfg.DataDir, filepath.Join("accounts", a.ID, dir)); err != nil {
@@ -128,7 +134,10 @@ func (g *Gateway) openFolder(ctx context.Context, cfg *config.Config, a *account
 		return err
 	}
 	a.index = index
-	if err := a.sweep(ctx, g.log); err != nil {
+	if err = a.sweep(ctx, g.log); err == nil {
+		err = g.compare(ctx, a)
+	}
+	if err != nil {
 		a.index = nil
 		return errors.Join(err, index.Close())
 	}

@@ -32,7 +32,7 @@ func Protect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 // Unprotect brings an account's database back under the unlock key, while no gateway runs (ErrRunning). open opens one of its sealed keys.
 // withoutWaiting: what waits in its log is given up, since it cannot be merged; the log is kept under another name.
 func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, id string, open func(sealed [][]byte) ([]byte, error), withoutWaiting bool, log *slog.Logger) error {
-	return convert(ctx, cfg, unlock, id, log, func(a *account, _ *indexer.Registry, key, logKey indexer.Key) error {
+	return convert(ctx, cfg, unlock, id, log, func(a *account, registry *indexer.Registry, key, logKey indexer.Key) error {
 		if !indexer.Protected(a.dir) {
 			return &No{Text: fmt.Sprintf("account %s is not protected", a.ID), Hint: "sealgate status"}
 		}
@@ -51,7 +51,7 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 			return err
 		}
 		if withoutWaiting {
-			if err := a.forgetPlaced(); err != nil {
+			if err := errors.Join(a.forgetPlaced(), registry.Unsee(ctx, a.ID)); err != nil { // its ledger loses rows
 				return err
 			}
 			return indexer.UnprotectWithoutLog(ctx, a.dir, key, own, log)

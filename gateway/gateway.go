@@ -49,6 +49,7 @@ type Gateway struct {
 	rule     atomic.Pointer[rule]
 	accounts atomic.Pointer[map[string]*account]
 	lost     atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
+	aparts   aparts                              // databases of other days
 	asking   bool                                // it is opened to be asked, and makes no database
 	memory   budget
 	disk     diskWatch
@@ -121,6 +122,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
+	g.aparts.index, g.aparts.seen = map[string]VerifyLine{}, map[string]indexer.LedgerRow{}
 	g.logins.init(g.now)
 	g.sessions.init()
 	g.cfg.Store(cfg)
@@ -146,6 +148,9 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 		return nil, err
 	}
 	g.useAccounts(accounts)
+	if err := g.count(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
 		log.Warn("not swept", "path", approvedDir, "err", err)
 	}
@@ -207,6 +212,7 @@ func (g *Gateway) closeDatabases() error {
 		faults = append(faults, index.Close())
 	}
 	if g.registry != nil {
+		g.see()
 		faults = append(faults, g.registry.Close())
 	}
 	g.unlock.Forget()
@@ -260,7 +266,11 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 		g.closing.Store(true)
 		return nil
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	g.mean(context.WithoutCancel(ctx))
+	return nil
 }
 
 // tellDoubts writes a line for each thing that keeps nothing from starting and should be looked at all the same, such as

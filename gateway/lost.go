@@ -126,7 +126,8 @@ func (g *Gateway) anyServed(accounts map[string]*account) error {
 	return errors.Join(faults...)
 }
 
-// watchLost tries accounts that are out of service again each minute: a disk may come late at a boot.
+// watchLost tries accounts that are out of service again each minute: a disk may come late at a boot. Each minute too gateway.db keeps how far
+// the others have come.
 func (g *Gateway) watchLost(ctx context.Context) error {
 	again := time.NewTicker(time.Minute)
 	defer again.Stop()
@@ -136,6 +137,9 @@ func (g *Gateway) watchLost(ctx context.Context) error {
 			return nil
 		case <-again.C:
 			g.findLost(ctx)
+			g.reloading.Lock()
+			g.see()
+			g.reloading.Unlock()
 		}
 	}
 }

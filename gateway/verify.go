@@ -44,6 +44,11 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLi
 			yield(VerifyLine{}, err)
 			return
 		}
+		for _, line := range g.apart(account) {
+			if !yield(line, nil) {
+				return
+			}
+		}
 		for _, a := range accounts {
 			var lines []VerifyLine
 			err := g.verifyAccount(ctx, a, func(what, problem string) {
@@ -291,6 +296,9 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	}
 	if refused := fileProblem(cfg); refused != "" {
 		s.Problems = append(s.Problems, refused)
+	}
+	for _, l := range g.apart("") {
+		s.Problems = append(s.Problems, l.problem())
 	}
 	accounts, err := g.asked("")
 	if err != nil {

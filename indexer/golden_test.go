@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,15 @@ func TestGoldenDatabases(t *testing.T) {
 			u, err := g.UserByBlind(t.Context(), [32]byte{1})
 			if err != nil || u.ID != "u1" || u.PasswordHash != "$x" || string(u.SecondFactor) != "\a\b" || u.AllowFrom[0] != "192.0.2.0/24" {
 				t.Errorf("the user: %+v, %v", u, err)
+			}
+			for name, x := range map[string]*Index{"acme": plain, "safe": x} { // they have nothing to compare yet, and keep it from here on
+				if a, err := x.Beside(t.Context(), g, name); err != nil || a != (Apart{}) {
+					t.Errorf("%s: %+v, %v", name, a, err)
+				}
+				fine(t, errors.Join(g.Count(t.Context(), 0), g.Put(t.Context(), "x", nil), second(x.Note(t.Context(), "test", "", "", ""))))
+				if a, err := x.Beside(t.Context(), g, name); err != nil || a.Count == 0 {
+					t.Errorf("%s: %+v, %v", name, a, err)
+				}
 			}
 		})
 	}

@@ -42,6 +42,10 @@ type Index struct {
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
 
+	beside  *Registry // whose count is kept, nil before Beside
+	stamped int64     // the newest of it that is kept here
+	newest  atomic.Pointer[LedgerRow]
+
 	running   sync.WaitGroup // checkpoints
 	unlocking sync.Mutex
 
@@ -210,13 +214,22 @@ func (x *Index) durably(ctx context.Context, f func(ctx context.Context, c *chai
 	if x.sealedLog != nil {
 		return x.logged(ctx, f)
 	}
-	return x.d.write(ctx, true, func(ctx context.Context) error {
-		c, err := x.readChain(ctx)
-		if err != nil {
+	var c *chain
+	var stamped int64
+	err := x.d.write(ctx, true, func(ctx context.Context) (err error) {
+		if c, err = x.readChain(ctx); err != nil {
 			return err
 		}
-		return f(ctx, c)
+		if err := f(ctx, c); err != nil {
+			return err
+		}
+		stamped, err = x.stamp(ctx, x.d)
+		return err
 	})
+	if err == nil {
+		x.reached(c, stamped)
+	}
+	return err
 }
 
 // everywhere runs a statement in each transaction under way.

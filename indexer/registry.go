@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,10 @@ type Registry struct {
 	d    *database
 	log  *slog.Logger
 	lock chan struct{} // one token: whoever has put it in may write
+
+	counts bool         // durable changes are counted (beside.go)
+	last   int64        // count
+	count  atomic.Int64 // the same once it is certainly on the disk; 0 before
 }
 
 // OpenRegistry opens gateway.db like Open does an account's index.
@@ -58,7 +63,19 @@ func (g *Registry) transact(ctx context.Context, durable bool, f func(ctx contex
 	}
 	g.lock <- struct{}{}
 	defer func() { <-g.lock }()
-	err := g.d.write(ctx, durable, f)
+	count := g.last + 1
+	counted := durable && g.counts
+	err := g.d.write(ctx, durable, func(ctx context.Context) error {
+		err := f(ctx)
+		if err == nil && counted {
+			err = g.d.count(ctx, count)
+		}
+		return err
+	})
+	if err == nil && counted {
+		g.last = count
+		g.count.Store(count)
+	}
 	if err == nil && g.d.key.logEnd.Load() > logPages/16 {
 		// Small and seldom: the log is emptied on the spot.
 		if err := checkpoint(g.d.base, g.d.w); err != nil {
@@ -104,8 +121,10 @@ func (g *Registry) Put(ctx context.Context, key string, value []byte) error {
 	if value == nil {
 		value = []byte{}
 	}
-	return g.change(ctx, true, nil, `INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
+	return g.change(ctx, true, nil, sqlPut, key, value)
 }
+
+const sqlPut = `INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 // Delete removes a value. ErrNotFound.
 func (g *Registry) Delete(ctx context.Context, key string) error {

@@ -100,12 +100,16 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 		x.giveUpIndex(ErrBroken)
 	}
 	l, done := x.sealedLog, false
-	inLog := func(ctx context.Context) error {
-		c, err := l.begin(ctx)
-		if err != nil {
+	var c *chain
+	var stamped int64
+	inLog := func(ctx context.Context) (err error) {
+		if c, err = l.begin(ctx); err != nil {
 			return err
 		}
 		if err := f(ctx, c); err != nil {
+			return err
+		}
+		if stamped, err = x.stamp(ctx, l.d); err != nil {
 			return err
 		}
 		_, err = l.d.w.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, c.seq, c.hash[:])
@@ -113,7 +117,9 @@ func (x *Index) logged(ctx context.Context, f func(ctx context.Context, c *chain
 	}
 	write := func(ctx context.Context) error {
 		err := l.d.write(ctx, true, inLog)
-		if done = err == nil; !done {
+		if done = err == nil; done {
+			x.reached(c, stamped)
+		} else {
 			l.endSegment() // its row may have gone with the transaction
 		}
 		return err
