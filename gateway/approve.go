@@ -108,8 +108,8 @@ func (g *Gateway) Approve(ctx context.Context, q Approval, who string) (Approved
 		done.Changes = append(done.Changes, c.String())
 	}
 	signed := fmt.Sprintf("%s by %s (%s)", digestOf(statement), signer.Name, signer.Key)
-	notes := g.tellConcerned(waits, kindSigned, who, signed)
 	next := *r.approved
+	notes := slices.Concat(next.Notes, g.tellConcerned(waits, kindSigned, who, signed)) // behind those that could not be entered yet
 	if !done.InForce {
 		next.Signatures, next.Notes = append(slices.Clone(next.Signatures), q.Signature), notes
 		if err := g.keep(ctx, r, &next); err != nil {

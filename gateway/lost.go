@@ -151,7 +151,7 @@ func (g *Gateway) findLost(ctx context.Context) {
 	serving, lost := maps.Clone(*g.accounts.Load()), maps.Clone(*g.lost.Load())
 	for _, out := range g.outs() {
 		a, err := g.makeAccount(g.cfg.Load(), out.Account)
-		if err == nil {
+		if err == nil && a.index == nil { // else a load has opened it, and was refused then
 			err = g.openFolder(ctx, g.cfg.Load(), a)
 		}
 		if err != nil {
@@ -167,6 +167,7 @@ func (g *Gateway) findLost(ctx context.Context) {
 	g.accounts.Store(&serving) // first: whoever looks at lost before finds an account in one of the two
 	g.lost.Store(&lost)
 	g.tellConfiguration(ctx)
+	g.trySettle(ctx)
 	g.renewSeals()
 }
 

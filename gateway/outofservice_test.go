@@ -193,3 +193,42 @@ func TestUnlockKeyChangedMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestSignedMeanwhile: what two persons sign while an account is out of service is all in its ledger once it is back.
+func TestSignedMeanwhile(t *testing.T) {
+	h := newTwoPersons(t)
+	before := h.kinds(t, "acme")
+	must(t, h.Close())
+	mend := h.breakFolder(t, "acme")
+	must(t, h.start(t))
+	must(t, h.begin(t.Context()))
+	h.edit(t, "{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,")
+	must(t, h.Reload(t.Context()))
+	h.approve(t)
+	mend()
+	h.findLost(t.Context())
+	want := append(before, kindProposed, kindSigned, kindSigned, kindInForce)
+	if got := h.kinds(t, "acme"); !slices.Equal(got, want) {
+		t.Errorf("its ledger tells %q, want %q", got, want)
+	}
+}
+
+// TestOpenedByARefusedLoad: an index that a load has opened before it was refused is not opened a second time beside itself.
+func TestOpenedByARefusedLoad(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.Close())
+	mend := h.breakFolder(t, "acme")
+	must(t, h.start(t))
+	mend()
+	h.write(t, "data/accounts/fresh", "no folder")
+	h.edit(t, "  - {id: soft", "  - {id: fresh, after_indexing: delete}\n  - {id: soft")
+	wants(t, "a load", h.Reload(t.Context()), "account fresh")
+	opened := h.indexes["acme"]
+	if opened == nil || h.out("acme") == nil {
+		t.Fatal("nothing to be tried")
+	}
+	h.findLost(t.Context())
+	if h.account("acme") == nil || h.account("acme").index != opened {
+		t.Error("its index is open twice, or not at all")
+	}
+}
