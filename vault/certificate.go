@@ -159,7 +159,8 @@ func (c *Certificate) PEM() []byte {
 
 // Is says whether the recipient is this certificate.
 func (c *Certificate) Is(r Recipient) bool {
-	return string(r.issuer) == string(c.x.RawIssuer) && r.Serial == hex.EncodeToString(c.x.SerialNumber.Bytes())
+	serial, ok := new(big.Int).SetString(r.Serial, 16)
+	return ok && serial.Cmp(c.x.SerialNumber) == 0 && string(r.issuer) == string(c.x.RawIssuer)
 }
 
 // NewCertificate makes a key pair and a self-signed certificate to seal to,

@@ -234,6 +234,27 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// TestSerialZero: a certificate may have any serial number, that of zero too, and files are rewrapped for it as for others.
+func TestSerialZero(t *testing.T) {
+	k, next := newKeys(t, "p-256"), newKeys(t, "p-256")
+	key := write(t, "zero.key", next.pem)
+	made, err := openssl(t, nil, "req", "-x509", "-new", "-key", key, "-subj", "/CN=zero", "-set_serial", "0", "-addext", "keyUsage=keyAgreement")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next.cert, err = ParseCertificate(made); err != nil {
+		t.Fatal(err)
+	}
+	file, w := sealed(t, k, pattern(10))
+	file, _ = rewrapped(t, k, file, w, next.cert)
+	if got, err := next.open(file); err != nil || len(got) != 10 {
+		t.Error(err)
+	}
+	if to, err := Describe(bytes.NewReader(file)); err != nil || !SealedTo(to, next.cert) || SealedTo(to, k.cert) {
+		t.Errorf("sealed to %v, %v", to, err)
+	}
+}
+
 // FuzzSplice: whatever is brought as a new envelope, the file stays the old one or becomes one that its witness fits.
 func FuzzSplice(f *testing.F) {
 	k, next := newKeys(f, "p-256"), newKeys(f, "p-256")
