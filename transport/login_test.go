@@ -1,17 +1,22 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/transport"
 )
 
 func TestLogins(t *testing.T) {
@@ -137,6 +142,47 @@ func TestOnlySFTPIsServed(t *testing.T) {
 	if last == nil || !strings.Contains(last.Error(), "too many channels") {
 		t.Errorf("channels without end: %v", last)
 	}
+}
+
+// midway is a house where something happens after a login, before its session is open.
+type midway struct {
+	*gateway.Gateway
+	happens func()
+}
+
+func (m midway) Shown(ctx context.Context, account string, since time.Time) ([]transport.Ghost, error) {
+	m.happens()
+	return m.Gateway.Shown(ctx, account, since)
+}
+
+// A login that is removed while its owner is on his way in lets him in no more.
+func TestRemovedOnTheWayIn(t *testing.T) {
+	h := newHouse(t, nil)
+	h.stop()
+	var err error
+	h.door, err = transport.NewSFTP(h.cfg, midway{h.Gateway, func() {
+		anna, err := h.RemoveUser(t.Context(), "acme", "anna", "test")
+		if h.door.End(anna.ID); err != nil {
+			t.Error(err)
+		}
+	}}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, h.door.Listen(t.Context()))
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := h.door.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	conn, err := ssh.Dial("tcp", h.door.Addr().String(), h.config())
+	must(t, err)
+	if _, err := conn.NewSession(); err == nil {
+		t.Error("she is in")
+	}
+	conn.Close()
+	stop()
+	running.Wait()
 }
 
 // One over a cap is told which, where its client shows it, and the place is free again when a session ends.

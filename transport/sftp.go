@@ -35,6 +35,7 @@ type SFTP struct {
 	listener net.Listener
 	stopping bool
 	sessions map[*connection]struct{}
+	removed  map[string]bool // users, by their ids, of which hardly any is made twice
 	views    map[string]*view
 }
 
@@ -53,7 +54,7 @@ func NewSFTP(cfg *config.Config, house House, log *slog.Logger) (*SFTP, error) {
 	}
 	s := &SFTP{
 		house: house, log: log, server: server, census: newCensus(),
-		sessions: make(map[*connection]struct{}), views: make(map[string]*view),
+		sessions: make(map[*connection]struct{}), removed: make(map[string]bool), views: make(map[string]*view),
 	}
 	s.live.Store(cfg)
 	return s, nil
@@ -86,8 +87,11 @@ func (s *SFTP) Addr() net.Addr {
 // address, host keys and algorithms stay as they were.
 func (s *SFTP) Reload(cfg *config.Config) { s.live.Store(cfg) }
 
-// End cuts the sessions of a user who may not be here any more.
+// End cuts the sessions of a user who may not be here any more, also the one that he is just about to begin.
 func (s *SFTP) End(user string) {
+	s.mu.Lock()
+	s.removed[user] = true
+	s.mu.Unlock()
 	for _, c := range s.allSessions() {
 		if c.guest.User == user {
 			c.cut(s.log, "the login was removed")
@@ -184,11 +188,11 @@ func keepAlive(nc net.Conn) {
 	}
 }
 
-// open notes a session that is logged in; false if the door is closing.
+// open notes a session that is logged in; false if the door is closing, or its user was removed meanwhile.
 func (s *SFTP) open(c *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping {
+	if s.stopping || s.removed[c.guest.User] {
 		return false
 	}
 	s.sessions[c] = struct{}{}
