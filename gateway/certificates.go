@@ -186,7 +186,11 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range accounts {
+	for _, named := range g.cfg.Load().Accounts {
+		a, err := g.withKeys(named)
+		if err != nil {
+			return nil, err
+		}
 		if a.sealsTo(c) {
 			hint := "name another certificate in " + g.cfg.Load().File + ", then sealgate check"
 			if g.rule.Load().count > 0 { // it may be named there, and not be in force

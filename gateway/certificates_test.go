@@ -178,6 +178,19 @@ func TestAnEmptyListIsAnAnswer(t *testing.T) {
 	}
 }
 
+// TestRemovalForAnAccountToCome: what a stopped gateway is asked counts for accounts that begin at its next start, too.
+func TestRemovalForAnAccountToCome(t *testing.T) {
+	h := newHouse(t)
+	fresh := h.newPair(t, "fresh")
+	must(t, h.Close())
+	h.edit(t, "accounts:\n", "accounts:\n  - {id: fresh, after_indexing: seal, certificate: ./fresh.crt}\n")
+	must(t, h.ask(t))
+	var no *No
+	if _, err := h.RemoveCertificate(t.Context(), Removal{Certificate: string(fresh.cert.PEM())}, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "account fresh still seals to it") {
+		t.Errorf("removed: %v", err)
+	}
+}
+
 // TestUploadsUnderWayKeepACertificate: one that began while a certificate was in use is sealed to it at its end, so that the
 // certificate's key is not removed before.
 func TestUploadsUnderWayKeepACertificate(t *testing.T) {

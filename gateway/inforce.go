@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -30,12 +31,9 @@ func (g *Gateway) InForce(context.Context) ([]InForce, error) {
 	defer g.reloading.Unlock()
 	r, list := g.rule.Load(), []InForce{}
 	for _, c := range g.cfg.Load().Accounts {
-		a := g.account(c.ID)
-		if a == nil { // its index is gone, or not made yet; its keys are where they were
-			a = &account{Account: c}
-			if err := a.readCertificates(); err != nil {
-				return nil, fmt.Errorf("account %s: %w", c.ID, err)
-			}
+		a, err := g.withKeys(c)
+		if err != nil {
+			return nil, err
 		}
 		certificate, recovery, access := a.Certificate, a.RecoveryCertificate, slices.Clone(a.AccessKeys)
 		if named := r.file.Account(a.ID); r.approved != nil && named != nil { // by the operator's own path, if it holds the same
@@ -60,6 +58,18 @@ func (g *Gateway) InForce(context.Context) ([]InForce, error) {
 		list = append(list, now)
 	}
 	return list, nil
+}
+
+// withKeys gives an account of the configuration in force. Of one whose index is gone, or not made yet, it has nothing but the keys.
+func (g *Gateway) withKeys(c *config.Account) (*account, error) {
+	if a := g.account(c.ID); a != nil {
+		return a, nil
+	}
+	a := &account{Account: c}
+	if err := a.readCertificates(); err != nil {
+		return nil, fmt.Errorf("account %s: %w", c.ID, err)
+	}
+	return a, nil
 }
 
 func inForceFrom(path string, c *vault.Certificate) InForceCertificate {
