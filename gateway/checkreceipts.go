@@ -36,6 +36,8 @@ type receiptRow struct {
 type provenRow struct {
 	hash, id, file string
 	verdict        indexer.Verdict
+	size           int64
+	sum            string // SHA-256 of the delivery; "" where it is not told: of a locked account
 }
 
 // ReceiptProblem is one thing that is wrong with a receipt, or with the ledger.
@@ -61,6 +63,8 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 		ID      string          `json:"id"`
 		Account string          `json:"account"`
 		Verdict indexer.Verdict `json:"verdict"`
+		Size    int64           `json:"size"`
+		SHA256  string          `json:"sha256"`
 		Ledger  receiptLedger   `json:"ledger"`
 	}
 	if json.Unmarshal(body, &r) != nil || r.Account == "" || r.Ledger.Sequence < 1 {
@@ -81,8 +85,11 @@ func (c *ReceiptCheck) Receipt(file string, text []byte) error {
 	case there && other.verdict != r.Verdict:
 		return fmt.Errorf("it tells of another verdict in row %d of the ledger of account %s than %s does: one of them was made up",
 			at.sequence, at.account, other.file)
+	case there && (other.size != r.Size || other.sum != "" && r.SHA256 != "" && other.sum != r.SHA256):
+		return fmt.Errorf("it tells of another content in row %d of the ledger of account %s than %s does: one of them was made up",
+			at.sequence, at.account, other.file)
 	}
-	c.rows[at] = provenRow{r.Ledger.Hash, r.ID, file, r.Verdict}
+	c.rows[at] = provenRow{r.Ledger.Hash, r.ID, file, r.Verdict, r.Size, cmp.Or(r.SHA256, other.sum)}
 	return nil
 }
 

@@ -230,6 +230,16 @@ func TestReceiptsProveEachOther(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "which is of another delivery") {
 		t.Errorf("another delivery: %v", err)
 	}
+	for what, text := range map[string][]byte{"sum": sign(r.SHA256, digest([]byte("another"))), "size": sign(`"size": 13`, `"size": 14`)} {
+		if err = check.Receipt("d.json", text); err == nil || !strings.Contains(err.Error(), "it tells of another content in row 1 ") {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+	locked := sign(fmt.Sprintf(",\n  \"sha256\": %q", r.SHA256), "") // names no sum
+	must(t, check.Receipt("locked", locked))
+	if err = check.Receipt("e.json", sign(r.SHA256, digest([]byte("another")))); err == nil {
+		t.Error("a receipt of another content counts beside one without a sum")
+	}
 	must(t, check.Receipt("of beta", sign(`"account": "acme"`, `"account": "beta"`)))
 	for what, text := range map[string][]byte{
 		"no hash": sign(r.Ledger.Hash, r.Ledger.Hash[2:]), "no account": sign(`"account": "acme"`, `"account": ""`), "no row": sign(`"sequence": 1`, `"sequence": 0`),
