@@ -153,15 +153,14 @@ func (g *Gateway) settle(ctx context.Context) error {
 	if len(r.stored) == 0 {
 		g.log.Info("the two-person rule begins: what the configuration says counts as approved", "accounts", len(a.accounts))
 	}
-	statement := r.statement()
 	waits := r.waiting()
-	if digest := digestOf(statement); digest != a.Proposed {
-		if statement == "" {
-			for _, id := range a.Told {
+	if digest := digestOf(r.statement()); digest != a.Proposed {
+		told := g.tellConcerned(waits, kindProposed, "", digest)
+		for _, id := range a.Told {
+			if !slices.ContainsFunc(told, func(n owedNote) bool { return n.Account == id }) {
 				a.Notes = append(a.Notes, owedNote{id, kindWithdrawn, "", a.Proposed})
 			}
 		}
-		told := g.tellConcerned(waits, kindProposed, "", digest)
 		a.Proposed, a.Signatures, a.Told, a.Notes = digest, nil, nil, append(a.Notes, told...)
 		for _, n := range told {
 			a.Told = append(a.Told, n.Account)

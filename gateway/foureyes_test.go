@@ -538,6 +538,28 @@ func TestWithdrawnSignature(t *testing.T) {
 	}
 }
 
+// TestWithdrawnBeside: an account's ledger tells that its change was taken back, also where one of another goes on to wait.
+func TestWithdrawnBeside(t *testing.T) {
+	h := newTwoPersons(t)
+	turn := func(from, to string) {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+	}
+	turn("{id: acme, after_indexing: seal,", "{id: acme, after_indexing: delete,")
+	turn("{id: soft, after_indexing: seal,", "{id: soft, after_indexing: delete,")
+	turn("{id: acme, after_indexing: delete,", "{id: acme, after_indexing: seal,")
+	h.approve(t)
+	for id, want := range map[string][]string{
+		"acme": {kindRuleBegun, kindProposed, kindProposed, kindWithdrawn},
+		"soft": {kindRuleBegun, kindProposed, kindProposed, kindSigned, kindSigned, kindInForce},
+	} {
+		if got := h.kinds(t, id); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+}
+
 func (h *twoPersons) approveBy(t testing.TB, by ssh.Signer) {
 	t.Helper()
 	c, err := h.Changes(t.Context())
