@@ -97,7 +97,7 @@ func convert(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, i
 		return err
 	}
 	defer lock.Close()
-	if err := settleUnlockKey(ctx, cfg.DataDir, unlock, log); err != nil {
+	if err := settleUnlockKey(ctx, cfg, unlock, log); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	none := &No{Text: fmt.Sprintf("account %s has no database yet", id), Hint: "it is made, and protected if the configuration says so, when the gateway starts"}

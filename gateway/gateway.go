@@ -160,7 +160,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 
 // openRegistry opens gateway.db, and proves the unlock key by it.
 func (g *Gateway) openRegistry(ctx context.Context, cfg *config.Config) (err error) {
-	if err := settleUnlockKey(ctx, cfg.DataDir, g.unlock, g.log); err != nil {
+	if err := settleUnlockKey(ctx, cfg, g.unlock, g.log); err != nil {
 		return err
 	}
 	if g.registry, err = indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), g.unlock.Database("gateway"), g.log); err != nil {

@@ -333,7 +333,7 @@ func TestRekeyAgain(t *testing.T) {
 	to, err := vault.ParseUnlockKey(text)
 	must(t, err)
 	log := slog.New(slog.DiscardHandler)
-	must(t, beginRekey(t.Context(), cfg.DataDir, from, to, log)) // and no further
+	must(t, beginRekey(t.Context(), cfg, from, to, log)) // and no further
 	must(t, os.WriteFile(cfg.UnlockKeyFile, text, 0o600))
 	if err := Rekey(t.Context(), cfg, to, to, log); err != nil {
 		t.Errorf("interrupted: %v", err)

@@ -98,9 +98,12 @@ func TestRekeyBesideDamage(t *testing.T) {
 		must(t, h.Close())
 
 		must(t, os.Rename(filepath.Dir(h.account(damaged)), filepath.Join(h.dir, "away")))
+		h.takeOut(t, filepath.Dir(damaged))
+		cfg, err := LoadConfig(h.cfg.Load().File, false)
+		must(t, err)
+		h.cfg.Store(cfg)
 		must(t, h.rekey(t))
 		h.write(t, "unlock.key", string(h.text))
-		h.takeOut(t, filepath.Dir(damaged))
 		h.open(t)
 		if list := h.files(t, "acme"); len(list) != 1 {
 			t.Errorf("%s: %d files", damaged, len(list))
@@ -112,7 +115,7 @@ func TestRekeyBesideDamage(t *testing.T) {
 // of the way.
 func TestDamagedInMidRekey(t *testing.T) {
 	h := newRekeying(t)
-	must(t, beginRekey(t.Context(), h.cfg.Load().DataDir, h.from, h.to, slog.New(slog.DiscardHandler))) // and no further
+	must(t, beginRekey(t.Context(), h.cfg.Load(), h.from, h.to, slog.New(slog.DiscardHandler))) // and no further
 	h.damage(t, h.account("acme/index.db"))
 	must(t, os.Remove(h.account("safe/index.db")))
 	err := h.rekey(t)
@@ -134,5 +137,29 @@ func TestDamagedInMidRekey(t *testing.T) {
 	}
 	if list := h.files(t, "soft"); len(list) != 1 {
 		t.Errorf("%d files", len(list))
+	}
+}
+
+// TestRekeyWithoutAnAccount: an account whose folder is not there, on a disk that is not mounted, say, would stay under the old key, and nothing
+// would tell: so the unlock key does not begin to change, and a change does not end.
+func TestRekeyWithoutAnAccount(t *testing.T) {
+	for _, id := range []string{"acme", "safe"} {
+		h := newRekeying(t)
+		away := filepath.Join(h.dir, "away")
+		must(t, os.Rename(h.account(id), away))
+		var no *No
+		if err := h.rekey(t); !errors.As(err, &no) || !strings.Contains(no.Text, h.account(id)) || !strings.Contains(no.Text, "nothing was changed") {
+			t.Errorf("%s: %v", id, err)
+		}
+		must(t, os.Rename(away, h.account(id)), beginRekey(t.Context(), h.cfg.Load(), h.from, h.to, slog.New(slog.DiscardHandler))) // and no further
+		must(t, os.Rename(h.account(id), away))
+		h.write(t, "unlock.key", string(h.text))
+		wants(t, "a start", h.start(t), "the unlock key is not changed everywhere yet", h.account(id))
+		must(t, os.Rename(away, h.account(id)))
+		h.open(t)
+		if h.Gateway.account(id) == nil {
+			t.Errorf("%s: %v", id, h.out(id).fault)
+		}
+		must(t, h.Close())
 	}
 }

@@ -101,11 +101,11 @@ func wrongUnlockKey(wanted string, given *vault.UnlockKey) error {
 
 // settleUnlockKey makes sure that the unlock key is the one that is wanted, and finishes a change of it that was begun. What it is
 // proven by must not be gone.
-func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKey, log *slog.Logger) error {
-	if _, err := registryThere(dataDir); err != nil {
+func settleUnlockKey(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) error {
+	if _, err := registryThere(cfg.DataDir); err != nil {
 		return err
 	}
-	id, err := readUnlockID(dataDir)
+	id, err := readUnlockID(cfg.DataDir)
 	if err != nil || id.Key == "" {
 		return err
 	}
@@ -121,10 +121,10 @@ func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKe
 	}
 	defer before.Forget()
 	log.Info("unlock key is being changed", "key", id.Key)
-	if err := rekeyDatabases(ctx, dataDir, before, unlock); err != nil {
+	if err := rekeyDatabases(ctx, cfg, before, unlock, log); err != nil {
 		return err
 	}
-	if err := (unlockID{Key: id.Key}).write(dataDir); err != nil {
+	if err := (unlockID{Key: id.Key}).write(cfg.DataDir); err != nil {
 		return err
 	}
 	log.Info("unlock key changed", "key", id.Key)
@@ -133,14 +133,17 @@ func settleUnlockKey(ctx context.Context, dataDir string, unlock *vault.UnlockKe
 
 // rekeyDatabases brings every database that is under the unlock key under the new one. What has its own key is left alone. One that cannot
 // follow, since it was damaged after the change had begun, keeps none of the others from it.
-func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
+func rekeyDatabases(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
 	one := func(path, name string) error {
 		return indexer.Rekey(ctx, path, from.Database(name), to.Database(name))
 	}
-	own := one(filepath.Join(dataDir, "gateway.db"), "gateway")
-	others := underUnlockKey(ctx, dataDir, one)
+	own := one(filepath.Join(cfg.DataDir, "gateway.db"), "gateway")
+	others := underUnlockKey(ctx, cfg.DataDir, one)
+	if own == nil {
+		others = errors.Join(others, allThere(ctx, cfg, to, log))
+	}
 	if others != nil && ctx.Err() == nil && !errors.Is(others, indexer.ErrFull) {
-		others = fmt.Errorf("%w; %s", others, outOfTheWay(dataDir))
+		others = fmt.Errorf("%w; %s", others, outOfTheWay(cfg.DataDir))
 	}
 	if err := errors.Join(own, others); err != nil {
 		return fmt.Errorf("the unlock key is not changed everywhere yet: %w", err)
@@ -150,21 +153,43 @@ func rekeyDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockK
 
 // readableDatabases makes sure, before the unlock key changes, that every database will follow, or has followed before unlock.id was lost: *No,
 // which names those that will not.
-func readableDatabases(ctx context.Context, dataDir string, from, to *vault.UnlockKey) error {
+func readableDatabases(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
 	one := func(path, name string) error {
 		if indexer.Opens(path, to.Database(name)) == nil {
 			return nil
 		}
 		return indexer.Readable(ctx, path, from.Database(name))
 	}
-	if err := one(filepath.Join(dataDir, "gateway.db"), "gateway"); err != nil {
+	path, own := filepath.Join(cfg.DataDir, "gateway.db"), from
+	if err := one(path, "gateway"); err != nil {
 		return err
 	}
-	err := underUnlockKey(ctx, dataDir, one)
+	if indexer.Opens(path, to.Database("gateway")) == nil {
+		own = to
+	}
+	err := errors.Join(underUnlockKey(ctx, cfg.DataDir, one), allThere(ctx, cfg, own, log))
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
-	return &No{Text: "the unlock key cannot change, and nothing was changed: " + err.Error(), Hint: outOfTheWay(dataDir) + ", then: sealgate rekey NEW.key"}
+	return &No{Text: "the unlock key cannot change, and nothing was changed: " + err.Error(), Hint: outOfTheWay(cfg.DataDir) + ", then: sealgate rekey NEW.key"}
+}
+
+// allThere is an error if an account of the configuration that had a database has none. On a disk that is not mounted, say, it would stay
+// under the old key, and nothing would tell before that key is gone. unlock opens gateway.db.
+func allThere(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger) error {
+	registry, err := indexer.OpenRegistry(ctx, filepath.Join(cfg.DataDir, "gateway.db"), unlock.Database("gateway"), log)
+	if err != nil {
+		return err
+	}
+	was, _, err := (&Gateway{registry: registry}).wasConfigured(ctx)
+	faults := []error{err, registry.Close()}
+	for _, a := range cfg.Accounts {
+		_, err := os.Stat(filepath.Join(cfg.DataDir, "accounts", a.ID, "index.db"))
+		if err != nil && len(was.Accounts[a.ID]) > 0 {
+			faults = append(faults, fmt.Errorf("the database of account %s cannot follow: %w", a.ID, err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // outOfTheWay says what can be done about an account's database that cannot follow a change of the unlock key.
@@ -234,25 +259,25 @@ func Rekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, l
 		return &No{Text: "that is the unlock key already"}
 	}
 	if id.Key != to.ID() {
-		if err := beginRekey(ctx, cfg.DataDir, from, to, log); err != nil {
+		if err := beginRekey(ctx, cfg, from, to, log); err != nil {
 			return fmt.Errorf("gateway: rekey: %w", err)
 		}
 	}
-	if err := settleUnlockKey(ctx, cfg.DataDir, to, log); err != nil {
+	if err := settleUnlockKey(ctx, cfg, to, log); err != nil {
 		return fmt.Errorf("gateway: rekey: %w", err)
 	}
 	return nil
 }
 
 // beginRekey proves the old key and every database under it, finishes a change before this one, and lets unlock.id name the new key.
-func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, log *slog.Logger) error {
-	if err := settleUnlockKey(ctx, dataDir, from, log); err != nil {
+func beginRekey(ctx context.Context, cfg *config.Config, from, to *vault.UnlockKey, log *slog.Logger) error {
+	if err := settleUnlockKey(ctx, cfg, from, log); err != nil {
 		return err
 	}
-	if err := readableDatabases(ctx, dataDir, from, to); err != nil {
+	if err := readableDatabases(ctx, cfg, from, to, log); err != nil {
 		return err
 	}
-	path := filepath.Join(dataDir, "gateway.db")
+	path := filepath.Join(cfg.DataDir, "gateway.db")
 	if indexer.Opens(path, to.Database("gateway")) != nil { // else it has begun before, and has the lasting keys
 		registry, err := indexer.OpenRegistry(ctx, path, from.Database("gateway"), log)
 		if err != nil {
@@ -266,5 +291,5 @@ func beginRekey(ctx context.Context, dataDir string, from, to *vault.UnlockKey, 
 	if err != nil {
 		return err
 	}
-	return unlockID{Key: to.ID(), Before: hidden}.write(dataDir)
+	return unlockID{Key: to.ID(), Before: hidden}.write(cfg.DataDir)
 }

@@ -86,7 +86,7 @@ func TestLostUnlockID(t *testing.T) {
 func TestLostUnlockIDInMidRekey(t *testing.T) {
 	h := newRekeying(t)
 	data := h.cfg.Load().DataDir
-	must(t, beginRekey(t.Context(), data, h.from, h.to, slog.New(slog.DiscardHandler))) // and no further than gateway.db
+	must(t, beginRekey(t.Context(), h.cfg.Load(), h.from, h.to, slog.New(slog.DiscardHandler))) // and no further than gateway.db
 	must(t, indexer.Rekey(t.Context(), filepath.Join(data, "gateway.db"), h.from.Database("gateway"), h.to.Database("gateway")))
 	h.lose(t, unlockIDName)
 	h.write(t, "unlock.key", string(h.text))
