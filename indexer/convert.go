@@ -55,7 +55,7 @@ func protect(ctx context.Context, dir string, key, logKey Key, seal Sealer) erro
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(newLog(ctx, d, dir, &own, logKey), d.close()); err != nil {
+	if err := errors.Join(newLog(ctx, d, dir, &own, logKey), d.close(), emptied(filepath.Join(dir, protecting))); err != nil {
 		return err
 	}
 	box, err := seal(own[:])
@@ -244,7 +244,7 @@ func leaveOut(ctx context.Context, path string, key Key, log *slog.Logger) error
 	if err == nil {
 		_, err = x.Note(ctx, kindLeftOut, "", "", "what waited in "+logName)
 	}
-	return errors.Join(err, x.Close())
+	return errors.Join(err, x.Close(), emptied(path))
 }
 
 // Dump writes the index in an account's folder, which key opens, to a new file as a plain SQLite database. Others may have it open.

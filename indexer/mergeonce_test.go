@@ -297,6 +297,32 @@ func TestUnprotectWithoutLogGone(t *testing.T) {
 	sound(t, x)
 }
 
+// TestUnprotectedCopyIsWhole: a copy whose own log could not be emptied into it, the disk being full, say, does not come into the index's place.
+func TestUnprotectedCopyIsWhole(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	own, path := s.own(t, x), filepath.Join(s.dir, unprotecting)
+	x.Close()
+	d, err := openDatabase(t.Context(), filepath.Join(s.dir, indexName), own, "account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.copyUnder(t.Context(), path, &s.key), d.close()); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := openDatabase(t.Context(), path, s.key, "") // for as long as somebody reads, nobody empties it at the end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.close()
+	if err := reader.readable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := leaveOut(t.Context(), path, s.key, x.log); err == nil || !strings.Contains(err.Error(), path+"-wal is still there") {
+		t.Errorf("it is taken for whole: %v", err)
+	}
+}
+
 // TestUnprotectWithoutLogDies: whoever dies at the one moment that counts has the log kept by the next start.
 func TestUnprotectWithoutLogDies(t *testing.T) {
 	s := newSafe(t)

@@ -121,11 +121,18 @@ func (d *database) copyInto(ctx context.Context, path, parameters string) error 
 	return syncFolder(filepath.Dir(path))
 }
 
+// emptied is an error while a database's log is there. Closing empties and removes it, unless it cannot, and does not say so.
+func emptied(path string) error {
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s-wal is still there: somebody has the database open, or the disk is full (%v)", path, err)
+	}
+	return nil
+}
+
 // replaceDatabase puts a copy in the place of a database that was closed, durably.
 func replaceDatabase(from, to string) error {
-	// A log that is left would be taken for the copy's. Closing has emptied and removed it.
-	if _, err := os.Stat(to + "-wal"); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s-wal is still there: somebody has the database open (%v)", to, err)
+	if err := emptied(to); err != nil { // it would be taken for the copy's
+		return err
 	}
 	if err := os.Rename(from, to); err != nil {
 		return err
