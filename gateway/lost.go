@@ -148,11 +148,14 @@ func (g *Gateway) watchLost(ctx context.Context) error {
 func (g *Gateway) findLost(ctx context.Context) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
-	serving, lost := maps.Clone(*g.accounts.Load()), maps.Clone(*g.lost.Load())
+	cfg, serving, lost := g.cfg.Load(), maps.Clone(*g.accounts.Load()), maps.Clone(*g.lost.Load())
+	if refuseLinks(cfg) != nil { // as a load refuses them, aloud
+		return
+	}
 	for _, out := range g.outs() {
-		a, err := g.makeAccount(g.cfg.Load(), out.Account)
+		a, err := g.makeAccount(cfg, out.Account)
 		if err == nil && a.index == nil { // else a load has opened it, and was refused then
-			err = g.openFolder(ctx, g.cfg.Load(), a)
+			err = g.openFolder(ctx, cfg, a)
 		}
 		if err != nil {
 			continue

@@ -232,3 +232,23 @@ func TestOpenedByARefusedLoad(t *testing.T) {
 		t.Error("its index is open twice, or not at all")
 	}
 }
+
+// TestNoLinkBringsItBack: where two persons must sign, an account does not come back by a symbolic link, as it would not start by one.
+func TestNoLinkBringsItBack(t *testing.T) {
+	h := newTwoPersons(t)
+	must(t, h.Close())
+	mend := h.breakFolder(t, "acme")
+	must(t, h.start(t))
+	mend()
+	folder, away := filepath.Join(h.dir, "data/accounts/acme"), filepath.Join(h.dir, "away")
+	must(t, os.Rename(folder, away), os.Symlink(away, folder))
+	h.findLost(t.Context())
+	if h.account("acme") != nil {
+		t.Error("it is back by a link")
+	}
+	must(t, os.Remove(folder), os.Rename(away, folder))
+	h.findLost(t.Context())
+	if h.account("acme") == nil {
+		t.Error("it is not back")
+	}
+}
