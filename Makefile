@@ -1,6 +1,8 @@
 # make demo   builds, starts the gateway, pushes real files with a real client, shows the index, opens a sealed copy, stops
 # make test   installs the peers that are missing (as root, from Debian's packages) and runs every test
-# make check  gofmt, vet, staticcheck, the race detector
+# make check  gofmt, vet, staticcheck
+# make race   every test but the proofs, with the race detector
+# make vuln   known faults of what we build on (asks vuln.go.dev)
 # make bench  speed against OpenSSH's sshd, side by side in the same run; then 10,000 sealed copies rewrapped
 # make moov   our reading of NACHA files against moov-io/ach (fetches its module)
 # make xsd    our ISO 20022 test files against the official schemas, which are in the folder XSD_DIR
