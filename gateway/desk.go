@@ -217,6 +217,9 @@ func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io
 			copy, err = a.copyOf(ctx, f)
 		}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &No{Text: f.ID + ": its sealed copy is gone from the disk", Hint: "sealgate verify"}
+	}
 	return f, copy, err
 }
 

@@ -45,6 +45,7 @@ func (t *tool) verify(ctx context.Context, account string, renew bool) error {
 		} else {
 			problems++
 		}
+		l.Problem = withoutRooms(l.Problem)
 		if t.json {
 			err = t.sayJSON(l)
 		} else if l.NotChecked != "" {
