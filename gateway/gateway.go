@@ -255,6 +255,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.watchCertificates(inside) })
 	group.Go(func() error { return g.watchSessions(inside, doorsEnded) })
 	group.Go(func() error { return g.watchLost(inside) })
+	group.Go(func() error { return g.watchDisk(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)
