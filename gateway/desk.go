@@ -248,13 +248,6 @@ func (g *Gateway) HandOut(ctx context.Context, q CopyQuery, who string) (*indexe
 	return f, copy, nil
 }
 
-func gone(f *indexer.File) string {
-	if f.Fate == indexer.Deleted {
-		return "deleted after indexing"
-	}
-	return string(f.Verdict)
-}
-
 // Decision releases or refuses a held file.
 type Decision struct {
 	ID      string

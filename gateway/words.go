@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // Words of which the desk's sentences are made.
@@ -59,4 +60,12 @@ func brief(d time.Duration) string {
 		}
 	}
 	return text
+}
+
+// gone says why a file has no sealed copy.
+func gone(f *indexer.File) string {
+	if f.Fate == indexer.Deleted {
+		return "deleted after indexing"
+	}
+	return string(f.Verdict)
 }
