@@ -202,7 +202,7 @@ func (t *tool) onlyByAccess(ctx context.Context, account string, gone *vault.Cer
 	}
 	defer client.Close()
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
-	bar := t.progress()
+	bar := t.progress("looking at the envelopes")
 	defer bar.end()
 	var lost, shared, other, closed, names, databases int
 	var bytes int64
