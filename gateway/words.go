@@ -23,7 +23,7 @@ func NoAccount(cfg *config.Config, id string) *No {
 	if more := len(cfg.Accounts) - len(ids); more > 0 {
 		hint += fmt.Sprintf(" and %d more", more)
 	}
-	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File), Hint: hint}
+	return &No{Text: fmt.Sprintf("no account %q in %s", id, cfg.File), Hint: hint}
 }
 
 // WaitsText says how much waits in a locked account's log for the next unlocking, and since when, in the words of who is asked.
