@@ -47,6 +47,7 @@ type Gateway struct {
 
 	cfg      atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule     atomic.Pointer[rule]
+	misread  atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
 	accounts atomic.Pointer[map[string]*account]
 	lost     atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
 	asking   bool                                // it is opened to be asked, and makes no database
