@@ -36,6 +36,7 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLi
 
 // verify is Verify that tells how far it is, not more often than every so often; 0 is never.
 func (g *Gateway) verify(ctx context.Context, account string, every time.Duration) iter.Seq2[VerifyLine, error] {
+	var told time.Time
 	return func(yield func(VerifyLine, error) bool) {
 		for _, a := range g.outs() {
 			if account != "" && account != a.ID {
@@ -50,7 +51,6 @@ func (g *Gateway) verify(ctx context.Context, account string, every time.Duratio
 			yield(VerifyLine{}, err)
 			return
 		}
-		var told time.Time
 		for _, a := range accounts {
 			var lines []VerifyLine
 			gone := false // he who asked
