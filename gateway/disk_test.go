@@ -32,7 +32,7 @@ func TestDiskTold(t *testing.T) {
 		if text := log.take(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `level=ERROR msg="disk low: refusing uploads" free=`) || !strings.Contains(text, " floor=1048576TiB path=") {
 			t.Errorf("at the first: %q", text)
 		}
-		<-time.After(20 * time.Minute)
+		<-time.After(20*time.Minute + 30*time.Second) // between two looks
 		floor(1)
 		<-time.After(2 * time.Minute)
 		synctest.Wait()
