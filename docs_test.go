@@ -38,3 +38,31 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// TestCodes: a sender finds the code of what is not taken in the page that he was given.
+func TestCodes(t *testing.T) {
+	page, err := os.ReadFile("docs/customers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("gateway/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`notTaken\(.*"([a-z-]+)", (?:""|id|u\.id)\)`) // those of verdicts are the reasons of a policy
+	known := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range codes.FindAllStringSubmatch(string(text), -1) {
+			if known++; !strings.Contains(string(page), "`"+m[1]+"`") {
+				t.Errorf("%s: docs/customers.md does not have the code %s", file, m[1])
+			}
+		}
+	}
+	if known < 7 {
+		t.Errorf("%d codes were found", known)
+	}
+}

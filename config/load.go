@@ -189,7 +189,7 @@ func (l *loading) matches(glob string, p place) []string {
 		}
 	}
 	if len(found) == 0 {
-		l.warn(p, shown(glob)+" matches no file", "accounts in files to come are read at the next start or reload")
+		l.warn(p, shown(glob)+" matches no file", "a gateway that runs reads files as they come")
 	}
 	return l.notYet(found, p)
 }
@@ -232,5 +232,5 @@ func (l *loading) warn(p place, text, hint string) {
 }
 
 func (l *loading) mistakes() *Mistakes {
-	return &Mistakes{List: inOrder(l.list, l.files), DataDir: l.found}
+	return &Mistakes{List: inOrder(l.list, l.files), DataDir: l.found, Files: l.files}
 }

@@ -40,6 +40,8 @@ type Mistakes struct {
 	// DataDir is absolute, "" if not even that can be told: where a gateway that runs on, with the configuration that it
 	// has, may be found.
 	DataDir string
+	// Files are all files that were read.
+	Files []string
 }
 
 // mistakesShown bounds what Error prints: beyond it something general is wrong, and the first lines say it.

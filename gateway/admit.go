@@ -100,7 +100,7 @@ func (g *Gateway) shutOut(ctx context.Context, v *visit, until time.Time) (trans
 func (g *Gateway) paused(v *visit, until time.Time) (transport.Guest, error) {
 	g.refused(v, "locked", 0, until)
 	return transport.Guest{}, &transport.Refusal{Sentence: fmt.Sprintf(
-		"too many wrong logins; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
+		"too many wrong logins from your address; try again after %s UTC, or ask your contact.", until.UTC().Format("15:04"))}
 }
 
 // visitOf finds out who knocks, and under what his wrong guesses are counted: one tally over all addresses, whether there is

@@ -127,7 +127,7 @@ func TestAddressIsLockedForEverybody(t *testing.T) {
 		h.Admit(t.Context(), try(fmt.Sprint("nobody", i), "guess", fmt.Sprintf("2001:db8::%x", i))) // one /64
 	}
 	var r *transport.Refusal
-	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8::ffff")); !errors.As(err, &r) || !strings.Contains(r.Sentence, "too many wrong logins; try again after ") {
+	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8::ffff")); !errors.As(err, &r) || !strings.Contains(r.Sentence, "too many wrong logins from your address; try again after ") {
 		t.Errorf("the /64 is not locked: %v", err)
 	}
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8:0:1::1")); errors.As(err, &r) {

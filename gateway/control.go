@@ -45,7 +45,7 @@ func (g *Gateway) desk() http.Handler {
 	mux.Handle("POST /remotes", one(func(ctx context.Context, _ string, _ struct{}) ([]RemoteLine, error) { return g.Remotes(ctx) }))
 	mux.Handle("POST /poll", one(func(ctx context.Context, _ string, q PollQuery) (RemoteLine, error) { return g.Poll(ctx, q) }))
 	mux.Handle("POST /verify", many(func(ctx context.Context, _ string, account string) iter.Seq2[VerifyLine, error] {
-		return g.Verify(ctx, account)
+		return g.verify(ctx, account, 200*time.Millisecond)
 	}))
 	mux.Handle("POST /ledger", many(func(ctx context.Context, _ string, account string) iter.Seq2[*indexer.LedgerEntry, error] {
 		return g.Ledger(ctx, account)
@@ -129,7 +129,7 @@ func many[Q, T any](ask func(ctx context.Context, who string, q Q) iter.Seq2[T, 
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		out := json.NewEncoder(w)
+		out, flushed := json.NewEncoder(w), time.Now()
 		out.SetEscapeHTML(false)
 		for item, err := range ask(r.Context(), caller(r.Context()), q) {
 			line := answer[T]{Item: &item}
@@ -138,6 +138,10 @@ func many[Q, T any](ask func(ctx context.Context, who string, q Q) iter.Seq2[T, 
 			}
 			if out.Encode(line) != nil {
 				return // the caller has gone
+			}
+			if time.Since(flushed) >= 200*time.Millisecond { // what is found slowly is told at once
+				_ = http.NewResponseController(w).Flush()
+				flushed = time.Now()
 			}
 		}
 	})

@@ -217,6 +217,9 @@ func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io
 			copy, err = a.copyOf(ctx, f)
 		}
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &No{Text: f.ID + ": its sealed copy is gone from the disk", Hint: "sealgate verify"}
+	}
 	return f, copy, err
 }
 
@@ -243,13 +246,6 @@ func (g *Gateway) HandOut(ctx context.Context, q CopyQuery, who string) (*indexe
 		return nil, nil, err
 	}
 	return f, copy, nil
-}
-
-func gone(f *indexer.File) string {
-	if f.Fate == indexer.Deleted {
-		return "deleted after indexing"
-	}
-	return string(f.Verdict)
 }
 
 // Decision releases or refuses a held file.

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,28 +34,52 @@ func (g *Gateway) Room(guest transport.Guest, name string) error {
 		// What is fetched can wait where it lies: refused, it would not be fetched again once there is a new certificate.
 		return notTaken(name, "the certificate that seals this account's files has expired", "expired-certificate", "")
 	}
-	cfg := g.cfg.Load()
-	free, err := freeBytes(cfg.DataDir)
-	if err != nil {
-		g.log.Error("disk unknown: refusing uploads", "path", cfg.DataDir, "err", err)
-		return noRoom(name)
-	}
 	g.disk.Lock()
 	defer g.disk.Unlock()
-	switch low := free < cfg.DiskFloor; {
-	case low && !g.disk.low:
-		g.disk.low, g.disk.since, g.disk.refused = true, g.now(), 0
-		g.log.Error("disk low: refusing uploads", "free", sizeText(free), "floor", sizeText(cfg.DiskFloor), "path", cfg.DataDir)
-	case !low && g.disk.low:
-		g.disk.low = false
-		g.log.Info("disk ok: taking uploads again", "refused", g.disk.refused, "lasted", g.now().Sub(g.disk.since).Round(time.Second))
-	}
-	if g.disk.low {
+	if !g.diskHasRoom() {
 		g.disk.refused++
 		return noRoom(name)
 	}
 	return nil
 }
+
+// diskHasRoom looks at the disk, and tells when it has become full and when that is over. The caller holds g.disk.
+func (g *Gateway) diskHasRoom() bool {
+	cfg := g.cfg.Load()
+	free, err := freeBytes(cfg.DataDir)
+	if err != nil {
+		g.log.Error("disk unknown: refusing uploads", "path", cfg.DataDir, "err", err)
+		return false
+	}
+	switch low := free < cfg.DiskFloor; {
+	case low && !g.disk.low:
+		g.disk.low, g.disk.since, g.disk.refused = true, g.now(), 0
+		g.log.Error("disk low: refusing uploads", "free", loggedSize(free), "floor", loggedSize(cfg.DiskFloor), "path", cfg.DataDir)
+	case !low && g.disk.low:
+		g.disk.low = false
+		g.log.Info("disk ok: taking uploads again", "refused", g.disk.refused, "lasted", g.now().Sub(g.disk.since).Round(time.Second))
+	}
+	return !g.disk.low
+}
+
+// watchDisk looks each minute too: nobody may be sending anything when the disk gets full, or has room again.
+func (g *Gateway) watchDisk(ctx context.Context) error {
+	look := time.NewTicker(time.Minute)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+			g.disk.Lock()
+			g.diskHasRoom()
+			g.disk.Unlock()
+		}
+	}
+}
+
+// loggedSize is a size as it stands in the configuration: 1020MiB, 1GiB.
+func loggedSize(n int64) string { return strings.NewReplacer(" ", "", ".0 ", "").Replace(sizeText(n)) }
 
 func noRoom(name string) *transport.Refusal {
 	return notTaken(name, "the gateway cannot store files now. Nothing is lost here; send it again later", "disk", "")

@@ -47,6 +47,7 @@ type Gateway struct {
 
 	cfg      atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule     atomic.Pointer[rule]
+	misread  atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
 	accounts atomic.Pointer[map[string]*account]
 	lost     atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
 	aparts   aparts                              // databases of other days
@@ -261,6 +262,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	group.Go(func() error { return g.watchCertificates(inside) })
 	group.Go(func() error { return g.watchSessions(inside, doorsEnded) })
 	group.Go(func() error { return g.watchLost(inside) })
+	group.Go(func() error { return g.watchDisk(inside) })
 	group.Go(func() error {
 		<-inside.Done()
 		g.closing.Store(true)

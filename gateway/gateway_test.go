@@ -345,6 +345,29 @@ func TestRefusedAtTheEarliestWrite(t *testing.T) {
 	h.sound(t)
 }
 
+// A file that is too large, of no known format or empty is not to be corrected: its sender is told what can help.
+func TestAdvice(t *testing.T) {
+	h := newHouse(t)
+	for _, c := range []struct {
+		account, want string
+		content       []byte
+	}{
+		{"acme", "Nothing was taken; split it, or ask your contact. [too-large, ", bytes.Repeat([]byte(" "), 8<<20+1)},
+		{"gone", "Nothing was taken; ask your contact, if it should be. [unrecognised, ", []byte("what is this?")},
+		{"acme", "Nothing was taken; send the right file. [empty, ", nil},
+	} {
+		u := h.receive(t, c.account, "file")
+		err := write(u, c.content, 0)
+		if err == nil {
+			_, err = u.Commit(t.Context(), "file")
+		}
+		if r := refusal(t, err); !strings.Contains(r.Sentence, c.want) {
+			t.Errorf("%s, want %s", r.Sentence, c.want)
+		}
+		u.Discard("closed")
+	}
+}
+
 func TestIncompleteGoesOn(t *testing.T) {
 	h := newHouse(t)
 	for _, payments := range []int{3, 2000} {

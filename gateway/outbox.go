@@ -62,7 +62,7 @@ func (g *Gateway) Send(ctx context.Context, account, name string, content io.Rea
 		return OutboxLine{}, g.notThere(account)
 	}
 	if !transport.PlainName(name) {
-		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", plain(name)), Wrong: true}
+		return OutboxLine{}, &No{Text: fmt.Sprintf("%q is not a name that every client can take; rename the file", name), Wrong: true}
 	}
 	var refusal *transport.Refusal
 	if err := g.Room(transport.Guest{Account: account}, name); errors.As(err, &refusal) {

@@ -163,7 +163,7 @@ func (g *Gateway) findIn(ctx context.Context, a *account, id string) ([]*indexer
 	}
 	list, err := find(ctx, id)
 	if errors.Is(err, indexer.ErrShortEnding) {
-		return nil, &No{Text: fmt.Sprintf("%q is no id: type it whole, or at least its last 4 characters", plain(id)), Hint: "sealgate files", Wrong: true}
+		return nil, &No{Text: fmt.Sprintf("%q is no id: type it whole, or at least its last 4 characters", id), Hint: "sealgate files", Wrong: true}
 	}
 	if err != nil {
 		return nil, &No{Text: err.Error()}

@@ -295,7 +295,7 @@ func TestVerifyWhileItIsLocked(t *testing.T) {
 		if _, err := h.LockAccount(t.Context(), "safe", "uid:7"); err != nil {
 			t.Error(err)
 		}
-	})
+	}, func(string) {})
 	if reports == 0 || !errors.Is(err, indexer.ErrLocked) {
 		t.Errorf("%d reports, %v", reports, err)
 	}

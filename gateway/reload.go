@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,13 +21,29 @@ import (
 // machine that lets us watch nothing (its inotify limits) is no reason not to serve: SIGHUP is left.
 func (g *Gateway) follow(ctx context.Context, watching func()) error {
 	told := sync.OnceFunc(watching)
-	err := transport.Watch(ctx, g.cfg.Load().Files, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
+	err := transport.Watch(ctx, g.watched, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
 	if err != nil {
 		g.log.Warn("changes of the configuration are not noticed; send SIGHUP after one", "err", err)
 		told()
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// watched are the files that the configuration was read from, those that were refused since, and the globs of those that may come.
+func (g *Gateway) watched() []string {
+	cfg := g.cfg.Load()
+	files := slices.Clone(cfg.Files)
+	if refused := g.misread.Load(); refused != nil {
+		files = append(files, *refused...)
+	}
+	for _, glob := range cfg.Include {
+		if !filepath.IsAbs(glob) {
+			glob = filepath.Join(filepath.Dir(cfg.File), glob)
+		}
+		files = append(files, glob)
+	}
+	return files
 }
 
 // Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
@@ -48,9 +65,14 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		accounts, err = g.openAccounts(ctx, r.config)
 	}
 	if err != nil {
+		var mistakes *config.Mistakes
+		if errors.As(err, &mistakes) {
+			g.misread.Store(&mistakes.Files)
+		}
 		tellRefused(g.log, err)
 		return err
 	}
+	g.misread.Store(nil)
 	g.take(ctx, r, accounts)
 	return nil
 }

@@ -143,7 +143,7 @@ func FindRemote(cfg *config.Config, name string) (*config.Account, *config.Remot
 	case 1:
 		return owner, found, nil
 	case 0:
-		return nil, nil, &No{Text: fmt.Sprintf("no remote %q in %s", plain(name), cfg.File), Hint: "sealgate remotes"}
+		return nil, nil, &No{Text: fmt.Sprintf("no remote %q in %s", name, cfg.File), Hint: "sealgate remotes"}
 	}
 	return nil, nil, &No{Text: fmt.Sprintf("%d remotes are called %s: %s", len(all), plain(name), strings.Join(all, ", ")), Hint: "write ACCOUNT/NAME"}
 }

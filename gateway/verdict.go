@@ -143,6 +143,12 @@ func advice(code string) string {
 		return "Nothing was taken; seal it anew and send it again"
 	case "expired-certificate":
 		return "Nothing was taken; ask your contact"
+	case "too-large":
+		return "Nothing was taken; split it, or ask your contact"
+	case "unrecognised":
+		return "Nothing was taken; ask your contact, if it should be"
+	case "empty":
+		return "Nothing was taken; send the right file"
 	}
 	return "Nothing was taken; send a corrected file"
 }

@@ -18,9 +18,10 @@ import (
 )
 
 // VerifyLine is one thing that verify found wrong (ledger, database, sealed copy, orphan), or, with NotChecked alone, that an
-// account could not be checked, and why: that is no problem.
+// account could not be checked, and why: that is no problem. With Progress alone it tells how far the check of the account is.
 type VerifyLine struct {
 	Account    string `json:"account"`
+	Progress   string `json:"progress,omitempty"`
 	What       string `json:"what,omitempty"`
 	Problem    string `json:"problem,omitempty"`
 	NotChecked string `json:"not_checked,omitempty"`
@@ -30,6 +31,12 @@ type VerifyLine struct {
 // Verify checks the ledger, the database, every sealed copy and that nothing lies about which no row knows. It needs no
 // account's key: a sealed copy is checked by its witness. No lines means that all is well.
 func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLine, error] {
+	return g.verify(ctx, account, 0)
+}
+
+// verify is Verify that tells how far it is, not more often than every so often; 0 is never.
+func (g *Gateway) verify(ctx context.Context, account string, every time.Duration) iter.Seq2[VerifyLine, error] {
+	var told time.Time
 	return func(yield func(VerifyLine, error) bool) {
 		for _, a := range g.outs() {
 			if account != "" && account != a.ID {
@@ -51,9 +58,17 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLi
 		}
 		for _, a := range accounts {
 			var lines []VerifyLine
+			gone := false // he who asked
 			err := g.verifyAccount(ctx, a, func(what, problem string) {
 				lines = append(lines, VerifyLine{Account: a.ID, What: what, Problem: problem})
+			}, func(progress string) {
+				if every > 0 && !gone && time.Since(told) >= every {
+					told, gone = time.Now(), !yield(VerifyLine{Account: a.ID, Progress: progress}, nil)
+				}
 			})
+			if gone {
+				return
+			}
 			if locked := g.locked(ctx, a); locked != nil && errors.Is(err, indexer.ErrLocked) {
 				lines = append(lines, VerifyLine{Account: a.ID, NotChecked: "it is locked; its log is checked, its ledger, index and sealed copies are not", Hint: locked.Hint})
 				err = nil
@@ -72,17 +87,21 @@ func (g *Gateway) Verify(ctx context.Context, account string) iter.Seq2[VerifyLi
 }
 
 // verifyAccount verifies one account. Of one that is locked, or comes to be meanwhile, that is the log (ErrLocked).
-func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string)) error {
+func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(what, problem string), tell func(progress string)) error {
+	tell("ledger and index")
 	if _, err := os.Stat(filepath.Join(a.dir, "index.db")); errors.Is(err, fs.ErrNotExist) {
 		report("database", "index.db is gone from the disk, and only this gateway, which has it open, can still read it")
 	}
 	if err := a.index.Verify(ctx, report); err != nil {
 		return err
 	}
+	checked := 0
 	for c, err := range a.index.Copies(ctx) {
 		if err != nil {
 			return err
 		}
+		tell("sealed copies checked: " + strconv.Itoa(checked))
+		checked++
 		f := &indexer.File{ID: c.ID, CopyPath: c.Path, CopySize: c.Size, Witness: c.Witness}
 		err := a.verifyCopy(ctx, f)
 		for tries := 0; err != nil && tries < 3; tries++ {
@@ -102,6 +121,7 @@ func (g *Gateway) verifyAccount(ctx context.Context, a *account, report func(wha
 			report("sealed copy "+c.ID, err.Error())
 		}
 	}
+	tell("names of users")
 	if err := g.verifyNames(ctx, a, report); err != nil {
 		return err
 	}

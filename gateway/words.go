@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/config"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // Words of which the desk's sentences are made.
@@ -22,7 +23,7 @@ func NoAccount(cfg *config.Config, id string) *No {
 	if more := len(cfg.Accounts) - len(ids); more > 0 {
 		hint += fmt.Sprintf(" and %d more", more)
 	}
-	return &No{Text: fmt.Sprintf("no account %q in %s", plain(id), cfg.File), Hint: hint}
+	return &No{Text: fmt.Sprintf("no account %q in %s", id, cfg.File), Hint: hint}
 }
 
 // WaitsText says how much waits in a locked account's log for the next unlocking, and since when, in the words of who is asked.
@@ -59,4 +60,12 @@ func brief(d time.Duration) string {
 		}
 	}
 	return text
+}
+
+// gone says why a file has no sealed copy.
+func gone(f *indexer.File) string {
+	if f.Fate == indexer.Deleted {
+		return "deleted after indexing"
+	}
+	return string(f.Verdict)
 }

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pkg/sftp"
 )
@@ -65,25 +67,38 @@ func resumable(err error) bool {
 	return errors.As(err, &refusal) && refusal.Resumable
 }
 
-// printable makes a client's name fit for a sentence: ASCII, one line, at most 60 bytes.
+// printable makes a client's name fit for a sentence: ASCII, one line, some 60 bytes.
 func printable(name string) string {
-	const most, hexdigits = 60, "0123456789abcdef"
+	const most = 60
 	var b strings.Builder
-	for i := 0; i < len(name); i++ {
+	for i := 0; i < len(name); {
 		if b.Len() > most-8 && len(name)-i > 8 {
 			b.WriteString("...")
 			break
 		}
-		c := name[i]
+		c, n := utf8.DecodeRuneInString(name[i:])
 		if c < 0x20 || c >= 0x7f || c == '\\' {
-			b.WriteString(`\x`)
-			b.WriteByte(hexdigits[c>>4])
-			b.WriteByte(hexdigits[c&15])
-			continue
+			spell(&b, c, name[i:i+n])
+		} else {
+			b.WriteByte(name[i])
 		}
-		b.WriteByte(c)
+		i += n
 	}
 	return b.String()
+}
+
+// spell writes out a character that must not be shown as it is, \x1b or \u202e; of what is no UTF-8 each byte.
+func spell(b *strings.Builder, c rune, raw string) {
+	switch {
+	case c == utf8.RuneError || c < utf8.RuneSelf:
+		for _, octet := range []byte(raw) {
+			fmt.Fprintf(b, `\x%02x`, octet)
+		}
+	case c <= 0xffff:
+		fmt.Fprintf(b, `\u%04x`, c)
+	default:
+		fmt.Fprintf(b, `\U%08x`, c)
+	}
 }
 
 // oneLine makes any text fit for the channel's stderr and a status: ASCII, one line, at most 200 bytes.

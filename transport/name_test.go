@@ -82,6 +82,19 @@ func TestToldCarriesCodeAndText(t *testing.T) {
 	checkSentence(t, failure("refused "+printable("\x1b[2Jr\u00e4knug\n"+strings.Repeat("x", 300))+": "+strings.Repeat("y", 300)).Error())
 }
 
+// A name is written out as the gateway behind the door and the operators' tables write it.
+func TestPrintable(t *testing.T) {
+	for name, want := range map[string]string{
+		"pay.xml": "pay.xml", "\x1b[2J\n": `\x1b[2J\x0a`, `a\b`: `a\x5cb`, "\xe5.xml": `\xe5.xml`, "\x7f": `\x7f`,
+		"r\u202egpj": `r\u202egpj`, "r\u00e4knug": `r\u00e4knug`, "\u009b": `\u009b`, "\U0001f600": `\U0001f600`,
+		strings.Repeat("x", 300): strings.Repeat("x", 53) + "...",
+	} {
+		if got := printable(name); got != want {
+			t.Errorf("printable(%q) = %s, want %s", name, got, want)
+		}
+	}
+}
+
 // checkSentence holds what every sentence that a client reads must be: one line of ASCII, at most 200 bytes.
 func checkSentence(t *testing.T, sentence string) {
 	t.Helper()

@@ -171,16 +171,15 @@ func plainWords(text string) string {
 	for !utf8.RuneStart(text[end]) {
 		end--
 	}
-	// Not in the middle of what was written out, which is at most four bytes long.
-	if i := strings.LastIndexByte(text[end-3:end], '\\'); i >= 0 {
-		end += i - 3
+	// Not in the middle of what was written out, which is at most ten bytes long.
+	if i := strings.LastIndexByte(text[end-9:end], '\\'); i >= 0 {
+		end += i - 9
 	}
 	return text[:end] + "..."
 }
 
 // asLine makes a text of one line, with control characters and what is not UTF-8 written out.
 func asLine(text string) string {
-	const hexdigits = "0123456789abcdef"
 	text = ownPorts.ReplaceAllString(text, "")
 	var b strings.Builder
 	for i := 0; i < len(text); {
@@ -189,9 +188,7 @@ func asLine(text string) string {
 		case c == '\n' || c == '\r':
 			b.WriteByte(' ')
 		case c == utf8.RuneError && n == 1 || !unicode.IsPrint(c):
-			for _, octet := range []byte(text[i : i+n]) {
-				b.WriteString(`\x` + string(hexdigits[octet>>4]) + string(hexdigits[octet&15]))
-			}
+			spell(&b, c, text[i:i+n])
 		default:
 			b.WriteString(text[i : i+n])
 		}

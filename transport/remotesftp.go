@@ -146,7 +146,10 @@ func plainSSH(err error) error {
 		return said{fmt.Sprintf("%s; name one of the server's under legacy, if it has no better: %s", what, strings.Join(names, ", ")), err}
 	}
 	text := strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
-	if strings.Contains(text, "unable to authenticate") {
+	switch {
+	case strings.HasSuffix(text, "unexpected message type 51 (expected 60)"): // a no where the library awaits a question
+		text = "the server does not let us in"
+	case strings.Contains(text, "unable to authenticate"):
 		text = "the server does not let us in" + strings.TrimPrefix(strings.TrimPrefix(text, "ssh: unable to authenticate"), ", attempted methods [none]")
 	}
 	return said{strings.TrimPrefix(text, "ssh: "), err}

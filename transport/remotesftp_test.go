@@ -237,6 +237,19 @@ func TestRemoteWrongPassword(t *testing.T) {
 	failed(t, err, stepLogin, "first line is empty")
 }
 
+// An OpenSSH without PAM offers keyboard-interactive and refuses it before it has asked anything.
+func TestRemoteRefusedUnasked(t *testing.T) {
+	l, c := newSSHLiar(t, "")
+	put(t, c.PasswordFile, []byte("wrong\n"))
+	server := *l.server
+	server.KeyboardInteractiveCallback = func(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		return nil, errors.New("no")
+	}
+	l.set(func() { l.server = &server })
+	_, err := DialRemote(t.Context(), &c, slog.New(slog.DiscardHandler))
+	failed(t, err, stepLogin, "login: the server does not let us in")
+}
+
 func TestRemoteLegacySSH(t *testing.T) {
 	host := newSigner(t, "rsa-2048")
 	l, c := newSSHLiar(t, "", host)

@@ -15,7 +15,9 @@ func newWatch(t *testing.T, files ...string) <-chan struct{} {
 	changes := make(chan struct{}, 100)
 	ended := make(chan error, 1)
 	watching := make(chan struct{})
-	go func() { ended <- Watch(ctx, files, func() { close(watching) }, func() { changes <- struct{}{} }) }()
+	go func() {
+		ended <- Watch(ctx, func() []string { return files }, func() { close(watching) }, func() { changes <- struct{}{} })
+	}()
 	<-watching
 	t.Cleanup(func() {
 		stop()
@@ -99,9 +101,33 @@ func TestWatchKubernetesSwap(t *testing.T) {
 }
 
 func TestWatchNeedsTheFolder(t *testing.T) {
-	if err := Watch(t.Context(), []string{filepath.Join(t.TempDir(), "none", "x")}, func() {}, func() {}); err == nil {
+	none := []string{filepath.Join(t.TempDir(), "none", "x")}
+	if err := Watch(t.Context(), func() []string { return none }, func() {}, func() {}); err == nil {
 		t.Error("watching a folder that is not there begins")
 	}
+}
+
+// TestWatchGrows: a change may say that there is more to watch, and a folder of that may come later.
+func TestWatchGrows(t *testing.T) {
+	folder := t.TempDir()
+	file, glob := filepath.Join(folder, "sealgate.yaml"), filepath.Join(folder, "later", "*.conf")
+	write(t, file, "a")
+	ctx, stop := context.WithCancel(t.Context())
+	changes, ended, watching := make(chan struct{}, 100), make(chan error, 1), make(chan struct{})
+	files := []string{file}
+	go func() {
+		ended <- Watch(ctx, func() []string { return files }, func() { close(watching) }, func() {
+			files = []string{file, glob}
+			changes <- struct{}{}
+		})
+	}()
+	<-watching
+	untilTold(t, changes, func() { write(t, file, "b") })
+	must(t, os.Mkdir(filepath.Dir(glob), 0o700))
+	<-changes // that it is there
+	untilTold(t, changes, func() { write(t, filepath.Join(folder, "later", "one.conf"), "c") })
+	stop()
+	must(t, <-ended)
 }
 
 // after is a pause between two tries of a change.

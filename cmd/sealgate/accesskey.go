@@ -203,7 +203,7 @@ func (t *tool) removeAccessKey(ctx context.Context, account, name string, key *k
 // onlyByAccess lists the files that this access key alone opens.
 func (t *tool) onlyByAccess(ctx context.Context, client *gateway.Client, account string, gone *vault.Certificate, key *vault.PrivateKey, keyFile string) error {
 	table := t.newTable(column{head: "ID"}, column{head: "RECEIVED (%Z)"}, column{head: "NAME", name: true}, column{head: "SIZE", right: true})
-	bar := t.progress()
+	bar := t.progress("looking at the envelopes")
 	defer bar.end()
 	var lost, shared, other, closed, names, databases int
 	var bytes int64

@@ -64,6 +64,10 @@ func (t *tool) commands() *cobra.Command {
 		root.AddCommand(g.commands...)
 	}
 	root.SetHelpCommand(t.helpCommand())
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		t.holding(c)
+	}
 	root.AddCommand(&cobra.Command{Use: "version", Short: "Show the version.", Hidden: true, Args: arguments(),
 		RunE: func(*cobra.Command, []string) error { t.say("sealgate %s\n", versionText()); return nil }})
 	// Before the command or after it, as people type it; -h shows it where it means something.
@@ -139,14 +143,17 @@ func (t *tool) unknownCommand(c *cobra.Command, args []string) error {
 
 // group is a command that only holds others.
 func (t *tool) group(name, sentence string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: name, Short: sentence, Args: t.unknownCommand,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return usage(c.CommandPath()+" -h", "%s needs one of its commands", c.CommandPath())
-		},
-	}
-	c.SuggestionsMinimumDistance = 2
+	c := &cobra.Command{Use: name, Short: sentence}
 	c.AddCommand(commands...)
+	return t.holding(c)
+}
+
+// holding has a command that only holds others refuse to do without one of them.
+func (t *tool) holding(c *cobra.Command) *cobra.Command {
+	c.Args, c.SuggestionsMinimumDistance = t.unknownCommand, 2
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return usage(c.CommandPath()+" -h", "%s needs one of its commands", c.CommandPath())
+	}
 	return c
 }
 

@@ -61,6 +61,8 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	if err := mayWrite(o.out, o.force); err != nil {
 		return err
 	}
+	bar := t.progress("opening " + o.source)
+	defer bar.end()
 	key, access, err := t.readKeys(ctx, o)
 	if err != nil {
 		return err
@@ -71,8 +73,15 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	}
 	defer sealed.close()
 	hash, written := sha256.New(), &counted{}
+	source := metered{sealed.bytes, func(at int64) {
+		did := "checked"
+		if written.n > 0 {
+			did = "opened"
+		}
+		bar.tell(fmt.Sprintf("%s: %s %s of %s", sealed.name, did, size(at), size(sealed.size)))
+	}}
 	decrypt := func(w io.Writer) error {
-		err := vault.OpenSealed(io.MultiWriter(w, hash, written), until{ctx, sealed.bytes}, sealed.size, key, access)
+		err := vault.OpenSealed(io.MultiWriter(w, hash, written), until{ctx, source}, sealed.size, key, access)
 		if err != nil {
 			return o.explain(sealed.name, err)
 		}
@@ -87,6 +96,7 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	} else {
 		err = toFile(o.out, o.force, decrypt)
 	}
+	bar.end() // before anything is told
 	if err != nil {
 		return err
 	}

@@ -132,3 +132,15 @@ func (u until) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return u.ReaderAt.ReadAt(p, off)
 }
+
+// metered tells how far it was read.
+type metered struct {
+	io.ReaderAt
+	tell func(at int64)
+}
+
+func (m metered) ReadAt(p []byte, off int64) (int, error) {
+	n, err := m.ReaderAt.ReadAt(p, off)
+	m.tell(off + int64(n))
+	return n, err
+}

@@ -186,7 +186,7 @@ func (k keeper) keeps(account string, to vault.Recipient) bool {
 // surveyed looks at the envelope of every sealed copy, of all accounts: a certificate may seal for several. others are the
 // certificates that keep a copy readable without cert's key.
 func (t *tool) surveyed(ctx context.Context, client *gateway.Client, cert *vault.Certificate, others []keeper, key *vault.PrivateKey) (*survey, error) {
-	s, bar, n := &survey{}, t.progress(), 0
+	s, bar, n := &survey{}, t.progress("looking at the envelopes"), 0
 	defer bar.end()
 	for line, err := range client.Envelopes(ctx, gateway.EnvelopesQuery{}) {
 		if err != nil {

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/vault"
@@ -111,7 +109,7 @@ func (t *tool) rotate(ctx context.Context, account, path string, key *keyFlags, 
 			total += n.Files
 		}
 	}
-	bar := t.progress()
+	bar := t.progress("sealing anew to " + r.path)
 	result, err := client.Rotate(ctx, gateway.RewrapQuery{Account: account, Certificate: string(r.cert.PEM())},
 		func(header []byte) (vault.Rewrapped, error) { return r.key.Rewrap(header, r.to...) },
 		func(now gateway.RotateResult) {
@@ -244,33 +242,4 @@ func sealedThings(files, names, databases int) string {
 		return strings.Join(things[:last], ", ") + " and " + things[last]
 	}
 	return things[0]
-}
-
-// progress is a line on a terminal, after two seconds and five times a second, that is gone at the end.
-type progress struct {
-	out         *os.File // nil: no terminal
-	began, last time.Time
-}
-
-func (t *tool) progress() *progress {
-	p := &progress{began: time.Now()}
-	if file, ok := t.err.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		p.out = file
-	}
-	return p
-}
-
-func (p *progress) tell(text string) {
-	now := time.Now()
-	if p.out == nil || now.Sub(p.began) < 2*time.Second || now.Sub(p.last) < 200*time.Millisecond {
-		return
-	}
-	p.last = now
-	fmt.Fprintf(p.out, "\r\x1b[K%s", text)
-}
-
-func (p *progress) end() {
-	if p.out != nil && !p.last.IsZero() {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
 }

@@ -35,16 +35,23 @@ func (t *tool) verify(ctx context.Context, account string, renew bool) error {
 			return err
 		}
 	}
+	bar := t.progress("verifying")
+	defer bar.end()
 	problems, left := 0, 0
 	for l, err := range client.Verify(ctx, account) {
 		if err != nil {
 			return err
+		}
+		if l.Progress != "" {
+			bar.tell(l.Account + ": " + l.Progress)
+			continue
 		}
 		if l.NotChecked != "" {
 			left++
 		} else {
 			problems++
 		}
+		l.Problem = withoutRooms(l.Problem)
 		if t.json {
 			err = t.sayJSON(l)
 		} else if l.NotChecked != "" {
