@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +180,35 @@ func TestDeliverLate(t *testing.T) {
 	v.shop.honest()
 	v.look(t)
 	v.holds(t, "/in", "report.txt:8")
+}
+
+// TestDeliverOddYes: a server that says yes to a rename in another way than the standard's has done it: the file is not
+// delivered once more.
+func TestDeliverOddYes(t *testing.T) {
+	var stored, renamed atomic.Int64
+	p := transport.NewLiar(t, nil, func(verb, arg string) string {
+		switch {
+		case verb == "STOR":
+			stored.Add(1)
+		case verb == "RNTO":
+			renamed.Add(1)
+			return "200 renamed"
+		case verb == "SIZE" && (renamed.Load() > 0 || !strings.HasSuffix(arg, ".part")): // nor in the listing
+			return "550 no such file"
+		case verb == "SIZE":
+			return "213 8"
+		}
+		return ""
+	})
+	v := newVisitTo(t, p, sends)
+	v.send(t, "report.txt", []byte("a report"))
+	for range 3 {
+		v.poll(t)
+	}
+	if stored.Load() != 1 || renamed.Load() != 1 {
+		t.Errorf("stored %d times, renamed %d times", stored.Load(), renamed.Load())
+	}
+	v.told(t, "msg=delivered", 1)
 }
 
 // TestDeliverWithdrawn: what the customer takes out of the outbox while it is delivered does not arrive in part, and the

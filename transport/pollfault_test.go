@@ -195,6 +195,27 @@ func TestPollPoison(t *testing.T) {
 	})
 }
 
+// TestPollDismissed: a server that ends the session with its no, or whose answer is to something else, holds up no other file.
+func TestPollDismissed(t *testing.T) {
+	for _, answer := range []string{"421 too long here", "226 done"} {
+		removed := 0
+		good := payments(t, 20, 1)
+		p := transport.NewLiar(t, good, func(verb, _ string) string {
+			if verb == "DELE" {
+				if removed++; removed == 1 {
+					return answer
+				}
+			}
+			return ""
+		}, "a.xml", "b.xml", "c.xml")
+		v := newVisitTo(t, p, nil)
+		if r := v.look(t); r.Failed != 1 || r.Taken != 3 {
+			t.Errorf("%s: %+v", answer, r)
+		}
+		v.took(t, good, good, good)
+	}
+}
+
 // TestPollSubfolder: a folder below that cannot be listed, or has gone, is told and counted; all else is fetched, and what is
 // known of what lies in it is not forgotten.
 func TestPollSubfolder(t *testing.T) {
