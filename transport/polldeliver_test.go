@@ -186,7 +186,7 @@ func TestDeliverLate(t *testing.T) {
 // delivered once more.
 func TestDeliverOddYes(t *testing.T) {
 	var stored, renamed atomic.Int64
-	p := transport.NewLiar(t, nil, func(verb, arg string) string {
+	p, _ := transport.NewLiar(t, nil, func(verb, arg string) string {
 		switch {
 		case verb == "STOR":
 			stored.Add(1)

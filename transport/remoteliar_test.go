@@ -183,7 +183,7 @@ func (l *liar) serve(conn net.Conn) {
 		case "RETR", "MLSD", "LIST":
 			content := []byte(lookUp(l, &l.listing))
 			if verb == "RETR" {
-				content = l.content[rest:]
+				content = lookUp(l, &l.content)[rest:]
 			}
 			rest = 0
 			reply = l.send(conn, data, content)
