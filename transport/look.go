@@ -320,7 +320,7 @@ func (l *look) bear(ctx context.Context, name string, err error) error {
 	err = nameless(err, name)
 	l.result.Failed++
 	l.tell(name, err.Error())
-	if alive(err) {
+	if alive(err) && l.session != nil { // without one, the no was to a new connection
 		return nil
 	}
 	l.last[name] = true

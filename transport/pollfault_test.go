@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,6 +215,37 @@ func TestPollDismissed(t *testing.T) {
 			t.Errorf("%s: %+v", answer, r)
 		}
 		v.took(t, good, good, good)
+	}
+}
+
+// TestPollShutOut: a server that hangs up in the middle of a file, and then lets nobody in, for once or for a while, costs
+// that file one look, and nothing else.
+func TestPollShutOut(t *testing.T) {
+	for _, times := range []int64{1, 2} {
+		v := newVisit(t, nil)
+		first, second := payments(t, 20, 1), payments(t, 30, 2)
+		v.shop.put("/out/a.xml", first)
+		v.shop.put("/out/b.xml", second)
+		var shut atomic.Int64
+		v.shop.lies(func(s *shop) {
+			s.before = func(op, name string, _ int64) error {
+				if op == "read" && name == "/out/a.xml" && shut.CompareAndSwap(0, 1) {
+					return errHangUp
+				}
+				if n := shut.Load(); op == "stat" && name == "/out" && 0 < n && n <= times {
+					shut.Add(1)
+					return denied
+				}
+				return nil
+			}
+		})
+		s := v.poll(t)
+		if s.Result.Failed != 1 || s.Failed != int(times-1) || s.Result.Taken != int(2-times) {
+			t.Errorf("shut %d times: %+v", times, s)
+		}
+		v.look(t)
+		v.took(t, first, second)
+		v.holds(t, "/out", "")
 	}
 }
 
