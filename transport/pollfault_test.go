@@ -249,6 +249,40 @@ func TestPollShutOut(t *testing.T) {
 	}
 }
 
+// TestPollNoTime: a server that for a moment does not tell the time of a file that was read, or tells only what its listing
+// does, has not replaced it: it is not taken twice.
+func TestPollNoTime(t *testing.T) {
+	for _, listed := range []string{"", "450 busy"} {
+		read, asked, removed := false, 0, 0
+		good := payments(t, 20, 1)
+		p, _ := transport.NewLiar(t, good, func(verb, _ string) string {
+			switch {
+			case verb == "RETR":
+				read = true
+			case verb == "SIZE" && read:
+				asked++
+			case verb == "DELE":
+				removed++
+			case asked == 2 && verb == "MDTM": // before the removal
+				return "550 busy"
+			case asked == 2 && verb == "MLSD":
+				asked++
+				return listed
+			}
+			return ""
+		}, "a.xml")
+		v := newVisitTo(t, p, nil)
+		if r := v.look(t); r.Taken != 1 || r.Failed != 0 || removed != 0 {
+			t.Errorf("%+v, removed %d times", r, removed)
+		}
+		if r := v.look(t); r.Taken+r.Failed != 0 || removed != 1 {
+			t.Errorf("%+v, removed %d times", r, removed)
+		}
+		v.took(t, good)
+		v.told(t, "remote file replaced", 0)
+	}
+}
+
 // TestPollMinute: of a server that tells times to the minute only, a file that takes the place of one that was just read, as
 // long as that and in the same minute, is not removed unread.
 func TestPollMinute(t *testing.T) {

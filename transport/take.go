@@ -226,8 +226,8 @@ func (l *look) remove(ctx context.Context, before RemoteFile, k Polled) error {
 		same, err = l.sameContent(ctx, before, &k)
 	}
 	if !same && err == nil || errors.Is(err, errChanged) {
-		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was read, so it stays and is looked at anew")
-		return l.note(ctx, RemoteFile{Name: k.Path, Size: -1}, PolledAgain)
+		l.soon = true
+		return nil // the next look finds out whether it is another one, or its server did not know for a moment
 	}
 	if err != nil {
 		return err
