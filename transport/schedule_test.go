@@ -409,6 +409,38 @@ func TestPollerReloadAtTimes(t *testing.T) {
 	}
 }
 
+// remembering is a gateway that knows when a remote was well before the start.
+type remembering struct {
+	noDepot
+	lastGood time.Time
+}
+
+func (r remembering) Remembered(context.Context, string, string) (RemoteMemory, error) {
+	return RemoteMemory{LastGood: r.lastGood}, nil
+}
+
+// TestPollerMissed: a look at a time of day at which nothing ran, or in whose midst we died, comes after the start.
+func TestPollerMissed(t *testing.T) {
+	for lastGood, missed := range map[string]bool{
+		"1999-12-30T05:30:07Z": true, "1999-12-31T05:29:59Z": true, "1999-12-31T05:30:07Z": false, "0001-01-01T00:00:00Z": false,
+	} {
+		synctest.Test(t, func(t *testing.T) { // at 00:00Z
+			there, begun := &visited{}, time.Now()
+			dial := func(*config.Remote) (Remote, error) { return there.dial(t.Context(), nil, nil) }
+			bubble(t, polled(config.Fetch{At: []string{"06:30"}}), remembering{lastGood: parsed(t, lastGood)}, dial, func(*Poller) {
+				pass(5 * time.Hour)
+				if visits := there.since(begun); missed != (len(visits) == 1) || missed && visits[0] > 2*firstLook {
+					t.Errorf("%s: %v", lastGood, visits)
+				}
+				pass(31 * time.Minute)
+				if visits := there.since(begun); len(visits) != 1 {
+					t.Errorf("%s: at its time %v", lastGood, visits)
+				}
+			})
+		})
+	}
+}
+
 // TestPollNow: an operator asks while a remote waits, while a look runs, and while the gateway stops.
 func TestPollNow(t *testing.T) {
 	clockwork(t, polled(config.Fetch{Every: 10 * time.Minute}), func(t *testing.T, p *Poller, there *visited, _ *bytes.Buffer) {
