@@ -131,7 +131,7 @@ func (l *look) place(ctx context.Context, s *Sending, temp string, doubt bool) e
 	case err == nil:
 		return l.sent(ctx, s)
 	case doubt && errors.Is(err, ErrGone): // it was there, so it has its name now; the next look finds that
-	case alive(err):
+	case alive(err) || replyCode(err) >= 400:
 		// The server has said no, so the file has no name. It must be stored again: if it lost its temporary name until
 		// then, that would look as if it had arrived.
 		s.State = sendWaiting

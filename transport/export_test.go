@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -43,6 +44,20 @@ func exported(open func(testing.TB) *peer) func(testing.TB) *Peer {
 
 // NewVsftpd lists times to the minute.
 var NewVsftpd = exported(func(t testing.TB) *peer { return newVsftpd(t, config.SchemeFTPES) })
+
+// NewLiar is a server whose listing has these names, each of the content that was laid last. answer, if it gives something,
+// is its reply to a command.
+func NewLiar(t testing.TB, content []byte, answer func(verb, arg string) string, names ...string) (p *Peer, lay func([]byte)) {
+	t.Helper()
+	l, c, _ := newLiar(t, config.SchemeFTPES, "")
+	l.set(func() {
+		l.content, l.size, l.listing, l.answer = content, len(content), "", answer
+		for _, name := range names {
+			l.listing += fmt.Sprintf("-rw-r--r-- 1 0 0 %d Nov 20 07:08 %s\r\n", len(content), name)
+		}
+	})
+	return &Peer{Config: c}, func(content []byte) { l.set(func() { l.content = content }) }
+}
 
 // Hook has the poller ask the time of now, and call before ahead of each operation on a server: list, stat, read (each piece
 // of it), remove, rename. It must not run yet.

@@ -320,7 +320,7 @@ func (l *look) bear(ctx context.Context, name string, err error) error {
 	err = nameless(err, name)
 	l.result.Failed++
 	l.tell(name, err.Error())
-	if alive(err) {
+	if alive(err) && l.session != nil { // without one, the no was to a new connection
 		return nil
 	}
 	l.last[name] = true
@@ -334,6 +334,10 @@ func (l *look) bear(ctx context.Context, name string, err error) error {
 func alive(err error) bool {
 	var reply *textproto.Error
 	var status *sftp.StatusError
+	var cut over
+	if errors.As(err, &cut) {
+		return false
+	}
 	return errors.As(err, &reply) || errors.As(err, &status) || errors.Is(err, ErrExists) || errors.Is(err, ErrGone) ||
 		errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errChanged) || errors.Is(err, errOwnFolder)
 }

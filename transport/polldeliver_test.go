@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +180,36 @@ func TestDeliverLate(t *testing.T) {
 	v.shop.honest()
 	v.look(t)
 	v.holds(t, "/in", "report.txt:8")
+}
+
+// TestDeliverOddAnswer: a server that says yes to a rename in another way than the standard's has done it, so the file is not
+// delivered once more; one that ends the session with a no has not, so it is.
+func TestDeliverOddAnswer(t *testing.T) {
+	for answer, want := range map[string]int64{"200 renamed": 1, "421 too long here": 2} {
+		var stored, renamed atomic.Int64
+		p, _ := transport.NewLiar(t, nil, func(verb, arg string) string {
+			switch {
+			case verb == "STOR":
+				stored.Add(1)
+			case verb == "RNTO" && renamed.Add(1) == 1:
+				return answer
+			case verb == "SIZE" && strings.HasSuffix(arg, ".part") && stored.Load() > renamed.Load():
+				return "213 8"
+			case verb == "SIZE": // renamed, or cleared away
+				return "550 no such file"
+			}
+			return ""
+		})
+		v := newVisitTo(t, p, sends)
+		v.send(t, "report.txt", []byte("a report"))
+		for range 3 {
+			v.poll(t)
+		}
+		if stored.Load() != want || renamed.Load() != want {
+			t.Errorf("%s: stored %d times, renamed %d times, want %d", answer, stored.Load(), renamed.Load(), want)
+		}
+		v.told(t, "msg=delivered", 1)
+	}
 }
 
 // TestDeliverWithdrawn: what the customer takes out of the outbox while it is delivered does not arrive in part, and the

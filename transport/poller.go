@@ -50,8 +50,9 @@ type polling struct {
 	nextSend time.Time // when something is to be delivered next; zero if nothing waits
 	soon     bool      // a second look is all that a file waits for
 
-	mu    sync.Mutex
-	state RemoteState
+	mu      sync.Mutex
+	state   RemoteState
+	fetchAt time.Time // when it fetches next, or should have; zero if never
 }
 
 // asking is somebody who wants a look now: who hears how it went, and whether what was refused is tried again.
@@ -103,7 +104,7 @@ func (p *Poller) Reload(cfg *config.Config) {
 				gone: make(chan struct{}), memory: newMemory()}
 			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
 			if before := old[key]; before != nil {
-				one.state = before.snapshot()
+				one.state, one.fetchAt = before.snapshot(), before.owes()
 				one.state.URL, one.state.Looking, one.recalled = r.URL, false, before.recalled
 			}
 			p.remotes[key] = one
@@ -159,7 +160,7 @@ func (o *polling) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		next := earlier(fetchAt, sendAt)
-		o.change(func(s *RemoteState) { s.NextLook = next })
+		o.change(func(s *RemoteState) { s.NextLook, o.fetchAt = next, fetchAt })
 		if timer.Stop(); !next.IsZero() {
 			timer.Reset(min(longestNap, max(0, next.Sub(o.poller.now()))))
 		}
@@ -197,11 +198,22 @@ func (o *polling) first() (fetchAt, sendAt time.Time) {
 	}
 	switch {
 	case f != nil && len(f.At) > 0:
-		fetchAt = nextClock(f.At, f.Zone, now)
+		fetchAt = earlier(nextClock(f.At, f.Zone, now), o.fetchAt)
 	case f != nil:
 		fetchAt = now.Add(jittered(min(f.Every, firstLook)))
 	}
 	return fetchAt, sendAt
+}
+
+// owes says when a look is to come that the times of day do not tell, since one is under way or is to come again; zero if none.
+func (o *polling) owes() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.remote.Fetch
+	if f == nil || len(f.At) == 0 || !o.fetchAt.Before(nextClock(f.At, f.Zone, o.poller.now())) {
+		return time.Time{}
+	}
+	return o.fetchAt
 }
 
 // after says when to look again, after a look that has ended now. Only a look that fetched is made up for by one that does:

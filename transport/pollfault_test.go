@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,6 +195,121 @@ func TestPollPoison(t *testing.T) {
 		v.took(t, good)
 		v.holds(t, "/in", "report.txt:8")
 	})
+}
+
+// TestPollDismissed: a server that ends the session with its no, or whose answer is to something else, holds up no other file.
+func TestPollDismissed(t *testing.T) {
+	for _, answer := range []string{"421 too long here", "226 done"} {
+		removed := 0
+		good := payments(t, 20, 1)
+		p, _ := transport.NewLiar(t, good, func(verb, _ string) string {
+			if verb == "DELE" {
+				if removed++; removed == 1 {
+					return answer
+				}
+			}
+			return ""
+		}, "a.xml", "b.xml", "c.xml")
+		v := newVisitTo(t, p, nil)
+		if r := v.look(t); r.Failed != 1 || r.Taken != 3 {
+			t.Errorf("%s: %+v", answer, r)
+		}
+		v.took(t, good, good, good)
+	}
+}
+
+// TestPollShutOut: a server that hangs up in the middle of a file, and then lets nobody in, for once or for a while, costs
+// that file one look, and nothing else.
+func TestPollShutOut(t *testing.T) {
+	for _, times := range []int64{1, 2} {
+		v := newVisit(t, nil)
+		first, second := payments(t, 20, 1), payments(t, 30, 2)
+		v.shop.put("/out/a.xml", first)
+		v.shop.put("/out/b.xml", second)
+		var shut atomic.Int64
+		v.shop.lies(func(s *shop) {
+			s.before = func(op, name string, _ int64) error {
+				if op == "read" && name == "/out/a.xml" && shut.CompareAndSwap(0, 1) {
+					return errHangUp
+				}
+				if n := shut.Load(); op == "stat" && name == "/out" && 0 < n && n <= times {
+					shut.Add(1)
+					return denied
+				}
+				return nil
+			}
+		})
+		s := v.poll(t)
+		if s.Result.Failed != 1 || s.Failed != int(times-1) || s.Result.Taken != int(2-times) {
+			t.Errorf("shut %d times: %+v", times, s)
+		}
+		v.look(t)
+		v.took(t, first, second)
+		v.holds(t, "/out", "")
+	}
+}
+
+// TestPollNoTime: a server that for a moment does not tell the time of a file that was read, or tells only what its listing
+// does, has not replaced it: it is not taken twice.
+func TestPollNoTime(t *testing.T) {
+	for _, listed := range []string{"", "450 busy"} {
+		read, asked, removed := false, 0, 0
+		good := payments(t, 20, 1)
+		p, _ := transport.NewLiar(t, good, func(verb, _ string) string {
+			switch {
+			case verb == "RETR":
+				read = true
+			case verb == "SIZE" && read:
+				asked++
+			case verb == "DELE":
+				removed++
+			case asked == 2 && verb == "MDTM": // before the removal
+				return "550 busy"
+			case asked == 2 && verb == "MLSD":
+				asked++
+				return listed
+			}
+			return ""
+		}, "a.xml")
+		v := newVisitTo(t, p, nil)
+		if r := v.look(t); r.Taken != 1 || r.Failed != 0 || removed != 0 {
+			t.Errorf("%+v, removed %d times", r, removed)
+		}
+		if r := v.look(t); r.Taken+r.Failed != 0 || removed != 1 {
+			t.Errorf("%+v, removed %d times", r, removed)
+		}
+		v.took(t, good)
+		v.told(t, "remote file replaced", 0)
+	}
+}
+
+// TestPollMinute: of a server that tells times to the minute only, a file that takes the place of one that was just read, as
+// long as that and in the same minute, is not removed unread.
+func TestPollMinute(t *testing.T) {
+	first := payments(t, 20, 1)
+	second := twin(t, first)
+	var lay func([]byte)
+	lies, read := first, []byte(nil)
+	p, lay := transport.NewLiar(t, first, func(verb, _ string) string {
+		switch {
+		case verb == "FEAT":
+			return "211-\r\n SIZE\r\n REST STREAM\r\n211 end"
+		case verb == "RETR":
+			read = lies
+		case verb == "SIZE" && read != nil:
+			lies = second
+			lay(lies)
+		case verb == "DELE" && !bytes.Equal(read, lies):
+			t.Error("it was removed unread")
+		}
+		return ""
+	}, "pay.xml")
+	v := newVisitTo(t, p, nil)
+	for range 3 {
+		v.look(t)
+	}
+	v.took(t, first, second)
+	v.told(t, "remote file replaced", 1)
 }
 
 // TestPollSubfolder: a folder below that cannot be listed, or has gone, is told and counted; all else is fetched, and what is
@@ -411,8 +528,12 @@ func TestPollTimes(t *testing.T) {
 				v.look(t)
 			}
 			v.took(t, first)
-			if n := v.shop.times("open"); n != 1 {
-				t.Errorf("%v: it was read %d times", at, n)
+			want := 1
+			if v.remote.Fetch.After == "delete" && at.Unix() == 0 { // there is no time to know it by
+				want = 2
+			}
+			if n := v.shop.times("open"); n != want {
+				t.Errorf("%v: it was read %d times, want %d", at, n, want)
 			}
 		}
 	}

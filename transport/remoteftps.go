@@ -268,6 +268,8 @@ func plainFTP(err error) error {
 			}
 		}
 		return said{words, err}
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF): // TLS has ended as it should
+		return said{errHungUp.Error(), err}
 	}
 	return err
 }

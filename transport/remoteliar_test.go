@@ -30,7 +30,7 @@ type liar struct {
 	listing string
 	log     []string // the commands that came
 	hold    chan struct{}
-	// answer, if it gives something, is the reply to a command; cut, if it gives something, is all of a content that is sent,
+	// answer, if it gives something, is the reply to a command, and "goodbye" the end of TLS as it should be; cut, if it gives something, is all of a content that is sent,
 	// and no goodbye after it.
 	answer func(verb, arg string) string
 	cut    func(content []byte) []byte
@@ -125,7 +125,10 @@ func (l *liar) serve(conn net.Conn) {
 			return
 		}
 		if answer := lookUp(l, &l.answer); answer != nil {
-			if reply := answer(verb, arg); reply != "" {
+			if reply := answer(verb, arg); reply == "goodbye" {
+				conn.Close()
+				return
+			} else if reply != "" {
 				fmt.Fprint(conn, reply+"\r\n")
 				continue
 			}
@@ -183,7 +186,7 @@ func (l *liar) serve(conn net.Conn) {
 		case "RETR", "MLSD", "LIST":
 			content := []byte(lookUp(l, &l.listing))
 			if verb == "RETR" {
-				content = l.content[rest:]
+				content = lookUp(l, &l.content)[rest:]
 			}
 			rest = 0
 			reply = l.send(conn, data, content)

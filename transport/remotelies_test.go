@@ -247,6 +247,33 @@ func TestRemoteEchoedPassword(t *testing.T) {
 	}
 }
 
+// TestRemoteGoodbye: a server that ends TLS as it should, in the place of an answer, is told in plain words too.
+func TestRemoteGoodbye(t *testing.T) {
+	for _, verb := range []string{"DELE", "NOOP", "SIZE", "RETR"} {
+		l, r := openLiar(t, "")
+		l.set(func() {
+			l.answer = func(v, _ string) string { return map[string]string{verb: "goodbye"}[v] }
+		})
+		var err error
+		step := stepFetch
+		switch verb {
+		case "DELE":
+			step, err = stepRemove, r.Remove(t.Context(), "pain.xml")
+		case "SIZE":
+			_, err = r.Stat(t.Context(), "pain.xml")
+		case "NOOP": // after a transfer that was broken off
+			l.set(func() { l.lie = "426" })
+			fallthrough
+		case "RETR":
+			err = r.Read(t.Context(), "pain.xml", 0, func([]byte) error { return nil })
+		}
+		failed(t, err, step, errHungUp.Error())
+		if strings.Contains(err.Error(), "EOF") {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+}
+
 // unsaid checks that an error's text has no part of a secret.
 func unsaid(t *testing.T, err error, secret string) {
 	t.Helper()

@@ -10,8 +10,9 @@ import (
 )
 
 var (
-	// unixLine is a line of ls -l: type, links to group, size, date, name. Owners may have spaces, so they are not counted.
-	unixLine = regexp.MustCompile(`^([a-zA-Z-])[rwxsStTlL-]{9}[+.@]?\s.*?(?:\s(\d+)|,\s*\d+)\s+(\pL{3,}\.?)\s+(\d{1,2})\s+(\d{1,2}:\d\d|\d{4}) (.*)$`)
+	// unixLine is a line of ls -l: type, links, owner and group, size, date, name. Owners may have spaces, so they are not
+	// counted; but links are no size, nor is the owner behind them a month.
+	unixLine = regexp.MustCompile(`^([a-zA-Z-])[rwxsStTlL-]{9}[+.@]?(?:\s+\d+)?\s.*?(?:\s(\d+)|,\s*\d+)\s+(\pL{3,}\.?)\s+(\d{1,2})\s+(\d{1,2}:\d\d|\d{4}) (.*)$`)
 	// dosLine is a line of DIR.
 	dosLine = regexp.MustCompile(`^(\d\d-\d\d-\d{2}(?:\d\d)?)\s+(\d\d:\d\d(?:[AP]M)?)\s+(?:(<\w+>)\s+|(\d+) )(.*)$`)
 )

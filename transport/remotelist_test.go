@@ -18,6 +18,7 @@ func TestParseListing(t *testing.T) {
 		"-rw-r--r--    1 0        0            1234 Nov 20 10:20 old.xml": {Name: "old.xml", Size: 1234, Time: at(2025, 11, 20, 10, 20, 0)},
 		"-rw-r--r--    1 0        0            1234 Nov 20 2019  two":     {Name: " two", Size: 1234, Time: at(2019, 11, 20, 0, 0, 0)},
 		"-rw-rw-r--+ 1 Domain Users x 0 Jan  1 00:00 acl":                 {Name: "acl", Size: 0, Time: at(2026, 1, 1, 0, 0, 0)},
+		"-rw-r--r--    1 ftp      50           1234 Feb 02 10:20 a.xml":   {Name: "a.xml", Size: 1234, Time: at(2026, 2, 2, 10, 20, 0)},
 		"-rw-r--r-- 1 owner 77 Jan 01 2020 no group":                      {Name: "no group", Size: 77, Time: at(2020, 1, 1, 0, 0, 0)},
 		"-rw-r--r-- 1 o g 5 Jan 01 2020 x 9 Jan 02 2021 y":                {Name: "x 9 Jan 02 2021 y", Size: 5, Time: at(2020, 1, 1, 0, 0, 0)},
 		"-rw-r--r-- 1 o g 5 okt 01 2020 l\xf6ner":                         {Name: "l\xf6ner", Size: 5},

@@ -54,12 +54,17 @@ func newLeash(silence time.Duration) *leash {
 	return &leash{silence: silence, wires: make(map[*wire]struct{})}
 }
 
+// over is why we cut a session: whatever the server has said in it, nothing more can be asked of it.
+type over struct{ error }
+
+func (o over) Unwrap() error { return o.error }
+
 // cut ends every connection of the session. The first reason is kept.
 func (l *leash) cut(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.why == nil {
-		l.why, l.ours = why, true
+		l.why, l.ours = over{why}, true
 	}
 	for w := range l.wires {
 		w.Conn.SetDeadline(time.Unix(1, 0)) // wakes who waits; a Close here would race with a TLS alert

@@ -367,6 +367,80 @@ func TestPollerReload(t *testing.T) {
 	})
 }
 
+// TestPollerReloadAtTimes: a configuration that changes while a look at a time of day is under way, is to be tried again, or
+// waits for its second one, does not put that off until the next such time; where nothing is owed, nothing comes before it.
+func TestPollerReloadAtTimes(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(s *visited)
+		owed  bool
+	}{
+		"under way":     {func(s *visited) { s.slow = make(chan struct{}) }, true},
+		"failed":        {func(s *visited) { s.down = &RemoteError{Step: stepLogin, Err: errors.New("530 no")} }, true},
+		"a second look": {func(s *visited) { s.file = &RemoteFile{Name: "a.xml", Size: 10} }, true},
+		"well":          {func(*visited) {}, false},
+	} {
+		cfg := func(largest int64) *config.Config {
+			cfg := polled(config.Fetch{At: []string{"06:30"}})
+			cfg.Accounts[0].Remotes[0].Fetch.Largest = largest
+			return cfg
+		}
+		clockwork(t, cfg(1000), func(t *testing.T, p *Poller, there *visited, _ *bytes.Buffer) {
+			begun := time.Now()
+			there.set(c.spoil)
+			pass(5*time.Hour + 30*time.Minute + 10*time.Second) // an hour behind
+			if visits := there.since(begun); len(visits) != 1 {
+				t.Fatalf("%s: at first %v", name, visits)
+			}
+			begun = time.Now()
+			for largest := range int64(3) {
+				p.Reload(cfg(2000 + largest))
+			}
+			there.set(func(s *visited) {
+				if s.slow != nil {
+					close(s.slow)
+				}
+				s.slow, s.down = nil, nil
+			})
+			pass(20 * time.Hour)
+			if visits := there.since(begun); c.owed != (len(visits) > 0) || c.owed && visits[0] > time.Minute {
+				t.Errorf("%s: %v", name, visits)
+			}
+		})
+	}
+}
+
+// remembering is a gateway that knows when a remote was well before the start.
+type remembering struct {
+	noDepot
+	lastGood time.Time
+}
+
+func (r remembering) Remembered(context.Context, string, string) (RemoteMemory, error) {
+	return RemoteMemory{LastGood: r.lastGood}, nil
+}
+
+// TestPollerMissed: a look at a time of day at which nothing ran, or in whose midst we died, comes after the start.
+func TestPollerMissed(t *testing.T) {
+	for lastGood, missed := range map[string]bool{
+		"1999-12-30T05:30:07Z": true, "1999-12-31T05:29:59Z": true, "1999-12-31T05:30:07Z": false, "0001-01-01T00:00:00Z": false,
+	} {
+		synctest.Test(t, func(t *testing.T) { // at 00:00Z
+			there, begun := &visited{}, time.Now()
+			dial := func(*config.Remote) (Remote, error) { return there.dial(t.Context(), nil, nil) }
+			bubble(t, polled(config.Fetch{At: []string{"06:30"}}), remembering{lastGood: parsed(t, lastGood)}, dial, func(*Poller) {
+				pass(5 * time.Hour)
+				if visits := there.since(begun); missed != (len(visits) == 1) || missed && visits[0] > 2*firstLook {
+					t.Errorf("%s: %v", lastGood, visits)
+				}
+				pass(31 * time.Minute)
+				if visits := there.since(begun); len(visits) != 1 {
+					t.Errorf("%s: at its time %v", lastGood, visits)
+				}
+			})
+		})
+	}
+}
+
 // TestPollNow: an operator asks while a remote waits, while a look runs, and while the gateway stops.
 func TestPollNow(t *testing.T) {
 	clockwork(t, polled(config.Fetch{Every: 10 * time.Minute}), func(t *testing.T, p *Poller, there *visited, _ *bytes.Buffer) {

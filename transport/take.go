@@ -209,20 +209,25 @@ func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
 		l.result.Stay++
 		return l.keep(ctx, k)
 	}
-	return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time}, k)
+	return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time, Exact: true}, k) // or its content was compared
 }
 
-// remove removes or moves a file there, as `after` says, if it is still the one that was read (before, as exactly as the
-// server tells).
+// remove removes or moves a file there, as `after` says, if it is still the one that was read: before, by its exact time, or
+// else by its content.
 func (l *look) remove(ctx context.Context, before RemoteFile, k Polled) error {
 	folder, move := strings.CutPrefix(l.remote.Fetch.After, "rename:")
 	if l.remote.Fetch.After == "keep" {
 		return nil
 	}
-	err := l.still(ctx, before)
-	if errors.Is(err, errChanged) {
-		l.log.Warn("remote file replaced", "file", k.File, "why", "it is not the one that was read, so it stays and is looked at anew")
-		return l.note(ctx, RemoteFile{Name: k.Path, Size: -1}, PolledAgain)
+	same, err := true, error(nil)
+	if before.Exact {
+		err = l.still(ctx, before)
+	} else {
+		same, err = l.sameContent(ctx, before, &k)
+	}
+	if !same && err == nil || errors.Is(err, errChanged) {
+		l.soon = true
+		return nil // the next look finds out whether it is another one, or its server did not know for a moment
 	}
 	if err != nil {
 		return err

@@ -147,7 +147,14 @@ func (o *polling) recall(ctx context.Context) {
 		return
 	}
 	o.recalled = true
-	o.change(func(s *RemoteState) { s.LastGood, s.LastFile, s.DownSince = m.LastGood, m.LastFile, m.DownSince })
+	o.change(func(s *RemoteState) {
+		s.LastGood, s.LastFile, s.DownSince = m.LastGood, m.LastFile, m.DownSince
+		// A time of day at which nothing ran, or in the midst of whose look we died, is made up for.
+		now, f := o.poller.now(), o.remote.Fetch
+		if f != nil && len(f.At) > 0 && !m.LastGood.IsZero() && !nextClock(f.At, f.Zone, m.LastGood).After(now) {
+			o.fetchAt = now.Add(jittered(firstLook))
+		}
+	})
 }
 
 // remember keeps how this remote is doing: what is new at once, that all is still well about every minute.
