@@ -91,6 +91,43 @@ func TestRefusedIsNoDuplicate(t *testing.T) {
 	sound(t, x)
 }
 
+// TestDoubtOfOnesOwn: a refusal in doubt stands back behind a file that was taken for certain, and of files without a business key none is
+// a duplicate of another.
+func TestDoubtOfOnesOwn(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	taken := newFile(t, "salaries", epoch)
+	commit(t, x, &Delivery{File: taken})
+	var refused []*File
+	for _, content := range []string{"salaries", "unrecognised"} {
+		f := newFile(t, content, epoch.Add(time.Second))
+		f.Verdict = Held
+		if content == "unrecognised" {
+			f.Facts.BusinessKey = ""
+		}
+		commit(t, x, &Delivery{File: f, Copy: []byte("copy")})
+		if _, err := x.Decide(t.Context(), f.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+			t.Fatal(err)
+		}
+		x.remember(t, f)
+		refused = append(refused, f)
+	}
+
+	x = s.asOf(t).open(t)
+	if got := again(t, x, "salaries", time.Minute); got != (Earlier{Content: taken.ID, Business: taken.ID}) {
+		t.Errorf("taken once and refused once, it is a duplicate of %+v", got)
+	}
+	for content, want := range map[string]Earlier{"unrecognised": {Content: refused[1].ID, ContentInDoubt: true}, "another": {}} {
+		f, got := newFile(t, content, epoch.Add(time.Minute)), Earlier{}
+		f.Facts.BusinessKey, f.Verdict = "", Rejected
+		commit(t, x, &Delivery{File: f, Window: time.Hour, Judge: func(found Earlier) { got = found }})
+		if got != want {
+			t.Errorf("%s is a duplicate of %+v, want %+v", content, got, want)
+		}
+	}
+}
+
 // TestForgottenAndUndone: an older index is put back beside a log that has forgotten what was refused since. The refusal is undone then, and
 // what comes after that is a duplicate of it again.
 func TestForgottenAndUndone(t *testing.T) {

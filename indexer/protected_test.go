@@ -326,6 +326,36 @@ func TestProtectedRatchet(t *testing.T) {
 	look("the log, decrypted with the unlock key", readAll(t, clear))
 }
 
+// TestProtectedSecretsAreMade: the key of a large file's payments, and what hides its new name in the ledger, can be had from no program.
+func TestProtectedSecretsAreMade(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	f := newFile(t, "large", epoch)
+	p := x.NewPayments(f.ID)
+	addPayments(t, p, 1, 9000, nil)
+	commit(t, x, &Delivery{File: f, Payments: p})
+	if err := x.Rename(t.Context(), f.ID, "other.xml", "u1"); err != nil {
+		t.Fatal(err)
+	}
+	var piece []byte
+	if err := x.sealedLog.d.r.QueryRowContext(t.Context(), `SELECT data FROM pieces WHERE file = ? AND no = 0`, f.ID).Scan(&piece); err != nil {
+		t.Fatal(err)
+	}
+	none, err := pieceCipher(make([]byte, len(Key{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := none.Open(nil, pieceNonce(0), piece, []byte(f.ID)); err == nil {
+		t.Error("the payments are sealed with no key")
+	}
+	s.unlock(t, x)
+	for _, e := range printed(t, x) {
+		if e.Kind == kindRenamed && strings.Trim(e.Record, "0") == "" {
+			t.Error("nothing hides the new name")
+		}
+	}
+}
+
 // TestProtectedLogDamage: a changed, exchanged or missing record is found when it is merged, and the index stays locked.
 func TestProtectedLogDamage(t *testing.T) {
 	for what, damage := range map[string]string{
@@ -668,6 +698,10 @@ func TestProtectedIndexBroken(t *testing.T) {
 	if err := x.Refuses(); err != nil {
 		t.Errorf("it takes nothing: %v", err)
 	}
+	list := x.list.Load()
+	if list.key == (nameKey{}) {
+		t.Fatal("there is no key of the names")
+	}
 	later, wal := newFile(t, "later", epoch), readAll(t, x.d.path+"-wal")
 	commit(t, x, &Delivery{File: later})
 	if !bytes.Equal(readAll(t, x.d.path+"-wal"), wal) {
@@ -678,6 +712,9 @@ func TestProtectedIndexBroken(t *testing.T) {
 	}
 	if err := x.Broken(); !errors.Is(err, ErrBroken) || !x.Locked() {
 		t.Errorf("status does not say so: %v", err)
+	}
+	if list.key != (nameKey{}) {
+		t.Error("the key of the names is still in memory")
 	}
 	for _, fd := range openFiles(t, x.d.path) {
 		t.Errorf("%s is still open", fd)
