@@ -603,6 +603,9 @@ func TestLogGone(t *testing.T) {
 					}
 				}
 			}
+			for _, fd := range openFiles(t, s.dir) {
+				t.Errorf("%s is still open", fd)
+			}
 		})
 	}
 }
