@@ -39,6 +39,13 @@ func TestLogins(t *testing.T) {
 			t.Errorf("%q let in as %+v", bad.Login, guest)
 		}
 	}
+	must(t, h.registry.AddUser(t.Context(), &indexer.User{ID: "uGONE", Account: "formerly", Blind: h.unlock.Blind("gone"), PublicKeys: [][]byte{{1}}}))
+	for _, key := range []byte{1, 2} { // its account has left the configuration
+		offer := transport.LoginTry{Door: "sftp", Login: "gone", PublicKey: []byte{key}, Proven: true, Addr: netip.MustParseAddr("192.0.2.1")}
+		if guest, err := h.Admit(t.Context(), offer); !errors.Is(err, errNo) {
+			t.Errorf("a login of no account: %+v, %v", guest, err)
+		}
+	}
 	if _, err := h.AddUser(t.Context(), NewUser{Account: "beta", Login: "anna"}, "uid:0"); err == nil {
 		t.Error("one login, two accounts")
 	}

@@ -304,6 +304,16 @@ func TestDeleteKeepsNoByte(t *testing.T) {
 	if list := h.sealedFiles(t); len(list) > 0 {
 		t.Errorf("sealed copies: %v", list)
 	}
+	for _, account := range []string{"acme", "gone"} { // given up
+		u := h.receive(t, account, "x.xml")
+		must(t, write(u, pain001(t, account, 2000), 0))
+		if u.Discard("aborted"); !u.pass.ended {
+			t.Errorf("%s: its pass goes on", account)
+		}
+	}
+	if strings.Contains(h.log.String(), "level=ERROR") {
+		t.Error(h.log)
+	}
 	h.sound(t)
 }
 
@@ -400,7 +410,7 @@ func TestGapAndDeclaredSizeAreIncomplete(t *testing.T) {
 	if _, err = u.Commit(t.Context(), "gap.xml"); !strings.Contains(refusal(t, err).Sentence, "bytes were announced") {
 		t.Error(err)
 	}
-	u.Declare(int64(len(content)))
+	u.Gap() // whoever comes back has announced nothing
 	if _, err = u.Commit(t.Context(), "gap.xml"); err != nil {
 		t.Error(err)
 	}
@@ -527,6 +537,8 @@ func TestStreamCannotGiveRandomAccess(t *testing.T) {
 		_, err := u.WriteAt([]byte("xx"), off)
 		refusal(t, err)
 	}
+	_, err := h.receive(t, "acme", "o.xml").WriteAt(make([]byte, 2), -1) // nothing is before the first byte that could be repeated
+	refusal(t, err)
 	if n := len(h.files(t, "acme")); n > 1 || h.memory.used() != 0 {
 		t.Errorf("%d rows, %d bytes reserved", n, h.memory.used())
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/transport"
 )
 
@@ -174,6 +175,71 @@ func TestAFaultOfTheDiskIsNoVerdict(t *testing.T) {
 			t.Errorf("%s: %+v", how, f)
 		}
 		h.sound(t)
+	}
+}
+
+// TestAFaultThatPasses: where one write to the disk has failed, the file is not taken, though all that comes after it goes well.
+func TestAFaultThatPasses(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "passes", 8_000)
+	u := h.receive(t, "acme", "f.xml")
+	must(t, write(u, content[:100_000], 0))
+	whole := u.pass.copy.file
+	appending, err := os.OpenFile(u.pass.copy.path, os.O_WRONLY|os.O_APPEND, 0) // of which WriteAt is refused, and nothing else
+	must(t, err)
+	u.pass.copy.file = appending
+	if _, err = u.Write(content[100_000:]); err == nil {
+		_, err = u.Commit(t.Context(), "f.xml")
+	}
+	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") {
+		t.Error(r.Sentence)
+	}
+	must(t, whole.Close())
+	if f := h.files(t, "acme"); len(f) != 0 || len(h.sealedFiles(t)) != 0 {
+		t.Errorf("%+v, %v", f, h.sealedFiles(t))
+	}
+	h.sound(t)
+}
+
+// TestACommitThatFails: where the transaction has failed for certain, nothing stays, and the sender is told so.
+func TestACommitThatFails(t *testing.T) {
+	h := newHouse(t)
+	u := h.receive(t, "acme", "f.xml")
+	must(t, write(u, pain001(t, "fails", 600), 0))
+	other := u.record(u.id, formats.Facts{}) // there is a row of its id
+	other.Verdict, other.SHA256 = indexer.Rejected, ""
+	must(t, u.account.index.Commit(t.Context(), &indexer.Delivery{File: other}))
+	_, err := u.Commit(t.Context(), "f.xml")
+	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") || r.Verdict {
+		t.Error(r.Sentence)
+	}
+	if list := h.sealedFiles(t); len(list) != 0 {
+		t.Errorf("its copy stays: %v", list)
+	}
+	h.sound(t)
+}
+
+// TestRefusedOnce: of writes that wait together, all are told why the file is refused, and it is refused once.
+func TestRefusedOnce(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "once", 1000)
+	u := h.receive(t, "acme", "f.xml")
+	at := int64(len(content) / 2)
+	must(t, write(u, content[:at], 0))
+	first, err := u.take([]byte("</nonsense>"), at)
+	must(t, err)
+	second, err := u.take([]byte("and more"), at+int64(len("</nonsense>")))
+	if err == nil {
+		<-second.due
+	}
+	<-first.due
+	for range 2 {
+		if r := refusal(t, u.checkPass()); r.Code != "malformed" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if f := h.files(t, "acme"); len(f) != 1 || strings.Contains(h.log.String(), "level=ERROR") {
+		t.Errorf("%d rows, %s", len(f), h.log)
 	}
 }
 
