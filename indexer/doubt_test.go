@@ -126,6 +126,13 @@ func TestDoubtOfOnesOwn(t *testing.T) {
 			t.Errorf("%s is a duplicate of %+v, want %+v", content, got, want)
 		}
 	}
+	// The account was locked between a refusal and its forgetting, and somebody has looked.
+	if err := x.alone(func() error { return x.sealedLog.forget(refused[1].ID) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := again(t, x, "unrecognised", 2*time.Minute); got.Content != "" {
+		t.Errorf("it is certain that it was refused, and it is a duplicate of %+v", got)
+	}
 }
 
 // TestForgottenAndUndone: an older index is put back beside a log that has forgotten what was refused since. The refusal is undone then, and

@@ -356,6 +356,37 @@ func TestProtectedSecretsAreMade(t *testing.T) {
 	}
 }
 
+// TestProtectedPiecesSwept: what an upload that died has left in the log goes at the next start; what waits to be merged stays.
+func TestProtectedPiecesSwept(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	pieces := func(x *Index, file string) (n int) {
+		err := x.sealedLog.d.r.QueryRowContext(t.Context(), `SELECT count(*) FROM pieces WHERE file = ?`, file).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	f, died := newFile(t, "large", epoch), newID(epoch)
+	p := x.NewPayments(f.ID)
+	addPayments(t, p, 1, 9000, nil)
+	commit(t, x, &Delivery{File: f, Payments: p})
+	addPayments(t, x.NewPayments(died), 1, 9000, nil)
+	kept, left := pieces(x, f.ID), pieces(x, died)
+	if kept == 0 || left == 0 {
+		t.Fatalf("%d and %d pieces", kept, left)
+	}
+	then := s.asOf(t)
+	x = then.open(t)
+	if a, b := pieces(x, f.ID), pieces(x, died); a != kept || b != 0 {
+		t.Errorf("%d pieces of the file, want %d; %d of what died", a, kept, b)
+	}
+	then.unlock(t, x)
+	if n := len(payments(t, x, PaymentFilter{FileID: f.ID})); n != 9000 {
+		t.Errorf("%d payments", n)
+	}
+}
+
 // TestProtectedLogDamage: a changed, exchanged or missing record is found when it is merged, and the index stays locked.
 func TestProtectedLogDamage(t *testing.T) {
 	for what, damage := range map[string]string{
