@@ -137,6 +137,12 @@ func TestAddressIsLockedForEverybody(t *testing.T) {
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8::ffff")); !errors.As(err, &r) || !strings.Contains(r.Sentence, "too many wrong logins; try again after ") {
 		t.Errorf("the /64 is not locked: %v", err)
 	}
+	key := []byte("some key")
+	must(t, h.registry.AddUser(t.Context(), &indexer.User{ID: "uROBO", Account: "acme", Blind: h.unlock.Blind("robot"), PublicKeys: [][]byte{key}}))
+	offer := transport.LoginTry{Door: "sftp", Login: "robot", PublicKey: key, Proven: true, Addr: netip.MustParseAddr("2001:db8::ffff")}
+	if _, err := h.Admit(t.Context(), offer); !errors.As(err, &r) {
+		t.Errorf("a key comes in from it: %v", err)
+	}
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8:0:1::1")); errors.As(err, &r) {
 		t.Error("the next /64 is locked too")
 	}

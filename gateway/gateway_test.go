@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
 	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
@@ -564,6 +565,22 @@ func TestMemoryForManyPayments(t *testing.T) {
 	u.Discard("seen")
 	if got := h.memory.used(); got != 0 {
 		t.Errorf("%d bytes stay reserved", got)
+	}
+}
+
+// TestStoringInBatches: what waits to be stored is handed on before it is more than was reserved for it.
+func TestStoringInBatches(t *testing.T) {
+	h := newHouse(t)
+	for _, text := range []int{10, 5000} {
+		s := newStoring(h.account("acme").index.NewPayments(h.newID()), func(err error) { must(t, err) })
+		for i := range int64(4 * batchPayments) {
+			s.add(&formats.Payment{Index: i + 1, Reference: make([]byte, text)})
+			if b := s.current; len(b.payments) > batchPayments || len(b.text) > batchText {
+				t.Fatalf("%d payments with %d bytes wait in one batch", len(b.payments), len(b.text))
+			}
+		}
+		s.drain()
+		s.end()
 	}
 }
 

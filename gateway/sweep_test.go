@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,20 +182,22 @@ func TestAFaultOfTheDiskIsNoVerdict(t *testing.T) {
 // TestAFaultThatPasses: where one write to the disk has failed, the file is not taken, though all that comes after it goes well.
 func TestAFaultThatPasses(t *testing.T) {
 	h := newHouse(t)
-	content := pain001(t, "passes", 8_000)
-	u := h.receive(t, "acme", "f.xml")
-	must(t, write(u, content[:100_000], 0))
-	whole := u.pass.copy.file
-	appending, err := os.OpenFile(u.pass.copy.path, os.O_WRONLY|os.O_APPEND, 0) // of which WriteAt is refused, and nothing else
-	must(t, err)
-	u.pass.copy.file = appending
-	if _, err = u.Write(content[100_000:]); err == nil {
-		_, err = u.Commit(t.Context(), "f.xml")
+	for _, n := range []int{600, 8_000} { // one slab, and several: the last one is written when all has come
+		content := pain001(t, fmt.Sprint("passes", n), n)
+		u := h.receive(t, "acme", "f.xml")
+		must(t, write(u, content[:100_000], 0))
+		whole := u.pass.copy.file
+		appending, err := os.OpenFile(u.pass.copy.path, os.O_WRONLY|os.O_APPEND, 0) // of which WriteAt is refused, and nothing else
+		must(t, err)
+		u.pass.copy.file = appending
+		if _, err = u.Write(content[100_000:]); err == nil {
+			_, err = u.Commit(t.Context(), "f.xml")
+		}
+		if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") {
+			t.Error(r.Sentence)
+		}
+		must(t, whole.Close())
 	}
-	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") {
-		t.Error(r.Sentence)
-	}
-	must(t, whole.Close())
 	if f := h.files(t, "acme"); len(f) != 0 || len(h.sealedFiles(t)) != 0 {
 		t.Errorf("%+v, %v", f, h.sealedFiles(t))
 	}
