@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -146,6 +147,31 @@ func TestAddressIsLockedForEverybody(t *testing.T) {
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8:0:1::1")); errors.As(err, &r) {
 		t.Error("the next /64 is locked too")
 	}
+	if n := len(h.logins.pending); n != 0 {
+		t.Errorf("%d guesses are being looked at for ever", n)
+	}
+	for mapped, want := range map[string]string{"::ffff:192.0.2.1": "192.0.2.1", "192.0.2.1": "192.0.2.1", "2001:db8::5": "2001:db8::"} {
+		if got := network(netip.MustParseAddr(mapped)).String(); got != want {
+			t.Errorf("%s counts as %s, want %s", mapped, got, want)
+		}
+	}
+}
+
+// TestGuessesAtOnceFromAnAddress: at however many logins, no more are looked at than the address has left.
+func TestGuessesAtOnceFromAnAddress(t *testing.T) {
+	var l logins
+	l.init(time.Now)
+	for i := range triesOfAddress {
+		_, _, err := l.approach(t.Context(), fmt.Sprint("user:", i), "addr:x", triesOfUser)
+		must(t, err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end() // so that whoever must wait is told at once
+	if _, _, err := l.approach(over, "user:another", "addr:x", triesOfUser); err == nil {
+		t.Error("one more is looked at")
+	}
+	_, _, err := l.approach(over, "user:another", "addr:y", triesOfUser)
+	must(t, err)
 }
 
 func TestTalliesAreBounded(t *testing.T) {

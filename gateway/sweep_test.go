@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -202,6 +203,19 @@ func TestAFaultThatPasses(t *testing.T) {
 		t.Errorf("%+v, %v", f, h.sealedFiles(t))
 	}
 	h.sound(t)
+}
+
+// TestACommitOutlivesItsConnection: once the CLOSE has come, it does not matter whether anybody waits for the answer.
+func TestACommitOutlivesItsConnection(t *testing.T) {
+	h := newHouse(t)
+	ctx, lost := context.WithCancel(t.Context())
+	u, err := h.Receive(ctx, guest, "sftp", "f.xml")
+	must(t, err)
+	_, err = u.WriteAt(pain001(t, "outlives", 3), 0)
+	must(t, err)
+	lost()
+	_, err = u.Commit(ctx, "f.xml")
+	must(t, err)
 }
 
 // TestACommitThatFails: where the transaction has failed for certain, nothing stays, and the sender is told so.
