@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,17 +206,46 @@ func TestAFaultThatPasses(t *testing.T) {
 	h.sound(t)
 }
 
-// TestACommitOutlivesItsConnection: once the CLOSE has come, it does not matter whether anybody waits for the answer.
+// TestACommitOutlivesItsConnection: once the CLOSE has come, it does not matter whether anybody waits for the answer; and the name that
+// it comes with is the file's.
 func TestACommitOutlivesItsConnection(t *testing.T) {
 	h := newHouse(t)
 	ctx, lost := context.WithCancel(t.Context())
-	u, err := h.Receive(ctx, guest, "sftp", "f.xml")
+	u, err := h.Receive(ctx, guest, "sftp", "f.xml.part")
 	must(t, err)
 	_, err = u.WriteAt(pain001(t, "outlives", 3), 0)
 	must(t, err)
 	lost()
 	_, err = u.Commit(ctx, "f.xml")
 	must(t, err)
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Name != "f.xml" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestOursAlone: nobody else on the machine can read, or list, anything in data_dir; a copy on its way neither.
+func TestOursAlone(t *testing.T) {
+	h := newTwoPersons(t)
+	_, err := h.push(t, "acme", "f.xml", pain001(t, "ours", 600))
+	must(t, err)
+	u := h.receive(t, "acme", "g.xml")
+	must(t, write(u, pain001(t, "alone", 600), 0))
+	defer u.Discard("seen")
+	seen := map[string]bool{}
+	must(t, filepath.WalkDir(filepath.Join(h.dir, "data"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %s", info.Mode(), path)
+		}
+		seen[filepath.Ext(path)] = true
+		return err
+	}))
+	if !seen[".p7m"] || !seen[".tmp"] || !seen[".crt"] || !seen[".db"] {
+		t.Errorf("there are only %v", seen)
+	}
 }
 
 // TestACommitThatFails: where the transaction has failed for certain, nothing stays, and the sender is told so.
