@@ -69,6 +69,9 @@ func TestRefusedIsNoDuplicate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := x.Rename(t.Context(), held["refused"].ID, "other.xml", "u1"); err != nil { // no change brings it back to mind
+		t.Fatal(err)
+	}
 	commit(t, x, &Delivery{File: newFile(t, "later", epoch)})
 
 	then := s.asOf(t)
