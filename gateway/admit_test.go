@@ -85,9 +85,11 @@ func TestLockout(t *testing.T) {
 		_, err := h.Admit(t.Context(), try("anna", line.NewPassword, "198.51.100.1"))
 		return errors.Is(err, errNo)
 	}
-	wrong(triesOfUser - 1)
-	if locked() {
-		t.Error("locked too early") // and the right password has cleared the count
+	for range 2 {
+		wrong(triesOfUser - 1)
+		if locked() {
+			t.Error("locked too early") // and the right password has cleared the count
+		}
 	}
 	for _, pause := range []time.Duration{firstLock, 2 * firstLock, 4 * firstLock, 8 * firstLock, longestLock, longestLock} {
 		if pause == firstLock {

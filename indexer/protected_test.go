@@ -255,12 +255,23 @@ func TestProtectedLocked(t *testing.T) {
 	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 || w.Since.IsZero() {
 		t.Errorf("waiting: %+v, %v", w, err)
 	}
+	fetched := newFile(t, "fetched", epoch) // the poller knows by the hash of such a one whether it lies there still
+	fetched.Door, fetched.User = "remote:bank", ""
+	commit(t, x, &Delivery{File: fetched})
+	for door, want := range map[string]string{"sftp": "", "remote:bank": fetched.SHA256} {
+		if list, err = x.Brief(t.Context(), FileFilter{Door: door}); err != nil || len(list) != 1 || list[0].SHA256 != want {
+			t.Errorf("through %s: %+v, %v", door, list, err)
+		}
+	}
 	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || !x.Locked() {
 		t.Errorf("a wrong key: %v", err)
 	}
 	s.unlock(t, x)
 	if got := find(t, x, f.ID); got.Name != "other.xml" {
 		t.Errorf("it is called %s", got.Name)
+	}
+	if rows, err := x.History(t.Context(), fetched.ID); err != nil || len(rows) != 1 || rows[0].Who != "remote:bank" {
+		t.Errorf("who brought it: %+v, %v", rows, err)
 	}
 	sound(t, x)
 	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || x.Locked() {
