@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -37,6 +38,13 @@ func TestLogins(t *testing.T) {
 	} {
 		if guest, err := h.Admit(t.Context(), bad); err == nil || guest.Account != "" {
 			t.Errorf("%q let in as %+v", bad.Login, guest)
+		}
+	}
+	must(t, h.registry.AddUser(t.Context(), &indexer.User{ID: "uGONE", Account: "formerly", Blind: h.unlock.Blind("gone"), PublicKeys: [][]byte{{1}}}))
+	for _, key := range []byte{1, 2} { // its account has left the configuration
+		offer := transport.LoginTry{Door: "sftp", Login: "gone", PublicKey: []byte{key}, Proven: true, Addr: netip.MustParseAddr("192.0.2.1")}
+		if guest, err := h.Admit(t.Context(), offer); !errors.Is(err, errNo) {
+			t.Errorf("a login of no account: %+v, %v", guest, err)
 		}
 	}
 	if _, err := h.AddUser(t.Context(), NewUser{Account: "beta", Login: "anna"}, "uid:0"); err == nil {
@@ -77,9 +85,11 @@ func TestLockout(t *testing.T) {
 		_, err := h.Admit(t.Context(), try("anna", line.NewPassword, "198.51.100.1"))
 		return errors.Is(err, errNo)
 	}
-	wrong(triesOfUser - 1)
-	if locked() {
-		t.Error("locked too early") // and the right password has cleared the count
+	for range 2 {
+		wrong(triesOfUser - 1)
+		if locked() {
+			t.Error("locked too early") // and the right password has cleared the count
+		}
 	}
 	for _, pause := range []time.Duration{firstLock, 2 * firstLock, 4 * firstLock, 8 * firstLock, longestLock, longestLock} {
 		if pause == firstLock {
@@ -130,9 +140,40 @@ func TestAddressIsLockedForEverybody(t *testing.T) {
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8::ffff")); !errors.As(err, &r) || !strings.Contains(r.Sentence, "too many wrong logins from your address; try again after ") {
 		t.Errorf("the /64 is not locked: %v", err)
 	}
+	key := []byte("some key")
+	must(t, h.registry.AddUser(t.Context(), &indexer.User{ID: "uROBO", Account: "acme", Blind: h.unlock.Blind("robot"), PublicKeys: [][]byte{key}}))
+	offer := transport.LoginTry{Door: "sftp", Login: "robot", PublicKey: key, Proven: true, Addr: netip.MustParseAddr("2001:db8::ffff")}
+	if _, err := h.Admit(t.Context(), offer); !errors.As(err, &r) {
+		t.Errorf("a key comes in from it: %v", err)
+	}
 	if _, err := h.Admit(t.Context(), try("somebody", "x", "2001:db8:0:1::1")); errors.As(err, &r) {
 		t.Error("the next /64 is locked too")
 	}
+	if n := len(h.logins.pending); n != 0 {
+		t.Errorf("%d guesses are being looked at for ever", n)
+	}
+	for mapped, want := range map[string]string{"::ffff:192.0.2.1": "192.0.2.1", "192.0.2.1": "192.0.2.1", "2001:db8::5": "2001:db8::"} {
+		if got := network(netip.MustParseAddr(mapped)).String(); got != want {
+			t.Errorf("%s counts as %s, want %s", mapped, got, want)
+		}
+	}
+}
+
+// TestGuessesAtOnceFromAnAddress: at however many logins, no more are looked at than the address has left.
+func TestGuessesAtOnceFromAnAddress(t *testing.T) {
+	var l logins
+	l.init(time.Now)
+	for i := range triesOfAddress {
+		_, _, err := l.approach(t.Context(), fmt.Sprint("user:", i), "addr:x", triesOfUser)
+		must(t, err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end() // so that whoever must wait is told at once
+	if _, _, err := l.approach(over, "user:another", "addr:x", triesOfUser); err == nil {
+		t.Error("one more is looked at")
+	}
+	_, _, err := l.approach(over, "user:another", "addr:y", triesOfUser)
+	must(t, err)
 }
 
 func TestTalliesAreBounded(t *testing.T) {

@@ -584,8 +584,10 @@ func TestTheRuleEnds(t *testing.T) {
 		t.Errorf("an account that is removed from the file is another:\n%s", d)
 	}
 	h.approve(t)
-	if got := h.kinds(t, "soft"); !slices.Equal(got, []string{kindRuleBegun, kindProposed, kindSigned, kindSigned, kindInForce}) {
-		t.Errorf("ledger: %q", got)
+	for _, id := range []string{"soft", "beta"} { // the gateway's own changes concern all
+		if got := h.kinds(t, id); !slices.Equal(got, []string{kindRuleBegun, kindProposed, kindSigned, kindSigned, kindInForce}) {
+			t.Errorf("ledger of %s: %q", id, got)
+		}
 	}
 	h.reopen(t)
 	must(t, h.begin(t.Context()))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/testdata/gen/payfile"
 	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
@@ -270,6 +271,10 @@ func TestAcceptedFilesAreSealedAndFound(t *testing.T) {
 		}
 	}
 	h.sound(t)
+	h.placing.Range(func(path, _ any) bool {
+		t.Errorf("it is still being placed: %s", path)
+		return true
+	})
 	h.reopen(t)
 	if got := len(h.files(t, "")); got != 4 || h.memory.used() != 0 {
 		t.Errorf("after a restart %d files, %d bytes reserved", got, h.memory.used())
@@ -303,6 +308,16 @@ func TestDeleteKeepsNoByte(t *testing.T) {
 	}
 	if list := h.sealedFiles(t); len(list) > 0 {
 		t.Errorf("sealed copies: %v", list)
+	}
+	for _, account := range []string{"acme", "gone"} { // given up
+		u := h.receive(t, account, "x.xml")
+		must(t, write(u, pain001(t, account, 2000), 0))
+		if u.Discard("aborted"); !u.pass.ended {
+			t.Errorf("%s: its pass goes on", account)
+		}
+	}
+	if strings.Contains(h.log.String(), "level=ERROR") {
+		t.Error(h.log)
 	}
 	h.sound(t)
 }
@@ -423,7 +438,7 @@ func TestGapAndDeclaredSizeAreIncomplete(t *testing.T) {
 	if _, err = u.Commit(t.Context(), "gap.xml"); !strings.Contains(refusal(t, err).Sentence, "bytes were announced") {
 		t.Error(err)
 	}
-	u.Declare(int64(len(content)))
+	u.Gap() // whoever comes back has announced nothing
 	if _, err = u.Commit(t.Context(), "gap.xml"); err != nil {
 		t.Error(err)
 	}
@@ -453,7 +468,7 @@ func TestDuplicates(t *testing.T) {
 				t.Fatalf("%s %s: %v", c.account, c.code, err)
 			}
 			f := h.files(t, c.account)[0]
-			if f.Verdict != c.verdict || c.code != "" && (f.Reasons[0].Code != c.code || f.DuplicateOf == "") {
+			if f.Verdict != c.verdict || c.code != "" && (f.Reasons[0].Code != c.code || len(f.Reasons) != 1 || f.DuplicateOf == "") {
 				t.Errorf("%s %s: %+v", c.account, c.code, f)
 			}
 			if err != nil && !strings.Contains(refusal(t, err).Sentence, shortID(f.DuplicateOf)+", which is safe") {
@@ -543,14 +558,22 @@ func TestStreamCannotGiveRandomAccess(t *testing.T) {
 	h := newHouse(t)
 	content := pain001(t, "order", 3)
 	for _, off := range []int64{0, 40 << 20, -1} {
-		u := h.receive(t, "acme", "o.xml")
+		u := h.receive(t, "beta", "o.xml")
 		if err := write(u, content[:200], 0); err != nil {
 			t.Fatal(err)
 		}
 		_, err := u.WriteAt([]byte("xx"), off)
-		refusal(t, err)
+		if r := refusal(t, err); r.Code != "order" {
+			t.Errorf("%d: %s", off, r.Sentence)
+		}
+		_, again := u.WriteAt(content[200:], 200)
+		if again != err {
+			t.Errorf("%d: it goes on: %v", off, again)
+		}
 	}
-	if n := len(h.files(t, "acme")); n > 1 || h.memory.used() != 0 {
+	_, err := h.receive(t, "beta", "o.xml").WriteAt(make([]byte, 2), -1) // nothing is before the first byte that could be repeated
+	refusal(t, err)
+	if n := len(h.files(t, "beta")); n > 0 || h.memory.used() != 0 {
 		t.Errorf("%d rows, %d bytes reserved", n, h.memory.used())
 	}
 	h.sound(t)
@@ -575,6 +598,22 @@ func TestMemoryForManyPayments(t *testing.T) {
 	u.Discard("seen")
 	if got := h.memory.used(); got != 0 {
 		t.Errorf("%d bytes stay reserved", got)
+	}
+}
+
+// TestStoringInBatches: what waits to be stored is handed on before it is more than was reserved for it.
+func TestStoringInBatches(t *testing.T) {
+	h := newHouse(t)
+	for _, text := range []int{10, 5000} {
+		s := newStoring(h.account("acme").index.NewPayments(h.newID()), func(err error) { must(t, err) })
+		for i := range int64(4 * batchPayments) {
+			s.add(&formats.Payment{Index: i + 1, Reference: make([]byte, text)})
+			if b := s.current; len(b.payments) > batchPayments || len(b.text) > batchText {
+				t.Fatalf("%d payments with %d bytes wait in one batch", len(b.payments), len(b.text))
+			}
+		}
+		s.drain()
+		s.end()
 	}
 }
 

@@ -139,6 +139,21 @@ func TestLostIndex(t *testing.T) {
 	}
 }
 
+// TestLostIndexBesideCopies: nor is it where the account was taken out, and its sealed copies are still there.
+func TestLostIndexBesideCopies(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.push(t, "acme", "large.xml", pain001(t, "large", 600))
+	must(t, err, h.Close())
+	line := "  - {id: acme, after_indexing: seal, certificate: ./acme.crt, access_keys: [./acme.access.crt], max_file_size: 8MiB, say: all}\n"
+	h.edit(t, line, "")
+	must(t, h.start(t))
+	must(t, h.Close())
+	h.lose(t, "accounts/acme/index.db")
+	h.edit(t, "accounts:\n", "accounts:\n"+line)
+	h.startWithout(t, "acme", "index.db is gone, but 1 sealed copies are there")
+	h.none(t, "accounts/acme/index.db")
+}
+
 // TestLostRegistry: gateway.db is not made anew where anything says that there was one.
 func TestLostRegistry(t *testing.T) {
 	h := newHouse(t)

@@ -167,9 +167,12 @@ func TestNobodyServed(t *testing.T) {
 		h.breakFolder(t, id)
 	}
 	wants(t, "a start", h.start(t), "account acme", "account beta", "account fresh", "account gone", "account soft")
-	for _, err := range []error{indexer.ErrFull, &os.PathError{Op: "open", Path: "probe", Err: unix.ENOSPC}, unix.EMFILE} {
-		if h.mayLose(t.Context(), "acme", err) {
-			t.Errorf("%v is one account's", err)
+	starting := new(Gateway)
+	for err, own := range map[error]bool{
+		indexer.ErrFull: false, &os.PathError{Op: "open", Path: "probe", Err: unix.ENOSPC}: false, unix.EMFILE: false, indexer.ErrDamaged: true,
+	} {
+		if starting.mayLose(t.Context(), "acme", err) != own {
+			t.Errorf("%v is one account's: want %v", err, own)
 		}
 	}
 }

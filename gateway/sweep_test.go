@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/indexer"
+	"github.com/sealgate/sealgate/indexer/formats"
 	"github.com/sealgate/sealgate/transport"
 )
 
@@ -174,6 +178,115 @@ func TestAFaultOfTheDiskIsNoVerdict(t *testing.T) {
 			t.Errorf("%s: %+v", how, f)
 		}
 		h.sound(t)
+	}
+}
+
+// TestAFaultThatPasses: where one write to the disk has failed, the file is not taken, though all that comes after it goes well.
+func TestAFaultThatPasses(t *testing.T) {
+	h := newHouse(t)
+	for _, n := range []int{600, 8_000} { // one slab, and several: the last one is written when all has come
+		content := pain001(t, fmt.Sprint("passes", n), n)
+		u := h.receive(t, "acme", "f.xml")
+		must(t, write(u, content[:100_000], 0))
+		whole := u.pass.copy.file
+		appending, err := os.OpenFile(u.pass.copy.path, os.O_WRONLY|os.O_APPEND, 0) // of which WriteAt is refused, and nothing else
+		must(t, err)
+		u.pass.copy.file = appending
+		if _, err = u.Write(content[100_000:]); err == nil {
+			_, err = u.Commit(t.Context(), "f.xml")
+		}
+		if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") {
+			t.Error(r.Sentence)
+		}
+		must(t, whole.Close())
+	}
+	if f := h.files(t, "acme"); len(f) != 0 || len(h.sealedFiles(t)) != 0 {
+		t.Errorf("%+v, %v", f, h.sealedFiles(t))
+	}
+	h.sound(t)
+}
+
+// TestACommitOutlivesItsConnection: once the CLOSE has come, it does not matter whether anybody waits for the answer; and the name that
+// it comes with is the file's.
+func TestACommitOutlivesItsConnection(t *testing.T) {
+	h := newHouse(t)
+	ctx, lost := context.WithCancel(t.Context())
+	u, err := h.Receive(ctx, guest, "sftp", "f.xml.part")
+	must(t, err)
+	_, err = u.WriteAt(pain001(t, "outlives", 3), 0)
+	must(t, err)
+	lost()
+	_, err = u.Commit(ctx, "f.xml")
+	must(t, err)
+	if f := h.files(t, "acme"); len(f) != 1 || f[0].Name != "f.xml" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestOursAlone: nobody else on the machine can read, or list, anything in data_dir; a copy on its way neither.
+func TestOursAlone(t *testing.T) {
+	h := newTwoPersons(t)
+	_, err := h.push(t, "acme", "f.xml", pain001(t, "ours", 600))
+	must(t, err)
+	u := h.receive(t, "acme", "g.xml")
+	must(t, write(u, pain001(t, "alone", 600), 0))
+	defer u.Discard("seen")
+	seen := map[string]bool{}
+	must(t, filepath.WalkDir(filepath.Join(h.dir, "data"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %s", info.Mode(), path)
+		}
+		seen[filepath.Ext(path)] = true
+		return err
+	}))
+	if !seen[".p7m"] || !seen[".tmp"] || !seen[".crt"] || !seen[".db"] {
+		t.Errorf("there are only %v", seen)
+	}
+}
+
+// TestACommitThatFails: where the transaction has failed for certain, nothing stays, and the sender is told so.
+func TestACommitThatFails(t *testing.T) {
+	h := newHouse(t)
+	u := h.receive(t, "acme", "f.xml")
+	must(t, write(u, pain001(t, "fails", 600), 0))
+	other := u.record(u.id, formats.Facts{}) // there is a row of its id
+	other.Verdict, other.SHA256 = indexer.Rejected, ""
+	must(t, u.account.index.Commit(t.Context(), &indexer.Delivery{File: other}))
+	_, err := u.Commit(t.Context(), "f.xml")
+	if r := refusal(t, err); !strings.HasPrefix(r.Sentence, "not taken f.xml: ") || r.Verdict {
+		t.Error(r.Sentence)
+	}
+	if list := h.sealedFiles(t); len(list) != 0 {
+		t.Errorf("its copy stays: %v", list)
+	}
+	h.sound(t)
+}
+
+// TestRefusedOnce: of writes that wait together, all are told why the file is refused, and it is refused once.
+func TestRefusedOnce(t *testing.T) {
+	h := newHouse(t)
+	content := pain001(t, "once", 1000)
+	u := h.receive(t, "acme", "f.xml")
+	at := int64(len(content) / 2)
+	must(t, write(u, content[:at], 0))
+	first, err := u.take([]byte("</nonsense>"), at)
+	must(t, err)
+	second, err := u.take([]byte("and more"), at+int64(len("</nonsense>")))
+	if err == nil {
+		<-second.due
+	}
+	<-first.due
+	for range 2 {
+		if r := refusal(t, u.checkPass()); r.Code != "malformed" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if f := h.files(t, "acme"); len(f) != 1 || strings.Contains(h.log.String(), "level=ERROR") {
+		t.Errorf("%d rows, %s", len(f), h.log)
 	}
 }
 

@@ -33,6 +33,9 @@ func TestCommitDuplicates(t *testing.T) {
 	if e != (Earlier{Content: held.ID, Business: held.ID}) {
 		t.Errorf("after a held one: %+v", e)
 	}
+	if _, e = deliver("a", epoch.Add(3*time.Hour), window, Rejected); e != (Earlier{Content: held.ID, Business: held.ID}) {
+		t.Errorf("the oldest is not named: %+v", e)
+	}
 	if _, e = deliver("a", epoch.Add(90*time.Minute).Add(window), window, Rejected); e != (Earlier{Content: accepted.ID, Business: accepted.ID}) {
 		t.Errorf("the held one is out of the window: %+v", e)
 	}

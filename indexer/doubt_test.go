@@ -69,6 +69,9 @@ func TestRefusedIsNoDuplicate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := x.Rename(t.Context(), held["refused"].ID, "other.xml", "u1"); err != nil { // no change brings it back to mind
+		t.Fatal(err)
+	}
 	commit(t, x, &Delivery{File: newFile(t, "later", epoch)})
 
 	then := s.asOf(t)
@@ -89,6 +92,50 @@ func TestRefusedIsNoDuplicate(t *testing.T) {
 		t.Errorf("it is %s", got.Verdict)
 	}
 	sound(t, x)
+}
+
+// TestDoubtOfOnesOwn: a refusal in doubt stands back behind a file that was taken for certain, and of files without a business key none is
+// a duplicate of another.
+func TestDoubtOfOnesOwn(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	s.unlock(t, x)
+	taken := newFile(t, "salaries", epoch)
+	commit(t, x, &Delivery{File: taken})
+	var refused []*File
+	for _, content := range []string{"salaries", "unrecognised"} {
+		f := newFile(t, content, epoch.Add(time.Second))
+		f.Verdict = Held
+		if content == "unrecognised" {
+			f.Facts.BusinessKey = ""
+		}
+		commit(t, x, &Delivery{File: f, Copy: []byte("copy")})
+		if _, err := x.Decide(t.Context(), f.ID, Ruling{Verdict: Rejected, Why: "no", Who: "u1"}); err != nil {
+			t.Fatal(err)
+		}
+		x.remember(t, f)
+		refused = append(refused, f)
+	}
+
+	x = s.asOf(t).open(t)
+	if got := again(t, x, "salaries", time.Minute); got != (Earlier{Content: taken.ID, Business: taken.ID}) {
+		t.Errorf("taken once and refused once, it is a duplicate of %+v", got)
+	}
+	for content, want := range map[string]Earlier{"unrecognised": {Content: refused[1].ID, ContentInDoubt: true}, "another": {}} {
+		f, got := newFile(t, content, epoch.Add(time.Minute)), Earlier{}
+		f.Facts.BusinessKey, f.Verdict = "", Rejected
+		commit(t, x, &Delivery{File: f, Window: time.Hour, Judge: func(found Earlier) { got = found }})
+		if got != want {
+			t.Errorf("%s is a duplicate of %+v, want %+v", content, got, want)
+		}
+	}
+	// The account was locked between a refusal and its forgetting, and somebody has looked.
+	if err := x.alone(func() error { return x.sealedLog.forget(refused[1].ID) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := again(t, x, "unrecognised", 2*time.Minute); got.Content != "" {
+		t.Errorf("it is certain that it was refused, and it is a duplicate of %+v", got)
+	}
 }
 
 // TestForgottenAndUndone: an older index is put back beside a log that has forgotten what was refused since. The refusal is undone then, and

@@ -97,6 +97,38 @@ func TestLedgerWalk(t *testing.T) {
 	if rows[2].Detail += "."; rows[2].Genuine(rows[2].Hash) {
 		t.Error("a changed row is genuine")
 	}
+	if rows[3].Prev += "x"; rows[3].Genuine(rows[3].Hash) {
+		t.Error("a row with something behind a hash is genuine")
+	}
+}
+
+// TestLedgerPages: a ledger of several pages is given whole, once, from any row on, and no further than it is asked for.
+func TestLedgerPages(t *testing.T) {
+	x := newIndex(t)
+	const all = 2*ledgerPage + 1
+	for range all - 1 {
+		x.NoteSoon(t.Context(), "login", "", "u1", "")
+	}
+	if _, err := x.Note(t.Context(), "login", "", "u1", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []int64{1, ledgerPage + 1, all} {
+		next := from
+		for e, err := range x.Ledger(t.Context(), from) {
+			if err != nil || e.Seq != next {
+				t.Fatalf("from %d: row %d, want %d, %v", from, e.Seq, next, err)
+			}
+			next++
+		}
+		if next != all+1 {
+			t.Errorf("from %d: it ends before row %d of %d", from, next, all)
+		}
+	}
+	for e := range x.Ledger(t.Context(), 1) {
+		if e.Seq == 2 {
+			break
+		}
+	}
 }
 
 // TestLedgerMadeAnew is what Verify cannot see: rows cut off at the end, and a chain that somebody with the unlock key has computed

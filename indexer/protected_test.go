@@ -255,12 +255,23 @@ func TestProtectedLocked(t *testing.T) {
 	if w, err := x.Waiting(t.Context()); err != nil || w.Deliveries != 1 || w.Since.IsZero() {
 		t.Errorf("waiting: %+v, %v", w, err)
 	}
+	fetched := newFile(t, "fetched", epoch) // the poller knows by the hash of such a one whether it lies there still
+	fetched.Door, fetched.User = "remote:bank", ""
+	commit(t, x, &Delivery{File: fetched})
+	for door, want := range map[string]string{"sftp": "", "remote:bank": fetched.SHA256} {
+		if list, err = x.Brief(t.Context(), FileFilter{Door: door}); err != nil || len(list) != 1 || list[0].SHA256 != want {
+			t.Errorf("through %s: %+v, %v", door, list, err)
+		}
+	}
 	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || !x.Locked() {
 		t.Errorf("a wrong key: %v", err)
 	}
 	s.unlock(t, x)
 	if got := find(t, x, f.ID); got.Name != "other.xml" {
 		t.Errorf("it is called %s", got.Name)
+	}
+	if rows, err := x.History(t.Context(), fetched.ID); err != nil || len(rows) != 1 || rows[0].Who != "remote:bank" {
+		t.Errorf("who brought it: %+v, %v", rows, err)
 	}
 	sound(t, x)
 	if _, err := x.Unlock(t.Context(), new(newKey(t))); !errors.Is(err, ErrKey) || x.Locked() {
@@ -324,6 +335,67 @@ func TestProtectedRatchet(t *testing.T) {
 		t.Fatal(err)
 	}
 	look("the log, decrypted with the unlock key", readAll(t, clear))
+}
+
+// TestProtectedSecretsAreMade: the key of a large file's payments, and what hides its new name in the ledger, can be had from no program.
+func TestProtectedSecretsAreMade(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	f := newFile(t, "large", epoch)
+	p := x.NewPayments(f.ID)
+	addPayments(t, p, 1, 9000, nil)
+	commit(t, x, &Delivery{File: f, Payments: p})
+	if err := x.Rename(t.Context(), f.ID, "other.xml", "u1"); err != nil {
+		t.Fatal(err)
+	}
+	var piece []byte
+	if err := x.sealedLog.d.r.QueryRowContext(t.Context(), `SELECT data FROM pieces WHERE file = ? AND no = 0`, f.ID).Scan(&piece); err != nil {
+		t.Fatal(err)
+	}
+	none, err := pieceCipher(make([]byte, len(Key{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := none.Open(nil, pieceNonce(0), piece, []byte(f.ID)); err == nil {
+		t.Error("the payments are sealed with no key")
+	}
+	s.unlock(t, x)
+	for _, e := range printed(t, x) {
+		if e.Kind == kindRenamed && strings.Trim(e.Record, "0") == "" {
+			t.Error("nothing hides the new name")
+		}
+	}
+}
+
+// TestProtectedPiecesSwept: what an upload that died has left in the log goes at the next start; what waits to be merged stays.
+func TestProtectedPiecesSwept(t *testing.T) {
+	s := newSafe(t)
+	x := s.protected(t)
+	pieces := func(x *Index, file string) (n int) {
+		err := x.sealedLog.d.r.QueryRowContext(t.Context(), `SELECT count(*) FROM pieces WHERE file = ?`, file).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	f, died := newFile(t, "large", epoch), newID(epoch)
+	p := x.NewPayments(f.ID)
+	addPayments(t, p, 1, 9000, nil)
+	commit(t, x, &Delivery{File: f, Payments: p})
+	addPayments(t, x.NewPayments(died), 1, 9000, nil)
+	kept, left := pieces(x, f.ID), pieces(x, died)
+	if kept == 0 || left == 0 {
+		t.Fatalf("%d and %d pieces", kept, left)
+	}
+	then := s.asOf(t)
+	x = then.open(t)
+	if a, b := pieces(x, f.ID), pieces(x, died); a != kept || b != 0 {
+		t.Errorf("%d pieces of the file, want %d; %d of what died", a, kept, b)
+	}
+	then.unlock(t, x)
+	if n := len(payments(t, x, PaymentFilter{FileID: f.ID})); n != 9000 {
+		t.Errorf("%d payments", n)
+	}
 }
 
 // TestProtectedLogDamage: a changed, exchanged or missing record is found when it is merged, and the index stays locked.
@@ -573,6 +645,9 @@ func TestLogGone(t *testing.T) {
 					}
 				}
 			}
+			for _, fd := range openFiles(t, s.dir) {
+				t.Errorf("%s is still open", fd)
+			}
 		})
 	}
 }
@@ -668,6 +743,10 @@ func TestProtectedIndexBroken(t *testing.T) {
 	if err := x.Refuses(); err != nil {
 		t.Errorf("it takes nothing: %v", err)
 	}
+	list := x.list.Load()
+	if list.key == (nameKey{}) {
+		t.Fatal("there is no key of the names")
+	}
 	later, wal := newFile(t, "later", epoch), readAll(t, x.d.path+"-wal")
 	commit(t, x, &Delivery{File: later})
 	if !bytes.Equal(readAll(t, x.d.path+"-wal"), wal) {
@@ -678,6 +757,9 @@ func TestProtectedIndexBroken(t *testing.T) {
 	}
 	if err := x.Broken(); !errors.Is(err, ErrBroken) || !x.Locked() {
 		t.Errorf("status does not say so: %v", err)
+	}
+	if list.key != (nameKey{}) {
+		t.Error("the key of the names is still in memory")
 	}
 	for _, fd := range openFiles(t, x.d.path) {
 		t.Errorf("%s is still open", fd)

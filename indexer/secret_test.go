@@ -118,3 +118,55 @@ func TestBox(t *testing.T) {
 		t.Error("sealed to a point of low order")
 	}
 }
+
+// TestSecretsAreMade: whatever must be known to nobody is made anew each time. No other test would see it if it were always the same.
+func TestSecretsAreMade(t *testing.T) {
+	pages, err := newPageKey(new(newKey(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, secret := newKey(t), newKey(t)
+	public, err := publicHalf(&reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]func() []byte{
+		"the ratchet's first state": func() []byte { return bytes.Clone(newRatchet().secret[:]) },
+		"the nonce of a page": func() []byte {
+			plain, sealed := make([]byte, pageSize), make([]byte, pageSize)
+			if !pages.seal(mainFile, 1, plain, sealed) {
+				t.Fatal("not sealed")
+			}
+			return sealed[:nonceSize]
+		},
+		"a handover's pair": func() []byte {
+			h, err := NewHandover()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h.Public
+		},
+		"the pair of a box": func() []byte {
+			box, err := sealBox(public, "label", &secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return box[:32]
+		},
+	}
+	var accounts []*Index
+	var keys []Key
+	for range 2 {
+		s := newSafe(t)
+		x := s.protected(t)
+		accounts, keys = append(accounts, x), append(keys, s.own(t, x))
+	}
+	at := 0
+	made["a protected account's own key"] = func() []byte { at++; return keys[at%2][:] }
+	made["the key of its hashes"] = func() []byte { at++; return accounts[at%2].sealedLog.hashKey }
+	for what, make := range made {
+		if bytes.Equal(make(), make()) {
+			t.Errorf("%s is always the same", what)
+		}
+	}
+}

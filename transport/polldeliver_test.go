@@ -82,7 +82,11 @@ func TestDeliverInDoubt(t *testing.T) {
 	})
 	v.lookFails(t, "rename", "closed")
 	v.shop.honest()
-	v.look(t)
+	for _, want := range []int{1, 0} {
+		if r := v.look(t); r.Delivered != want || r.Undelivered != 0 {
+			t.Errorf("%d were found to be delivered, want %d: %+v", r.Delivered, want, r)
+		}
+	}
 	v.holds(t, "/in", "report.txt:8 second.txt:6")
 }
 

@@ -568,6 +568,26 @@ func TestPollRules(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+	t.Run("match and ignore", func(t *testing.T) {
+		v := newVisit(t, func(r *config.Remote) { r.Fetch.Match, r.Fetch.Ignore = []string{"*.xml"}, []string{"draft*"} })
+		for name, seed := range map[string]uint64{"pay.xml": 1, "pay.txt": 2, "draft.xml": 3} {
+			v.shop.put("/out/"+name, payments(t, 20, seed))
+		}
+		if r := v.look(t); r.Listed != 1 || r.Taken != 1 {
+			t.Errorf("%+v", r)
+		}
+		v.took(t, first)
+	})
+	t.Run("a marker of what is kept is kept", func(t *testing.T) {
+		v := newVisit(t, func(r *config.Remote) { r.Fetch.After, r.Fetch.Ready = "keep", "*.ok" })
+		v.shop.put("/out/a.xml", first)
+		v.shop.put("/out/a.xml.ok", nil)
+		v.look(t)
+		v.took(t, first)
+		v.shop.lies(func(s *shop) { delete(s.files, "/out/a.xml") })
+		v.look(t)
+		v.holds(t, "/out", "a.xml.ok:0")
+	})
 	t.Run("refused", func(t *testing.T) {
 		v := newVisit(t, nil)
 		v.shop.put("/out/a.xml", broken(t))

@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/transport"
@@ -236,8 +238,10 @@ func TestPollReads(t *testing.T) {
 		v.took(t, whole)
 		v.holds(t, "/out", "")
 	})
+	const forOne = 8 << 20 // what was begun and given up must leave room for the next
 	t.Run("an end too early", func(t *testing.T) {
 		v := newVisit(t, nil)
+		v.cfg.SFTP.Limits.MemoryPerAccount = forOne
 		v.shop.put("/out/a.xml", whole)
 		v.shop.lies(func(s *shop) { s.ends = len(whole) / 2 })
 		for range 3 {
@@ -258,7 +262,8 @@ func TestPollReads(t *testing.T) {
 	}{{"stat", 1, false}, {"open", 1, false}, {"read", 3, false}, {"stat", 2, false}, {"stat", 3, true}, {"remove", 1, true}} {
 		t.Run("vanishes at "+c.op, func(t *testing.T) {
 			v := newVisit(t, nil)
-			last := payments(t, 30, 2)
+			v.cfg.SFTP.Limits.MemoryPerAccount = forOne
+			last := payments(t, 250, 2)
 			v.shop.put("/out/a.xml", whole)
 			v.shop.put("/out/b.xml", last)
 			v.shop.lies(func(s *shop) {
@@ -297,6 +302,69 @@ func TestPollReads(t *testing.T) {
 	})
 }
 
+// TestPollKeptComesBack: a file that is kept there, was away, and is there again is the one that was taken, from then on too.
+func TestPollKeptComesBack(t *testing.T) {
+	const name = "/out/a.xml"
+	v := newVisit(t, keep)
+	content, at := payments(t, 20, 1), time.Now().Add(-time.Hour).Truncate(time.Second)
+	for range 2 {
+		v.shop.putAt(name, content, at)
+		v.look(t)
+		v.took(t, content)
+		v.shop.lies(func(s *shop) { delete(s.files, name) })
+		v.look(t)
+	}
+	v.shop.putAt(name, content, at)
+	v.look(t)
+	for _, later := range []time.Duration{5 * time.Minute, 100 * 24 * time.Hour, time.Minute} { // what is gone for 90 days is forgotten
+		v.ahead.Add(int64(later))
+		v.look(t)
+	}
+	if v.took(t, content); len(v.rows(t)) != 1 {
+		t.Errorf("rows: %q", v.rows(t))
+	}
+}
+
+// TestPollRefusedStays: what was refused, at once or by the operators after it was held, is not removed there, and is told at each look.
+func TestPollRefusedStays(t *testing.T) {
+	v := newVisit(t, keep)
+	v.shop.put("/out/a.xml", broken(t))
+	for i := range 3 {
+		if r := v.look(t); r.Stay != 1 || (r.Refused == 1) != (i == 0) {
+			t.Errorf("refused at once: %+v", r)
+		}
+	}
+
+	v = newVisit(t, nil)
+	v.shop.put("/out/a.xml", payments(t, 20, 1))
+	v.shop.lies(func(s *shop) { s.before = refuses("remove") })
+	v.look(t)
+	v.shop.honest()
+	v.end()
+	v.faulty = func(d transport.Depot) transport.Depot { return refusedSince{d} }
+	v.run(t)
+	for range 2 {
+		if r := v.look(t); r.Stay != 1 {
+			t.Errorf("refused since: %+v", r)
+		}
+		if rows, err := v.Polled(t.Context(), "acme", "kund"); err != nil || rows["a.xml"].State != transport.PolledRefused {
+			t.Errorf("%+v, %v", rows, err)
+		}
+	}
+	if v.shop.size("/out/a.xml") == 0 {
+		t.Error("it was removed")
+	}
+}
+
+// refusedSince is the gateway after an operator has refused what was held.
+type refusedSince struct{ transport.Depot }
+
+func (r refusedSince) Outcome(ctx context.Context, account, id string) (transport.Outcome, error) {
+	o, err := r.Depot.Outcome(ctx, account, id)
+	o.Fate = transport.WasRefused
+	return o, err
+}
+
 // TestPollSettledLater: what is to be removed by a later look than the one that took it is removed only if it is the same.
 func TestPollSettledLater(t *testing.T) {
 	const name = "/out/a.xml"
@@ -312,6 +380,20 @@ func TestPollSettledLater(t *testing.T) {
 	v.told(t, "remote file replaced", 1)
 	v.look(t)
 	v.took(t, first, second)
+	v.holds(t, "/out", "")
+
+	// The last question before it is removed is the third of the look that takes it.
+	const other = "/out/b.xml"
+	third, fourth := payments(t, 30, 3), payments(t, 40, 4)
+	v.shop.put(other, third)
+	v.shop.lies(func(s *shop) { s.before = once("stat", other, 3, func() error { s.put(other, fourth); return nil }) })
+	if r := v.look(t); r.Taken != 1 || r.Failed != 0 {
+		t.Errorf("replaced just before it is removed: %+v", r)
+	}
+	v.told(t, "remote file replaced", 2)
+	v.look(t)
+	v.look(t)
+	v.took(t, first, second, third, fourth)
 	v.holds(t, "/out", "")
 }
 

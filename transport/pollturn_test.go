@@ -250,3 +250,33 @@ func TestPollUnmeasured(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestAgree: what a listing and the server's own word may differ by.
+func TestAgree(t *testing.T) {
+	noon := time.Date(2026, 11, 20, 12, 0, 30, 0, time.UTC)
+	day := noon.Truncate(24 * time.Hour)
+	for _, c := range []struct {
+		url         string
+		listed, now time.Time
+		want        bool
+	}{
+		{"sftp://127.0.0.1/out", noon, noon, true},
+		{"sftp://127.0.0.1/out", noon, noon.Add(time.Second), false},
+		{"ftps://127.0.0.1/out", noon, noon.Add(30 * time.Second), true},              // seconds left out
+		{"ftps://127.0.0.1/out", noon, noon.Add(2*time.Minute + time.Second), false},  // another file
+		{"ftps://127.0.0.1/out", noon, noon.Add(5*time.Hour + 45*time.Minute), true},  // Kathmandu
+		{"ftps://127.0.0.1/out", noon, noon.Add(-8*time.Hour - 30*time.Second), true}, // west of us, seconds left out
+		{"ftps://127.0.0.1/out", noon, noon.Add(5*time.Hour + 7*time.Minute), false},  // nowhere
+		{"ftps://127.0.0.1/out", time.Time{}, noon.Add(7 * time.Minute), true},        // a listing without times
+		{"ftps://127.0.0.1/out", noon, time.Time{}, true},                             // a server that tells none
+		{"ftps://127.0.0.1/out", day, day.Add(11*time.Hour + 7*time.Minute), true},    // the day alone
+	} {
+		l := look{remote: &config.Remote{URL: c.url}}
+		if got := l.agree(RemoteFile{Size: 1, Time: c.listed}, RemoteFile{Size: 1, Time: c.now}); got != c.want {
+			t.Errorf("%s: %s listed, %s now: %v", c.url, c.listed, c.now, got)
+		}
+		if l.agree(RemoteFile{Size: 1, Time: c.listed}, RemoteFile{Size: 2, Time: c.now}) {
+			t.Errorf("%s: another size", c.url)
+		}
+	}
+}

@@ -168,7 +168,7 @@ func TestUserCertificates(t *testing.T) {
 	for _, test := range []struct {
 		what   string
 		change func(c *ssh.Certificate)
-		by     ssh.Signer
+		by, of ssh.Signer
 		login  string
 		in     bool
 	}{
@@ -177,6 +177,12 @@ func TestUserCertificates(t *testing.T) {
 		{what: "for ever", change: func(c *ssh.Certificate) { c.ValidBefore = ssh.CertTimeInfinity }, in: true},
 		{what: "from here", change: func(c *ssh.Certificate) {
 			c.CriticalOptions = map[string]string{"source-address": "192.0.2.1,127.0.0.0/8"}
+		}, in: true},
+		{what: "from a network and elsewhere", change: func(c *ssh.Certificate) {
+			c.CriticalOptions = map[string]string{"source-address": "127.0.0.0/8,192.0.2.0/24"}
+		}, in: true},
+		{what: "from an address and elsewhere", change: func(c *ssh.Certificate) {
+			c.CriticalOptions = map[string]string{"source-address": "127.0.0.1,192.0.2.1"}
 		}, in: true},
 		{what: "from elsewhere", change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"source-address": "192.0.2.0/24"} }},
 		{what: "from nowhere", change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"source-address": ""} }},
@@ -190,6 +196,7 @@ func TestUserCertificates(t *testing.T) {
 		{what: "another authority", by: stranger},
 		{what: "its own authority", by: subject},
 		{what: "a weak authority", by: weakSigner},
+		{what: "a weak key", of: weakSigner},
 		{what: "unknown login", login: "nobody"},
 		{what: "a login of this name by password", login: "person"},
 		{what: "a login that needs a password too", login: "careful"},
@@ -198,7 +205,10 @@ func TestUserCertificates(t *testing.T) {
 		if login == "" {
 			login = "robot"
 		}
-		cert := &ssh.Certificate{Key: subject.PublicKey(), CertType: ssh.UserCert, KeyId: "k", ValidPrincipals: []string{login},
+		if test.of == nil {
+			test.of = subject
+		}
+		cert := &ssh.Certificate{Key: test.of.PublicKey(), CertType: ssh.UserCert, KeyId: "k", ValidPrincipals: []string{login},
 			ValidAfter: uint64(now.Add(-time.Hour).Unix()), ValidBefore: uint64(now.Add(time.Hour).Unix())}
 		if test.change != nil {
 			test.change(cert)
@@ -207,7 +217,7 @@ func TestUserCertificates(t *testing.T) {
 			test.by = ca
 		}
 		must(t, cert.SignCert(rand.Reader, test.by))
-		signer, err := ssh.NewCertSigner(cert, subject)
+		signer, err := ssh.NewCertSigner(cert, test.of)
 		must(t, err)
 		if err := h.login(login, ssh.PublicKeys(signer)); (err == nil) != test.in {
 			t.Errorf("%s: %v, want in: %v", test.what, err, test.in)
@@ -224,6 +234,7 @@ func TestUserCertificates(t *testing.T) {
 		"# none\n":           "0 public keys",
 		"ssh-ed25519 AAAA\n": "line 1: public key: not a line like",
 		string(ssh.MarshalAuthorizedKey(ca.PublicKey())) + "\ncert-authority " + string(ssh.MarshalAuthorizedKey(ca.PublicKey())): "line 3: public key: options",
+		strings.Repeat(string(ssh.MarshalAuthorizedKey(ca.PublicKey())), 101):                                                     "101 public keys",
 		string(ssh.MarshalAuthorizedKey(weakSigner.PublicKey())):                                                                  "too short",
 	} {
 		write(t, file, []byte(text))

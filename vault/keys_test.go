@@ -218,6 +218,34 @@ func TestPassword(t *testing.T) {
 			}
 		}
 	}
+	if again, err := HashPassword([]byte("quiet-otter-maple-lamp-17")); err != nil || again == hash {
+		t.Errorf("two hashes of a password are the same: %v", err)
+	}
+	longest := bytes.Repeat([]byte("x"), maxPassword)
+	if h, err := HashPassword(longest); err != nil {
+		t.Error(err)
+	} else if ok, err := CheckPassword(h, longest); !ok || err != nil {
+		t.Error("the longest one:", ok, err)
+	}
+	if _, err := HashPassword(append(longest, 'x')); err == nil {
+		t.Error("one that is too long was hashed, and would never be right")
+	}
+	for _, c := range []struct {
+		memory     uint32
+		lanes      uint8
+		salt, hash int
+		taken      bool
+	}{{16, 2, 8, 16, true}, {16, 2, 64, 64, true}, {15, 2, 8, 16, false}, {16, 2, 7, 16, false}, {16, 2, 65, 16, false}, {16, 2, 8, 15, false}, {16, 2, 8, 65, false}} {
+		p := phc{memory: c.memory, time: 1, lanes: c.lanes, salt: make([]byte, c.salt), hash: make([]byte, c.hash)}
+		if _, err := parsePHC(p.String()); (err == nil) != c.taken {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for _, parts := range []string{hash + "$", hash[:strings.LastIndexByte(hash, '$')], ""} {
+		if _, err := CheckPassword(parts, []byte("x")); err == nil {
+			t.Errorf("%q was taken", parts)
+		}
+	}
 	dummy, err := parsePHC(DummyHash)
 	if err != nil {
 		t.Fatal(err)

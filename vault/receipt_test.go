@@ -2,6 +2,11 @@ package vault
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"os"
 	"os/exec"
@@ -52,6 +57,9 @@ func TestReceiptSignature(t *testing.T) {
 	}
 	if _, err := public.Open([]byte(aReceipt)); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("unsigned: %v", err)
+	}
+	if _, err := public.Open(append(signed[:len(signed):len(signed)], '\n')); !errors.Is(err, ErrForged) {
+		t.Errorf("signed, and something was put behind it: %v", err)
 	}
 	if _, err := key.Sign([]byte("{}")); err == nil {
 		t.Error("signed what is no receipt")
@@ -119,7 +127,17 @@ func TestReceiptPublicKeyIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range [][]byte{nil, []byte("AAAA"), certificate, []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")} {
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(other.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	notEd25519 := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	misnamed := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: NewReceiptKey().Public().der()})
+	for _, text := range [][]byte{nil, []byte("AAAA"), certificate, notEd25519, misnamed, []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")} {
 		if _, err := ParseReceiptPublicKey(text); err == nil {
 			t.Errorf("%q is a key", text)
 		}

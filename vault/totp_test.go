@@ -25,6 +25,9 @@ func TestVectorsOfRFC6238(t *testing.T) {
 
 func TestCodesAreGoodOnce(t *testing.T) {
 	f, codes := NewSecondFactor()
+	if g, others := NewSecondFactor(); g.secret == f.secret || others[0] == codes[0] {
+		t.Error("two users have the same second factor")
+	}
 	now := time.Unix(1_800_000_000, 0)
 	code := func(steps int) string {
 		return totp(f.secret[:], uint64(now.Unix()/codeStep+int64(steps)), codeDigits)
@@ -94,6 +97,26 @@ func TestFactorIsSealed(t *testing.T) {
 	for _, bad := range [][]byte{nil, sealed[:11], sealed[:len(sealed)-1], append(sealed[:len(sealed):len(sealed)], 0)} {
 		if _, err := key.OpenFactor("uANNA", bad); err == nil {
 			t.Errorf("%d bytes open", len(bad))
+		}
+	}
+	aead, err := key.factorCipher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := append([]byte{factorVersion}, make([]byte, secretSize+8+recoverySize)...)
+	for what, c := range map[string]struct {
+		plain []byte
+		opens bool
+	}{
+		"whole":           {whole, true},
+		"no codes left":   {whole[:1+secretSize+8], true},
+		"cut":             {whole[:secretSize+8], false},
+		"cut by a code":   {whole[:1+secretSize+8-recoverySize], false},
+		"half a code":     {whole[:len(whole)-1], false},
+		"another version": {append([]byte{factorVersion + 1}, whole[1:]...), false},
+	} {
+		if _, err := key.OpenFactor("uANNA", aead.Seal(nil, nil, c.plain, []byte("uANNA"))); (err == nil) != c.opens {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -221,20 +221,25 @@ func (f *failing) Write(p []byte) (int, error) {
 
 func TestSealerEnds(t *testing.T) {
 	s := newSeal(t, newKeys(t, "p-256"))
-	x, err := s.New(&failing{after: 1})
+	disk := &failing{after: 1}
+	x, err := s.New(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = x.Write(pattern(3 * pieceSize))
-	if !errors.Is(err, io.ErrShortWrite) || !errors.Is(x.Close(), io.ErrShortWrite) {
-		t.Errorf("a full disk: %v", err)
+	disk.after = 100 // there is room again, and a piece is missing
+	_, later := x.Write(pattern(3 * pieceSize))
+	if !errors.Is(err, io.ErrShortWrite) || !errors.Is(later, io.ErrShortWrite) || !errors.Is(x.Close(), io.ErrShortWrite) {
+		t.Errorf("a full disk: %v, then %v", err, later)
 	}
 	x.Discard()
-	if x, err = s.New(io.Discard); err != nil {
+	var out bytes.Buffer
+	if x, err = s.New(&out); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(x.Close(), x.Close()); err != nil || x.Witness() == (Witness{}) {
-		t.Errorf("closed twice: %v", err)
+	first, once := x.Close(), out.Len()
+	if err := errors.Join(first, x.Close()); err != nil || x.Witness() == (Witness{}) || out.Len() != once {
+		t.Errorf("closed twice: %v, %d bytes, then %d", err, once, out.Len())
 	}
 	if _, err := x.Write([]byte("more")); err == nil {
 		t.Error("written after Close")
