@@ -32,7 +32,7 @@ const (
 	registryHint  = "what came after is gone from it: removed logins and old passwords count again, and files kept at remotes are fetched again. " +
 		"Put all of data_dir back from one backup; or see to it that sealgate user list is right, and restart: then it is taken for meant"
 	indexOlder = "it is older than gateway.db: "
-	indexHint  = "what came after is gone from it: files that were taken are unknown, those kept at remotes are not fetched again, and deliveries are made again. " +
+	indexHint  = "what came after is gone from it: files that were taken are unknown, and deliveries are made again. " +
 		"Put all of data_dir back from one backup; or have the customer send again what is missing, and restart: then it is taken for meant"
 )
 

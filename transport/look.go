@@ -59,9 +59,12 @@ type memory struct {
 	told map[string]string // by path: the last trouble told, so that each is told once
 	last map[string]bool   // paths of files that ended a connection, or met a fault of our own: they go last
 	own  *ownFolders       // nil if not known yet
+	kept map[string]bool   // deliveries of files that stay there, which the index was found to have: no restore comes while we run
 }
 
-func newMemory() *memory { return &memory{told: map[string]string{}, last: map[string]bool{}} }
+func newMemory() *memory {
+	return &memory{told: map[string]string{}, last: map[string]bool{}, kept: map[string]bool{}}
+}
 
 // LookResult is what one look found and did.
 type LookResult struct {

@@ -679,30 +679,38 @@ func TestPollNames(t *testing.T) {
 	}
 }
 
-// TestPollLostIndex: what the index has lost, since it was restored from an older backup, is not removed there, but taken.
+// TestPollLostIndex: what the index has lost, since it was restored from an older backup, is not removed there, but taken; also what
+// stays there anyway.
 func TestPollLostIndex(t *testing.T) {
-	v := newVisit(t, nil)
-	first := payments(t, 20, 1)
-	v.shop.put("/out/a.xml", first)
-	v.restart(t)
-	old, err := os.ReadFile(filepath.Join(v.dir, "data", "accounts", "acme", "index.db"))
-	must(t, err)
-	v.shop.lies(func(s *shop) { s.before = once("remove", "/out/a.xml", 1, func() error { return denied }) })
-	v.look(t)
-	v.took(t, first)
-	v.end()
-	v.stop()
-	must(t, v.Close())
-	for _, name := range []string{"index.db-wal", "index.db-shm"} {
-		os.Remove(filepath.Join(v.dir, "data", "accounts", "acme", name))
+	for after, left := range map[string]string{"delete": "", "keep": "a.xml:%d"} {
+		v := newVisit(t, func(r *config.Remote) { r.Fetch.After = after })
+		first := payments(t, 20, 1)
+		v.shop.put("/out/a.xml", first)
+		v.restart(t)
+		old, err := os.ReadFile(filepath.Join(v.dir, "data", "accounts", "acme", "index.db"))
+		must(t, err)
+		v.shop.lies(func(s *shop) { s.before = once("remove", "/out/a.xml", 1, func() error { return denied }) })
+		v.look(t)
+		v.took(t, first)
+		v.end()
+		v.stop()
+		must(t, v.Close())
+		for _, name := range []string{"index.db-wal", "index.db-shm"} {
+			os.Remove(filepath.Join(v.dir, "data", "accounts", "acme", name))
+		}
+		write(t, filepath.Join(v.dir, "data", "accounts", "acme", "index.db"), old)
+		v.open(t, v.change)
+		v.run(t)
+		v.took(t)
+		v.look(t)
+		v.took(t, first)
+		if after == "keep" {
+			left = fmt.Sprintf(left, len(first))
+		}
+		v.holds(t, "/out", left)
+		v.look(t)
+		v.took(t, first)
 	}
-	write(t, filepath.Join(v.dir, "data", "accounts", "acme", "index.db"), old)
-	v.open(t, v.change)
-	v.run(t)
-	v.took(t)
-	v.look(t)
-	v.took(t, first)
-	v.holds(t, "/out", "")
 }
 
 // TestPollDownSince: a restart forgets neither since when a remote is down nor when it was last well.

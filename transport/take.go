@@ -185,31 +185,36 @@ func (l *look) hangUp() {
 
 // settle does what there is still to do with a file that an earlier look has read.
 func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
-	switch {
-	case k.State == PolledRefused:
+	if k.State == PolledRefused {
 		l.result.Stay++
 		return nil
-	case k.State == PolledTaken && l.remote.Fetch.After == "keep":
+	}
+	keep := l.remote.Fetch.After == "keep"
+	if !keep || !l.kept[k.File] {
+		// The word of this ledger is not enough: the index may have been restored from an older backup.
+		outcome, err := l.poller.depot.Outcome(ctx, l.account.ID, k.File)
+		if err != nil {
+			return err
+		}
+		switch outcome.Fate {
+		case NeverTaken:
+			l.log.Warn("remote file anew", "file", k.File, "why", "the index has lost it")
+			return l.take(ctx, f)
+		case WasRefused: // by the operators, who had held it
+			k.State = PolledRefused
+			l.result.Stay++
+			return l.keep(ctx, k)
+		}
+	}
+	if !keep {
+		return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time, Exact: true}, k) // or its content was compared
+	}
+	l.kept[k.File] = true
+	if k.State == PolledTaken {
 		return nil
-	case l.remote.Fetch.After == "keep": // it was gone, and is there again
-		k.State, k.Listed, k.Sure = PolledTaken, f.Time, false
-		return l.keep(ctx, k)
 	}
-	// The word of this ledger is not enough: the index may have been restored from an older backup.
-	outcome, err := l.poller.depot.Outcome(ctx, l.account.ID, k.File)
-	if err != nil {
-		return err
-	}
-	switch outcome.Fate {
-	case NeverTaken:
-		l.log.Warn("remote file anew", "file", k.File, "why", "the index has lost it")
-		return l.take(ctx, f)
-	case WasRefused: // by the operators, who had held it
-		k.State = PolledRefused
-		l.result.Stay++
-		return l.keep(ctx, k)
-	}
-	return l.remove(ctx, RemoteFile{Name: f.Name, Size: k.Size, Time: k.Time, Exact: true}, k) // or its content was compared
+	k.State, k.Listed, k.Sure = PolledTaken, f.Time, false // it was gone, and is there again
+	return l.keep(ctx, k)
 }
 
 // remove removes or moves a file there, as `after` says, if it is still the one that was read: before, by its exact time, or

@@ -133,6 +133,9 @@ func answered[T any](t *tool, list iter.Seq2[T, error]) iter.Seq2[T, error] {
 
 // unlockKey reads the unlock key: from --unlock-key-file, or as configured.
 func (t *tool) unlockKey(ctx context.Context, cfg *config.Config) (*vault.UnlockKey, error) {
+	if err := keepMemory(); err != nil {
+		return nil, err
+	}
 	if t.unlockFile == "-" {
 		text, err := t.readSecret(ctx, "-")
 		if err != nil {

@@ -147,6 +147,9 @@ func (o *opening) explain(name string, err error) error {
 }
 
 func (t *tool) readKeys(ctx context.Context, o *opening) (*vault.PrivateKey, *vault.AccessKey, error) {
+	if err := keepMemory(); err != nil {
+		return nil, nil, err
+	}
 	key, err := vault.ReadPrivateKey(o.keyFile, func() ([]byte, error) { return t.passphrase(ctx, o) })
 	if err != nil {
 		return nil, nil, keyTrouble(err)

@@ -174,10 +174,14 @@ func followSignals(ctx context.Context, g *gateway.Gateway, level *slog.LevelVar
 	}
 }
 
-// keepSecrets keeps what is in memory out of core dumps and from other processes of the same user, and what is written
-// from everybody else.
+// keepSecrets is keepMemory, and keeps what is written from everybody else.
 func keepSecrets() error {
 	unix.Umask(0o077)
+	return keepMemory()
+}
+
+// keepMemory keeps what is in memory, keys among it, out of core dumps and from other processes of the same user.
+func keepMemory() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -114,15 +115,40 @@ func TestUnlockKeyFromStdin(t *testing.T) {
 			t.Errorf("the key is in /proc/PID/%s", name)
 		}
 	}
-	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", g.cmd.Process.Pid))
-	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max core file size 0 0 bytes") {
-		t.Errorf("core dumps are not off: %v\n%s", err, limits)
-	}
+	leavesNoCore(t, g.cmd.Process.Pid)
 	g.door().sit(t).push("one.xml", pain001(t, 3000))
 	if n := len(with(g.files(), "accepted", "one.xml")); n != 1 {
 		t.Errorf("%d files", n)
 	}
 	if strings.Contains(g.log.String(), "SGU1") {
 		t.Error("the key is in the log")
+	}
+}
+
+// TestKeysLeaveNoCore: a command that reads a customer's private key has core dumps off before.
+func TestKeysLeaveNoCore(t *testing.T) {
+	g := prepare(t, options{})
+	key := filepath.Join(g.dir, "key")
+	if err := syscall.Mkfifo(key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(g.bin, "open", save(t, g.dir, "copy.p7m", []byte("sealed")), "--key", key)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(key, os.O_WRONLY, 0) // when it is open at both ends
+	if err != nil {
+		t.Fatal(err)
+	}
+	leavesNoCore(t, cmd.Process.Pid)
+	f.Close()
+	cmd.Wait()
+}
+
+func leavesNoCore(t *testing.T, pid int) {
+	t.Helper()
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max core file size 0 0 bytes") {
+		t.Errorf("core dumps are not off: %v\n%s", err, limits)
 	}
 }
