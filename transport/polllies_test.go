@@ -390,8 +390,8 @@ func TestPollSettledLater(t *testing.T) {
 	if r := v.look(t); r.Taken != 1 || r.Failed != 0 {
 		t.Errorf("replaced just before it is removed: %+v", r)
 	}
-	v.told(t, "remote file replaced", 2)
 	v.look(t)
+	v.told(t, "remote file replaced", 2)
 	v.look(t)
 	v.took(t, first, second, third, fourth)
 	v.holds(t, "/out", "")
