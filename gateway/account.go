@@ -117,7 +117,7 @@ func (g *Gateway) openFolder(ctx context.Context, cfg *config.Config, a *account
 		return err
 	}
 	if !there { // it begins anew, whatever gateway.db has seen of it
-		if err := g.registry.Unsee(ctx, a.ID); err != nil {
+		if err := g.registry.ForgetRow(ctx, a.ID); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func Unprotect(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 			return err
 		}
 		if withoutWaiting {
-			if err := errors.Join(a.forgetPlaced(), registry.Unsee(ctx, a.ID)); err != nil { // its ledger loses rows
+			if err := errors.Join(a.forgetPlaced(), registry.ForgetRow(ctx, a.ID)); err != nil { // its ledger loses rows
 				return err
 			}
 			return indexer.UnprotectWithoutLog(ctx, a.dir, key, own, log)

@@ -45,17 +45,17 @@ type Gateway struct {
 	lock       *os.File // flock on data_dir/lock: one gateway a directory
 	started    time.Time
 
-	cfg      atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
-	rule     atomic.Pointer[rule]
-	misread  atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
-	accounts atomic.Pointer[map[string]*account]
-	lost     atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
-	aparts   aparts                              // databases of other days
-	asking   bool                                // it is opened to be asked, and makes no database
-	memory   budget
-	disk     diskWatch
-	placing  sync.Map // paths of sealed copies in their place whose transaction is still under way
-	former   struct {
+	cfg        atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
+	rule       atomic.Pointer[rule]
+	misread    atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
+	accounts   atomic.Pointer[map[string]*account]
+	lost       atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
+	mismatches mismatches                          // databases of other days
+	asking     bool                                // it is opened to be asked, and makes no database
+	memory     budget
+	disk       diskWatch
+	placing    sync.Map // paths of sealed copies in their place whose transaction is still under way
+	former     struct {
 		sync.Mutex
 		accounts []*account // of earlier configurations, with uploads under way
 	}
@@ -123,7 +123,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 	}
 	g.memory.accounts, g.memory.addresses = map[string]int64{}, map[netip.Addr]int64{}
 	g.ids.entropy = ulid.Monotonic(rand.Reader, 0)
-	g.aparts.index, g.aparts.seen = map[string]VerifyLine{}, map[string]indexer.LedgerRow{}
+	g.mismatches.index, g.mismatches.seen = map[string]VerifyLine{}, map[string]indexer.LedgerRow{}
 	g.logins.init(g.now)
 	g.sessions.init()
 	g.cfg.Store(cfg)
@@ -149,7 +149,7 @@ func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey
 		return nil, err
 	}
 	g.useAccounts(accounts)
-	if err := g.count(ctx); err != nil {
+	if err := g.countChanges(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.approved.sweep(cfg.DataDir); err != nil { // the next start tries again
@@ -213,7 +213,7 @@ func (g *Gateway) closeDatabases() error {
 		faults = append(faults, index.Close())
 	}
 	if g.registry != nil {
-		g.see()
+		g.keepRows()
 		faults = append(faults, g.registry.Close())
 	}
 	g.unlock.Forget()
@@ -271,7 +271,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	g.mean(context.WithoutCancel(ctx))
+	g.takeForMeant(context.WithoutCancel(ctx))
 	return nil
 }
 

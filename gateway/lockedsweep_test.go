@@ -106,7 +106,7 @@ func TestLeftOutCopyStays(t *testing.T) {
 	must(t, err)
 	must(t, Unprotect(t.Context(), cfg, unlock, "safe", func([][]byte) ([]byte, error) { return own.Key, nil }, true, h.Gateway.log))
 	h.open(t)
-	if list := h.apart(""); len(list) > 0 { // its ledger has lost rows, and somebody wanted that
+	if list := h.mismatched(""); len(list) > 0 { // its ledger has lost rows, and somebody wanted that
 		t.Errorf("older: %+v", list)
 	}
 	if _, err := os.Stat(path); err != nil {

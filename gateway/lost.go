@@ -138,7 +138,7 @@ func (g *Gateway) watchLost(ctx context.Context) error {
 		case <-again.C:
 			g.findLost(ctx)
 			g.reloading.Lock()
-			g.see()
+			g.keepRows()
 			g.reloading.Unlock()
 		}
 	}

@@ -51,7 +51,7 @@ func (g *Gateway) verify(ctx context.Context, account string, every time.Duratio
 			yield(VerifyLine{}, err)
 			return
 		}
-		for _, line := range g.apart(account) {
+		for _, line := range g.mismatched(account) {
 			if !yield(line, nil) {
 				return
 			}
@@ -317,7 +317,7 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	if refused := fileProblem(cfg); refused != "" {
 		s.Problems = append(s.Problems, refused)
 	}
-	for _, l := range g.apart("") {
+	for _, l := range g.mismatched("") {
 		s.Problems = append(s.Problems, l.problem())
 	}
 	accounts, err := g.asked("")

@@ -53,11 +53,11 @@ func TestGoldenDatabases(t *testing.T) {
 				t.Errorf("the user: %+v, %v", u, err)
 			}
 			for name, x := range map[string]*Index{"acme": plain, "safe": x} { // they have nothing to compare yet, and keep it from here on
-				if a, err := x.Beside(t.Context(), g, name); err != nil || a != (Apart{}) {
+				if a, err := x.Compare(t.Context(), g, name); err != nil || a != (Mismatch{}) {
 					t.Errorf("%s: %+v, %v", name, a, err)
 				}
-				fine(t, errors.Join(g.Count(t.Context(), 0), g.Put(t.Context(), "x", nil), second(x.Note(t.Context(), "test", "", "", ""))))
-				if a, err := x.Beside(t.Context(), g, name); err != nil || a.Count == 0 {
+				fine(t, errors.Join(g.CountChanges(t.Context(), 0), g.Put(t.Context(), "x", nil), second(x.Note(t.Context(), "test", "", "", ""))))
+				if a, err := x.Compare(t.Context(), g, name); err != nil || a.Count == 0 {
 					t.Errorf("%s: %+v, %v", name, a, err)
 				}
 			}

@@ -42,7 +42,7 @@ type Index struct {
 	builders sync.Pool // of *builder: payments' buffers are used again
 	readers  sync.Pool // of *blockReader
 
-	beside  *Registry // whose count is kept, nil before Beside
+	beside  *Registry // whose count is kept, nil before Compare
 	stamped int64     // the newest of it that is kept here
 	newest  atomic.Pointer[LedgerRow]
 

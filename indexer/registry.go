@@ -16,7 +16,7 @@ type Registry struct {
 	log  *slog.Logger
 	lock chan struct{} // one token: whoever has put it in may write
 
-	counts bool         // durable changes are counted (beside.go)
+	counts bool         // durable changes are counted (mismatch.go)
 	last   int64        // count
 	count  atomic.Int64 // the same once it is certainly on the disk; 0 before
 }

@@ -43,9 +43,9 @@ func (d *database) count(ctx context.Context, n int64) error {
 	return err
 }
 
-// Count has the durable changes counted from now on, behind from and whatever was counted before, and the indexes keep the count. Before
+// CountChanges has the durable changes counted from now on, behind from and whatever was counted before, and the indexes keep the count. Before
 // it nothing is, so that a gateway.db that was found to be older does not grow as if it were not.
-func (g *Registry) Count(ctx context.Context, from int64) error {
+func (g *Registry) CountChanges(ctx context.Context, from int64) error {
 	n, err := g.d.counted(ctx)
 	if err != nil {
 		return fmt.Errorf("indexer: registry: %w", err)
@@ -61,8 +61,8 @@ func (g *Registry) Count(ctx context.Context, from int64) error {
 
 const ledgerPrefix = "ledger/"
 
-// Saw keeps the newest rows of ledgers, by account, which must be on the disk. Not durable when it returns.
-func (g *Registry) Saw(newest map[string]LedgerRow) error {
+// KeepRows keeps the newest rows of ledgers, by account, which must be on the disk. Not durable when it returns.
+func (g *Registry) KeepRows(newest map[string]LedgerRow) error {
 	return g.transact(g.d.base, false, func(ctx context.Context) error {
 		for account, row := range newest {
 			text, err := json.Marshal(row)
@@ -77,8 +77,8 @@ func (g *Registry) Saw(newest map[string]LedgerRow) error {
 	})
 }
 
-// saw gives the row that Saw has kept; zero if there is none.
-func (g *Registry) saw(ctx context.Context, account string) (row LedgerRow, err error) {
+// keptRow gives the row that KeepRows has kept; zero if there is none.
+func (g *Registry) keptRow(ctx context.Context, account string) (row LedgerRow, err error) {
 	text, err := g.Get(ctx, ledgerPrefix+account)
 	if errors.Is(err, ErrNotFound) {
 		return row, nil
@@ -89,25 +89,25 @@ func (g *Registry) saw(ctx context.Context, account string) (row LedgerRow, err 
 	return row, err
 }
 
-// Unsee forgets it, durably: the account's ledger is about to begin anew, or to lose its newest rows by somebody's will.
-func (g *Registry) Unsee(ctx context.Context, account string) error {
-	if row, err := g.saw(ctx, account); err != nil || row == (LedgerRow{}) {
+// ForgetRow forgets it, durably: the account's ledger is about to begin anew, or to lose its newest rows by somebody's will.
+func (g *Registry) ForgetRow(ctx context.Context, account string) error {
+	if row, err := g.keptRow(ctx, account); err != nil || row == (LedgerRow{}) {
 		return err
 	}
 	return g.Delete(ctx, ledgerPrefix+account)
 }
 
-// Apart is how two databases do not belong to one moment. Each says why; "" is not older.
-type Apart struct {
+// Mismatch is how two databases do not belong to one moment. Each says why; "" is not older.
+type Mismatch struct {
 	Registry string    // gateway.db is older than the account's
 	Index    string    // the account's is older than gateway.db
 	Count    int64     // that the account's has of gateway.db
 	Seen     LedgerRow // that gateway.db has of the account's
 }
 
-// Beside says whether the account's database and gateway.db are of one moment, and has the index keep what Registry.Count counts. To be
+// Compare says whether the account's database and gateway.db are of one moment, and has the index keep what Registry.CountChanges counts. To be
 // called once, before anything is written.
-func (x *Index) Beside(ctx context.Context, g *Registry, account string) (a Apart, err error) {
+func (x *Index) Compare(ctx context.Context, g *Registry, account string) (a Mismatch, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("indexer: %w", err)
@@ -127,7 +127,7 @@ func (x *Index) Beside(ctx context.Context, g *Registry, account string) (a Apar
 	if a.Count > has {
 		a.Registry = fmt.Sprintf("it ends in its change %d, and an account's database knows its change %d", has, a.Count)
 	}
-	if a.Seen, err = g.saw(ctx, account); err != nil {
+	if a.Seen, err = g.keptRow(ctx, account); err != nil {
 		return a, err
 	}
 	newest, err := d.ledgerRow(ctx, query)

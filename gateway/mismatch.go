@@ -11,12 +11,12 @@ import (
 )
 
 // A gateway.db of another day than an account's database: somebody has put one of them back from a backup, and not the other. Each keeps how far
-// the other had come (indexer/beside.go), and they are compared when an account is opened. What does not fit is told by the log, status and
+// the other had come (indexer/mismatch.go), and they are compared when an account is opened. What does not fit is told by the log, status and
 // verify, and keeps nobody out, since it may be all that there is. What it shows by is left as it is meanwhile, so that it is found again after a
 // kill. An orderly end of a gateway that has served is the operator's word that it is meant so: the ledgers get a row, and the next start says nothing.
 
-// aparts is what was found.
-type aparts struct {
+// mismatches is what was found.
+type mismatches struct {
 	sync.Mutex
 	registry VerifyLine            // of the account that was found first; gateway.db concerns all
 	count    int64                 // to go on from
@@ -38,7 +38,7 @@ const (
 
 // compare looks whether an account's database and gateway.db are of one moment.
 func (g *Gateway) compare(ctx context.Context, a *account) error {
-	found, err := a.index.Beside(ctx, g.registry, a.ID)
+	found, err := a.index.Compare(ctx, g.registry, a.ID)
 	if errors.Is(err, indexer.ErrDamaged) { // what else that page holds, whoever needs it is told
 		g.log.Error("not compared with gateway.db", "account", a.ID, "err", err, "hint", "sealgate verify")
 		return nil
@@ -50,29 +50,29 @@ func (g *Gateway) compare(ctx context.Context, a *account) error {
 	if a.index.Protected() {
 		name = "log.db"
 	}
-	g.aparts.Lock()
-	defer g.aparts.Unlock()
-	g.aparts.seen[a.ID] = found.Seen
+	g.mismatches.Lock()
+	defer g.mismatches.Unlock()
+	g.mismatches.seen[a.ID] = found.Seen
 	if found.Registry != "" {
-		g.aparts.count = max(g.aparts.count, found.Count)
-		if g.aparts.registry.Problem == "" {
-			g.aparts.registry = VerifyLine{Account: a.ID, What: "gateway.db", Problem: registryOlder + found.Registry + "; " + registryHint}
+		g.mismatches.count = max(g.mismatches.count, found.Count)
+		if g.mismatches.registry.Problem == "" {
+			g.mismatches.registry = VerifyLine{Account: a.ID, What: "gateway.db", Problem: registryOlder + found.Registry + "; " + registryHint}
 			g.log.Error("gateway.db is older than the rest", "account", a.ID, "err", found.Registry, "hint", registryHint)
 		}
 	}
 	if found.Index != "" {
-		g.aparts.index[a.ID] = VerifyLine{Account: a.ID, What: name, Problem: indexOlder + found.Index + "; " + indexHint}
+		g.mismatches.index[a.ID] = VerifyLine{Account: a.ID, What: name, Problem: indexOlder + found.Index + "; " + indexHint}
 		g.log.Error("a database is older than gateway.db", "account", a.ID, "db", name, "err", found.Index, "hint", indexHint)
 	}
 	return nil
 }
 
-// count has gateway.db's changes counted, unless it was found to be older.
-func (g *Gateway) count(ctx context.Context) error {
-	if g.aparts.registry.Problem != "" {
+// countChanges has gateway.db's changes counted, unless it was found to be older.
+func (g *Gateway) countChanges(ctx context.Context) error {
+	if g.mismatches.registry.Problem != "" {
 		return nil
 	}
-	err := g.registry.Count(ctx, 0)
+	err := g.registry.CountChanges(ctx, 0)
 	if errors.Is(err, indexer.ErrDamaged) {
 		g.log.Error("the changes of gateway.db are not counted", "err", err, "hint", "restore data_dir from a backup")
 		return nil
@@ -80,15 +80,15 @@ func (g *Gateway) count(ctx context.Context) error {
 	return err
 }
 
-// apart gives what was found of one account, or of all.
-func (g *Gateway) apart(account string) (lines []VerifyLine) {
-	g.aparts.Lock()
-	defer g.aparts.Unlock()
-	if g.aparts.registry.Problem != "" {
-		lines = append(lines, g.aparts.registry)
+// mismatched gives what was found of one account, or of all.
+func (g *Gateway) mismatched(account string) (lines []VerifyLine) {
+	g.mismatches.Lock()
+	defer g.mismatches.Unlock()
+	if g.mismatches.registry.Problem != "" {
+		lines = append(lines, g.mismatches.registry)
 	}
 	for _, c := range g.cfg.Load().Accounts {
-		if line, found := g.aparts.index[c.ID]; found && c.ID == cmp.Or(account, c.ID) {
+		if line, found := g.mismatches.index[c.ID]; found && c.ID == cmp.Or(account, c.ID) {
 			lines = append(lines, line)
 		}
 	}
@@ -103,30 +103,30 @@ func (l *VerifyLine) problem() string {
 	return "account " + l.Account + ": " + l.What + ": " + l.Problem
 }
 
-// see keeps in gateway.db how far the ledgers have come, of all indexes that were opened. The caller has g.indexes for himself. What a power
+// keepRows keeps in gateway.db how far the ledgers have come, of all indexes that were opened. The caller has g.indexes for himself. What a power
 // cut takes of it is kept again.
-func (g *Gateway) see() {
-	g.aparts.Lock()
-	defer g.aparts.Unlock()
+func (g *Gateway) keepRows() {
+	g.mismatches.Lock()
+	defer g.mismatches.Unlock()
 	newest := map[string]indexer.LedgerRow{}
 	for id, index := range g.indexes {
 		row := index.Newest()
-		if _, found := g.aparts.index[id]; !found && row.Seq > 0 && row != g.aparts.seen[id] {
-			newest[id], g.aparts.seen[id] = row, row
+		if _, found := g.mismatches.index[id]; !found && row.Seq > 0 && row != g.mismatches.seen[id] {
+			newest[id], g.mismatches.seen[id] = row, row
 		}
 	}
 	if len(newest) == 0 {
 		return
 	}
-	if err := g.registry.Saw(newest); err != nil {
+	if err := g.registry.KeepRows(newest); err != nil {
 		g.log.Warn("gateway.db does not keep how far the ledgers have come; it is tried again", "err", err)
-		clear(g.aparts.seen)
+		clear(g.mismatches.seen)
 	}
 }
 
-// mean takes what was found for what the operator wants, and has the ledgers say so.
-func (g *Gateway) mean(ctx context.Context) {
-	for _, l := range g.apart("") {
+// takeForMeant takes what was found for what the operator wants, and has the ledgers say so.
+func (g *Gateway) takeForMeant(ctx context.Context) {
+	for _, l := range g.mismatched("") {
 		why, _, _ := strings.Cut(l.Problem, "; ")
 		for id, a := range *g.accounts.Load() {
 			if l.What == "gateway.db" || l.Account == id {
@@ -134,14 +134,14 @@ func (g *Gateway) mean(ctx context.Context) {
 			}
 		}
 	}
-	g.aparts.Lock()
-	clear(g.aparts.index) // Close keeps how far they have come
-	count, older := g.aparts.count, g.aparts.registry.Problem != ""
-	g.aparts.Unlock()
+	g.mismatches.Lock()
+	clear(g.mismatches.index) // Close keeps how far they have come
+	count, older := g.mismatches.count, g.mismatches.registry.Problem != ""
+	g.mismatches.Unlock()
 	if !older {
 		return
 	}
-	if err := g.registry.Count(ctx, count); err != nil {
+	if err := g.registry.CountChanges(ctx, count); err != nil {
 		g.log.Error("gateway.db is still told to be older than the rest", "err", err)
 	}
 }

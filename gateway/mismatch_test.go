@@ -68,8 +68,8 @@ func (h *house) told(t testing.TB) string {
 	return status
 }
 
-// newApart is a house in which a good deal happens before and after a copy is taken. It is closed.
-func newApart(t *testing.T) (h *house, then string) {
+// newMismatch is a house in which a good deal happens before and after a copy is taken. It is closed.
+func newMismatch(t *testing.T) (h *house, then string) {
 	h = newHouse(t)
 	_, _ = h.addUser(t, "anna", "password")
 	_, _ = h.addUser(t, "bo", "password")
@@ -131,9 +131,9 @@ func (h *house) knows(t testing.TB) string {
 		h.steps(t, "anna", nil, "password"), h.steps(t, "bo", nil, "password"), fetched, receipt.Verdict, len(sendsTo(t, h, "bank")))
 }
 
-// TestApart: what the house takes for true after parts of data_dir were put back from a backup, and that it says so if the parts are not all. It
+// TestMismatch: what the house takes for true after parts of data_dir were put back from a backup, and that it says so if the parts are not all. It
 // says it again after a kill, and no more once it has served and ended in order.
-func TestApart(t *testing.T) {
+func TestMismatch(t *testing.T) {
 	const registry, index = "gateway.db: it is older than the rest: it ends in its change ", "account acme: index.db: it is older than gateway.db: "
 	for _, c := range []struct {
 		part, knows, told string
@@ -144,7 +144,7 @@ func TestApart(t *testing.T) {
 		{".", "anna in, bo's old password in, kept.xml: <nil>, after.xml again: accepted, to be delivered: 1", ""},
 	} {
 		t.Run(c.part, func(t *testing.T) {
-			h, then := newApart(t)
+			h, then := newMismatch(t)
 			if c.part != "" {
 				h.putBack(t, then, c.part)
 			}
@@ -186,8 +186,8 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestApartProtected: a protected account's databases tell it while they are locked.
-func TestApartProtected(t *testing.T) {
+// TestMismatchProtected: a protected account's databases tell it while they are locked.
+func TestMismatchProtected(t *testing.T) {
 	for _, part := range []string{"gateway.db", "accounts/safe", "."} {
 		h := newHouse(t)
 		h.addAccount(t, safeAccount)
@@ -208,8 +208,8 @@ func TestApartProtected(t *testing.T) {
 	}
 }
 
-// TestNotApart: an account that begins anew, and one whose waiting deliveries were given up, are older than nothing, whenever it is killed.
-func TestNotApart(t *testing.T) {
+// TestNoMismatch: an account that begins anew, and one whose waiting deliveries were given up, are older than nothing, whenever it is killed.
+func TestNoMismatch(t *testing.T) {
 	h := newHouse(t)
 	for i := range 3 {
 		_, err := h.push(t, "acme", "x", pain001(t, fmt.Sprint(i), 1))
