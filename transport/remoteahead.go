@@ -61,16 +61,16 @@ type ahead struct {
 func (a *ahead) ask(p *part) {
 	a.id++
 	id := firstRead + a.id%firstRead
-	a.screen.mu.Lock()
-	a.screen.reads[id] = p
-	a.screen.mu.Unlock()
-	a.under++
 	a.out = binary.BigEndian.AppendUint32(a.out, uint32(1+4+4+len(a.handle)+8+4))
 	a.out = append(a.out, requestRead)
 	a.out = binary.BigEndian.AppendUint32(a.out, id)
 	a.out = append(binary.BigEndian.AppendUint32(a.out, uint32(len(a.handle))), a.handle...)
 	a.out = binary.BigEndian.AppendUint64(a.out, uint64(p.at)+uint64(p.n))
 	a.out = binary.BigEndian.AppendUint32(a.out, uint32(len(p.bytes)-p.n))
+	a.under++
+	a.screen.mu.Lock()
+	a.screen.reads[id] = p // from here on it is the screen's, until it has come: a server may answer what it only expects to be asked
+	a.screen.mu.Unlock()
 }
 
 // send sends what is asked for.
