@@ -43,18 +43,11 @@ func (g *Gateway) tellCertificates() {
 // watchCertificates tells when a certificate crosses a threshold while the gateway runs, once for each.
 func (g *Gateway) watchCertificates(ctx context.Context) error {
 	g.tellCertificates()
-	look := time.NewTicker(expiryLook)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			g.expiries.Lock()
-			g.tellExpiries()
-			g.expiries.Unlock()
-		}
-	}
+	return again(ctx, expiryLook, func() {
+		g.expiries.Lock()
+		defer g.expiries.Unlock()
+		g.tellExpiries()
+	})
 }
 
 // tellExpiries tells what was not told of a certificate yet. The caller holds expiries.

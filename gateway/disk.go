@@ -64,18 +64,11 @@ func (g *Gateway) diskHasRoom() bool {
 
 // watchDisk looks each minute too: nobody may be sending anything when the disk gets full, or has room again.
 func (g *Gateway) watchDisk(ctx context.Context) error {
-	look := time.NewTicker(time.Minute)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			g.disk.Lock()
-			g.diskHasRoom()
-			g.disk.Unlock()
-		}
-	}
+	return again(ctx, time.Minute, func() {
+		g.disk.Lock()
+		defer g.disk.Unlock()
+		g.diskHasRoom()
+	})
 }
 
 // loggedSize is a size as it stands in the configuration: 1020MiB, 1GiB.

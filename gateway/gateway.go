@@ -275,6 +275,20 @@ func (g *Gateway) Run(ctx context.Context, ready func(addr string)) error {
 	return nil
 }
 
+// again does something after each pause, until ctx is done.
+func again(ctx context.Context, pause time.Duration, do func()) error {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			do()
+		}
+	}
+}
+
 // tellDoubts writes a line for each thing that keeps nothing from starting and should be looked at all the same, such as
 // a certificate that has expired.
 func (g *Gateway) tellDoubts(cfg *config.Config) {

@@ -129,19 +129,12 @@ func (g *Gateway) anyServed(accounts map[string]*account) error {
 // watchLost tries accounts that are out of service again each minute: a disk may come late at a boot. Each minute too gateway.db keeps how far
 // the others have come.
 func (g *Gateway) watchLost(ctx context.Context) error {
-	again := time.NewTicker(time.Minute)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-again.C:
-			g.findLost(ctx)
-			g.reloading.Lock()
-			g.keepRows()
-			g.reloading.Unlock()
-		}
-	}
+	return again(ctx, time.Minute, func() {
+		g.findLost(ctx)
+		g.reloading.Lock()
+		defer g.reloading.Unlock()
+		g.keepRows()
+	})
 }
 
 // findLost brings those back whose folders can be used again, by the configuration in force. Of the others nothing new is said.
