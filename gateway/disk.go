@@ -17,6 +17,7 @@ import (
 type diskWatch struct {
 	sync.Mutex
 	low     bool
+	unknown bool // told
 	since   time.Time
 	refused int64
 }
@@ -47,8 +48,10 @@ func (g *Gateway) Room(guest transport.Guest, name string) error {
 func (g *Gateway) diskHasRoom() bool {
 	cfg := g.cfg.Load()
 	free, err := freeBytes(cfg.DataDir)
-	if err != nil {
+	if err != nil && !g.disk.unknown {
 		g.log.Error("disk unknown: refusing uploads", "path", cfg.DataDir, "err", err)
+	}
+	if g.disk.unknown = err != nil; err != nil {
 		return false
 	}
 	switch low := free < cfg.DiskFloor; {

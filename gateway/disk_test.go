@@ -45,6 +45,12 @@ func TestDiskTold(t *testing.T) {
 		if text := log.take(); !strings.Contains(text, "disk low") {
 			t.Errorf("again: %q", text)
 		}
+		g.cfg.Store(&config.Config{DataDir: "/nowhere", DiskFloor: 1})
+		<-time.After(5 * time.Minute)
+		synctest.Wait()
+		if text := log.take(); strings.Count(text, "disk unknown") != 1 || g.Room(transport.Guest{}, "a.xml") == nil {
+			t.Errorf("a disk that does not answer: %q", text)
+		}
 		cancel()
 		must(t, <-ended)
 	})
