@@ -3,6 +3,7 @@ package proof
 import (
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -88,23 +89,18 @@ func resume(t *testing.T, g *gateway, c client, op string) {
 	t.Helper()
 	name := "resume-" + c.name + "-" + op + ".xml"
 	content := pain001(t, 3<<20)
-	cut := newCutter(t, g.door(), 1_000_000)
-	d := newDesk(t, cut.door)
+	d := newDesk(t, g.door())
 	local := d.save("local.xml", content)
-	first := c.run(d, step{op: op, local: local, remote: "/inbox/" + name})
-	if cut.cuts.Load() != 1 {
-		t.Fatalf("the connection was not cut: exit %d\n%s", first.code, first.text)
+	began := g.cutOff(t, c, op, local, name)
+	for tries := 1; !began && op == "fastput" && tries < mostCuts; tries++ {
+		began = g.cutOff(t, c, op, local, name)
 	}
-	if c.name == "lftp" {
-		// lftp connects again by itself and goes on.
-		if first.code != 0 {
-			t.Errorf("lftp did not recover: exit %d\n%s", first.code, first.text)
-		}
+	if c.name == "lftp" { // it connects again by itself and goes on
 		g.taken(t, name, sum(content))
 		return
 	}
-	if first.code == 0 {
-		t.Errorf("exit 0 after a cut connection\n%s", first.text)
+	if !began {
+		t.Fatal("nothing was parked")
 	}
 	parked := g.parked(t, name)
 	if parked <= 0 || parked >= int64(len(content)) {
@@ -115,6 +111,30 @@ func resume(t *testing.T, g *gateway, c client, op string) {
 		t.Errorf("resume at %d: exit %d\n%s", parked, o.code, o.text)
 	}
 	g.taken(t, name, sum(content))
+}
+
+// mostCuts is how often fastPut is cut off: it reads its file in four threads, and where the one with the first piece is held up, the
+// beginning is still with the client when the line breaks, and there is nothing to go on from.
+const mostCuts = 10
+
+var cutOff = regexp.MustCompile(`msg=(parked|aborted) .* why="the connection dropped"`)
+
+// cutOff lets a client upload over a line that breaks, and says whether the gateway parked what came.
+func (g *gateway) cutOff(t *testing.T, c client, op, local, name string) bool {
+	t.Helper()
+	cut, from := newCutter(t, g.door(), 1_000_000), g.log.len()
+	first := c.run(newDesk(t, cut.door), step{op: op, local: local, remote: "/inbox/" + name})
+	if cut.cuts.Load() != 1 {
+		t.Fatalf("the connection was not cut: exit %d\n%s", first.code, first.text)
+	}
+	if recovers := c.name == "lftp"; (first.code == 0) != recovers {
+		t.Errorf("exit %d after a cut connection\n%s", first.code, first.text)
+	}
+	line, err := g.log.wait(from, cutOff, g.exited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(line, "msg=parked")
 }
 
 // parked waits until the gateway has parked an upload of the name and gives the size that it shows.
