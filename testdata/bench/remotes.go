@@ -139,10 +139,10 @@ func (b *bench) newVsftpd(place string) (*vsftpd, error) {
 	return v, v.start()
 }
 
-// fetching makes a gateway with a customer as its remote "kund". It fetches when it is told to.
-func (b *bench) fetching(place string, c customer) (*server, error) {
+// fetching makes a gateway with a customer as its remote "kund". It fetches when it is told to; after: delete, keep.
+func (b *bench) fetching(place string, c customer, after string) (*server, error) {
 	return b.newSealgateWith(place, "    remotes:\n      - name: kund\n"+c.remote+"        fetch: {at: '"+
-		time.Now().UTC().Add(12*time.Hour).Format("15:04")+"', zone: UTC, ready: renamed, after: delete}\n")
+		time.Now().UTC().Add(12*time.Hour).Format("15:04")+"', zone: UTC, ready: renamed, after: "+after+"}\n")
 }
 
 // poll lets the gateway look now, and tells how many files it took.
@@ -162,9 +162,9 @@ func (b *bench) poll(s *server) (taken int, took time.Duration, err error) {
 	return said.Result.Taken, took, nil
 }
 
-// fetchLarge: one large file, by the gateway and by the client in turn.
+// fetchLarge: one large file, by the gateway and by the client in turn. Neither removes it: for a server that is work as well.
 func (b *bench) fetchLarge(place string, c customer) error {
-	g, err := b.fetching(place, c)
+	g, err := b.fetching(place, c, "keep")
 	if err != nil {
 		return err
 	}
@@ -204,6 +204,9 @@ func (b *bench) fetchLarge(place string, c customer) error {
 			return fmt.Errorf("%d files were taken: %w", taken, err)
 		}
 		ours = append(ours, float64(n)/1e6/took.Seconds())
+		if err := os.Remove(target); err != nil {
+			return err
+		}
 		if err := b.empty(g); err != nil {
 			return err
 		}
@@ -237,7 +240,7 @@ func rusage(whose int) float64 {
 // fetchSmall: many files of 4 KiB, each inspected, durable and then removed there, one by one; the client only gets them.
 func (b *bench) fetchSmall(place string, c customer) error {
 	const files = 1000
-	g, err := b.fetching(place, c)
+	g, err := b.fetching(place, c, "delete")
 	if err != nil {
 		return err
 	}
