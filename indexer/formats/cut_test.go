@@ -226,6 +226,25 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+// TestCutTag cuts a tag with an attribute that is then stepped over as a run. The attribute is not one of the next tags: their
+// bytes lie where it lay, and "n:N" has a prefix that nobody declares.
+func TestCutTag(t *testing.T) {
+	head, pay, _ := strings.Cut(orderly, "<CdtTrfTxInf>")
+	pay, tail, _ := strings.Cut(pay, "</CdtTrfTxInf>")
+	pay = "<CdtTrfTxInf>" + pay[:strings.Index(pay, "<CdtrAgt>")] + pay[strings.Index(pay, "<Cdtr>"):] + "</CdtTrfTxInf>"
+	habit := strings.Replace(pay, "<InstdAmt", "<!----><InstdAmt", 1)
+	text := strings.NewReplacer("<!", "<!", "</", "</pain:", "<", "<pain:", "xmlns", "xmlns:pain", "Txs>1", "Txs>3", "Sum>1", "Sum>3").
+		Replace(head + habit + habit + pay + tail)
+	at := strings.LastIndex(text, `">1</`)
+	got := newInspector()
+	from := 0
+	for _, to := range []int{at, at + 1, at + 3, strings.LastIndex(text, "dtr><pain:Nm"), len(text)} {
+		got.Write([]byte(text[from:to]))
+		from = to
+	}
+	same(t, "pain.001", "with a tag cut", got.close(), inspect([]byte(text), whole([]byte(text))))
+}
+
 // sumOf is a file's sum over all currencies, of debits apart, and its count.
 func sumOf(t *testing.T, r read) (sum, drawn Amount, count int64) {
 	t.Helper()

@@ -16,9 +16,8 @@ const (
 	xmlnsNamespace = "http://www.w3.org/2000/xmlns/"
 )
 
-// attributes reads a start tag behind its name into x.attrs and returns where its '>' or "/>" stands; -1 when it is cut.
+// attributes reads a start tag behind its name into x.attrs, which is empty, and returns where its '>' or "/>" stands; -1 when it is cut.
 func (x *xmlScanner) attributes(d []byte, pos int) (end int, why string) {
-	x.attrs = x.attrs[:0]
 	for {
 		from := pos
 		for pos < len(d) && blank(d[pos]) {

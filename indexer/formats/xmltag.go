@@ -171,6 +171,7 @@ func (x *xmlScanner) forgetText() { x.text, x.val, x.pieces = nil, x.val[:0], fa
 
 // startTag reads a start tag or an empty element.
 func (x *xmlScanner) startTag(d []byte, pos int) int {
+	x.attrs = x.attrs[:0] // a tag that was cut may have left some, if a run stepped over it then
 	end, why := name(d, pos+1)
 	if why != "" {
 		return x.fail(pos, why)
@@ -211,7 +212,6 @@ func (x *xmlScanner) startTag(d []byte, pos int) int {
 	x.cur, x.mode, x.rooted = n, inContent, true
 	x.forgetText()
 	x.begin(n)
-	x.attrs = x.attrs[:0]
 	if empty && !x.halted {
 		x.close()
 	}
