@@ -101,8 +101,7 @@ func bgWord(b []byte, i int, word string) (end int, encoding string, a answer) {
 			encoding = "cp850"
 		case '\\', '|':
 			encoding = "iso-646-se"
-		case 'O', 'o':
-			encoding = "us-ascii"
+		case 'O', 'o': // which tells nothing
 		case 0xC3:
 			if i == len(b) {
 				return i, encoding, more

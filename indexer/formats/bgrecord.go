@@ -19,8 +19,8 @@ const (
 type bgShape struct {
 	sealed bool // a TK00 stands before everything else, see bgseal.go
 	lines  bool // records are lines; otherwise they stand back to back
-	// encoding is "iso-8859-1", "cp850" (which shares its Swedish letters with 437 and 865), "iso-646-se", "utf-8" or
-	// "us-ascii"; "" where no letter of the first record tells: then the first record with a byte beyond ASCII does.
+	// encoding is "iso-8859-1", "cp850" (which shares its Swedish letters with 437 and 865), "iso-646-se" or "utf-8"; ""
+	// where no letter of the first record tells: then the first record with a byte beyond ASCII does.
 	encoding string
 }
 

@@ -125,6 +125,23 @@ func TestSameFacts(t *testing.T) {
 	}
 }
 
+// TestPlainHead: a head whose word is spelt with an O says nothing of the letters further down.
+func TestPlainHead(t *testing.T) {
+	files := testdata(t)
+	for _, name := range strings.Fields("lb-latin1.txt lb-cp850.txt lb-utf8.txt loner-latin1.txt loner-cp850.txt loner-utf8.txt") {
+		data := files[name]
+		plain := bytes.Clone(data)
+		for _, letter := range []string{"\xd6", "\x99", "Ö"} {
+			plain = bytes.Replace(plain, []byte("T"+letter+"R"), []byte("TOR"), 1)
+			plain = bytes.Replace(plain, []byte("  L"+letter+"N "), []byte("  LON "), 1)
+		}
+		if bytes.Equal(plain, data) {
+			t.Fatalf("%s: no such head", name)
+		}
+		same(t, name, "with an O in its head", inspect(plain, whole(plain)), inspect(data, whole(data)))
+	}
+}
+
 func TestPain001Payments(t *testing.T) {
 	files := testdata(t)
 	got := inspect(files["pain001-batches.xml"], always(3))
