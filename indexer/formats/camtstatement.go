@@ -93,7 +93,7 @@ func (o *statement) end(s *sheet, id int, text []byte) {
 	case idBalanceSubType:
 		o.balance.interim = true
 	case idBalanceAmount:
-		amount, err := parseAmount(text, 18, 5)
+		amount, err := isoDecimal(text, 5)
 		if err != nil || text[0] == '-' || o.balance.has {
 			s.malformed("the amount of a balance is not one number with at most 18 digits and 5 decimals")
 		}
@@ -115,7 +115,7 @@ func (o *statement) end(s *sheet, id int, text []byte) {
 	case idDebitSum:
 		o.debits.readSum(s, "Sum of its TtlDbtNtries", text)
 	case idNet:
-		net, err := parseAmount(text, 18, 17)
+		net, err := isoDecimal(text, 17)
 		if err != nil {
 			s.malformed("the net amount of its TtlNtries is not a decimal number")
 		}

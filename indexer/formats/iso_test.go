@@ -168,3 +168,27 @@ func TestPain002Flips(t *testing.T) {
 		data[at] = old
 	}
 }
+
+// TestEndingZeros: XML Schema counts the digits of a number's value, so zeros may end its decimals beyond what counts.
+func TestEndingZeros(t *testing.T) {
+	for _, c := range []struct{ written, want string }{
+		{"100.000000", "100"},
+		{"1234567890123.500000000000", "1234567890123.5"},
+		{"1.50000", "1.50000"},
+		{"1.500001", ""},
+		{"1000000000000000000", ""},
+		{"0.00000000", "0"},
+		{"100.000000x", ""},
+	} {
+		text := []byte(strings.ReplaceAll(strings.ReplaceAll(orderly, `SEK">1<`, `SEK">`+c.written+"<"), "Sum>1<", "Sum>"+c.written+"<"))
+		got := inspect(text, whole(text))
+		switch {
+		case c.want == "":
+			if !has(got.Problems, Malformed) {
+				t.Errorf("%s: %v", c.written, got.Problems)
+			}
+		case len(got.Problems) > 0 || got.Facts.Totals[0].Amount.String() != c.want:
+			t.Errorf("%s: %v %v", c.written, got.Facts.Totals, got.Problems)
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package formats
 
+import "bytes"
+
 // What the ISO 20022 messages have in common: pieces of their trees, and how amounts, counts and dates are read.
 
 func leaf(name string, id int) element { return element{name: name, id: id, leaf: true} }
@@ -116,9 +118,19 @@ func (c *claim) readCount(s *sheet, what string, text []byte) {
 	c.hasCount, c.count = true, n
 }
 
+// isoDecimal reads a decimal number of at most 18 digits. Zeros that end its decimals may be beyond that, and beyond the
+// decimals that are allowed: XML Schema counts the digits of the value.
+func isoDecimal(text []byte, decimals int) (Amount, error) {
+	amount, err := parseAmount(text, 18, decimals)
+	if err == ErrAmountBig && bytes.IndexByte(text, '.') >= 0 {
+		return parseAmount(bytes.TrimRight(text, "0"), 18, decimals)
+	}
+	return amount, err
+}
+
 // readSum takes their sum: at most 18 digits, 17 of them decimals.
 func (c *claim) readSum(s *sheet, what string, text []byte) {
-	sum, err := parseAmount(text, 18, 17)
+	sum, err := isoDecimal(text, 17)
 	if err != nil || c.hasSum {
 		s.malformed("the %s is not one decimal number", what)
 	}
@@ -127,7 +139,7 @@ func (c *claim) readSum(s *sheet, what string, text []byte) {
 
 // isoAmount reads the amount of the next payment: at most 18 digits, 5 of them decimals, no sign; has: it has one already.
 func isoAmount(s *sheet, text, currency []byte, has bool) Amount {
-	amount, err := parseAmount(text, 18, 5)
+	amount, err := isoDecimal(text, 5)
 	n := s.facts.Payments + 1
 	switch {
 	case err != nil || text[0] == '-':

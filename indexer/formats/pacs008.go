@@ -69,7 +69,7 @@ func (r *pacs008) attr(id int, value []byte) {
 func (r *pacs008) end(id int, text []byte) {
 	switch id {
 	case idGroupTotal:
-		amount, err := parseAmount(text, 18, 5)
+		amount, err := isoDecimal(text, 5)
 		if err != nil || r.hasTotal || r.total.Currency == "" {
 			r.s.malformed("the TtlIntrBkSttlmAmt of its GrpHdr is not one number with a currency")
 		}
