@@ -72,6 +72,10 @@ func (f *autogiroFile) record(rec []byte) {
 		}
 	case 8: // a section's seal
 	default:
+		if !f.lines { // nothing but its code says where a record begins, and no total misses the payments behind one that slipped
+			f.s.malformed("record %d is of no type that this format knows", f.records)
+			return
+		}
 		f.unknown()
 	}
 }
