@@ -66,7 +66,7 @@ type FileFilter struct {
 	Format    string
 	Reason    string // one of its reasons' codes
 	SHA256    string // whole, or a beginning, hex
-	Name      string // a pattern if it has one of * ? [ (path.Match), else a part of the name; ASCII case is ignored
+	Name      string // a pattern if it has * or ?, else a part of the name; compared by foldName
 	Door      string
 	MessageID string
 	Answers   string // message id of the file that it answers
@@ -129,29 +129,18 @@ func (q *FileFilter) query() (string, []any, error) {
 	return sqlFilesByTime, args, nil
 }
 
-// nameMatcher tells whether a file's name is asked for.
-func nameMatcher(pattern string) (func(string) bool, error) {
-	pattern = lowerASCII(pattern)
-	if !strings.ContainsAny(pattern, "*?[") {
-		return func(name string) bool { return strings.Contains(lowerASCII(name), pattern) }, nil
+// nameMatcher tells whether a file's name is asked for. Names are compared as payers' are: who types one does not see whether
+// it came with "ö" as one character or, as a Mac sends it, as two.
+func nameMatcher(pattern string) func(string) bool {
+	pattern = string(foldName(nil, []byte(pattern)))
+	if !strings.ContainsAny(pattern, "*?") {
+		return func(name string) bool { return strings.Contains(string(foldName(nil, []byte(name))), pattern) }
 	}
-	if _, err := path.Match(pattern, ""); err != nil {
-		return nil, fmt.Errorf("indexer: the pattern %q: %w", pattern, err)
-	}
+	pattern = strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(pattern) // "a[1].xml" is a name
 	return func(name string) bool {
-		ok, _ := path.Match(pattern, lowerASCII(name)) // its only error is the pattern's
+		ok, _ := path.Match(pattern, string(foldName(nil, []byte(name)))) // its only error is a wrong pattern's, which this is not
 		return ok
-	}, nil
-}
-
-func lowerASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] += 'a' - 'A'
-		}
 	}
-	return string(b)
 }
 
 // Files gives the files that the filter chooses, the newest first, without their findings.
@@ -162,11 +151,7 @@ func (x *Index) Files(ctx context.Context, q FileFilter) iter.Seq2[*File, error]
 			yield(nil, err)
 			return
 		}
-		wanted, err := nameMatcher(q.Name)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
+		wanted := nameMatcher(q.Name)
 		for given := 0; ; {
 			rows, err := x.filePage(ctx, query, args)
 			if err != nil {

@@ -66,7 +66,7 @@ func TestFiles(t *testing.T) {
 		{"finding", FileFilter{Finding: "date-past"}, n / 5}, {"common finding", FileFilter{Finding: "iban-check-digits"}, n},
 		{"part of a finding", FileFilter{Finding: "date"}, 0}, {"finding and format", FileFilter{Finding: "date-past", Format: "bg-lb"}, 0},
 		{"message", FileFilter{MessageID: "MSG-File007"}, 1}, {"part of a name", FileFilter{Name: "file00"}, 10},
-		{"pattern", FileFilter{Name: "FILE?11.*"}, 5}, {"bad pattern", FileFilter{Name: "[z-"}, -1},
+		{"pattern", FileFilter{Name: "FILE?11.*"}, 5}, {"a bracket", FileFilter{Name: "[z-"}, 0},
 		{"since", FileFilter{Since: epoch.Add(100 * time.Minute)}, n - 300}, {"until", FileFilter{Until: epoch.Add(100 * time.Minute)}, 300},
 		{"both", FileFilter{Since: epoch.Add(time.Minute), Until: epoch.Add(2 * time.Minute)}, 3},
 		{"sha256", FileFilter{SHA256: newFile(t, "File123", epoch).SHA256}, 1}, {"its beginning", FileFilter{SHA256: newFile(t, "File123", epoch).SHA256[:9]}, 1},
@@ -98,5 +98,26 @@ func TestFiles(t *testing.T) {
 	}
 	if seen != n*4/5 {
 		t.Errorf("%d sealed copies", seen)
+	}
+}
+
+// TestFilesByName: whoever asks for a name types it as he sees it, and sees neither how a Mac writes its letters nor that [ could mean more.
+func TestFilesByName(t *testing.T) {
+	x := newIndex(t)
+	for i, name := range []string{"Lo\u0308ner", "LÖNER", "löner[1]", `back\slash*`} {
+		commit(t, x, &Delivery{File: newFile(t, name, epoch.Add(time.Duration(i)*time.Minute))})
+	}
+	for name, want := range map[string]int{
+		"löner": 3, "lo\u0308ner.xml": 2, "LONER": 3, "löner[1].xml": 1, "*[1]*": 1, "l?ner.xml": 2, "[1": 1, "[l]*": 0, `k\s*`: 0, `*k\s*`: 1, "*": 4,
+	} {
+		got := 0
+		for _, err := range x.Files(t.Context(), FileFilter{Name: name}) {
+			if got++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %d files, want %d", name, got, want)
+		}
 	}
 }

@@ -62,6 +62,16 @@ func commitPayments(t testing.TB, x *Index, content string, at time.Time, n int6
 	return f
 }
 
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // TestPaymentsRoundTrip puts strange payments in and takes the very same out.
 func TestPaymentsRoundTrip(t *testing.T) {
 	x := newIndex(t)
