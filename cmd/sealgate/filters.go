@@ -16,7 +16,7 @@ import (
 	"github.com/sealgate/sealgate/indexer/formats"
 )
 
-var agoForm = regexp.MustCompile(`^([0-9]{1,6})([smhdw])$`)
+var agoForm = regexp.MustCompile(`^([0-9]{1,5})([smhdw])$`)
 
 // moment reads the times of --since and --until: 2h, 30d, today, yesterday, 2026-11-21, 2026-11-21T10:00, or a whole
 // RFC 3339. A day means its beginning or, for --until, its end.
@@ -25,7 +25,7 @@ func moment(flag, s string, now time.Time, end bool) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	day := func(d time.Time) time.Time {
-		if end {
+		if end && d.AddDate(0, 0, 1).Year() < 10000 { // no later one can be asked for: JSON has four digits
 			d = d.AddDate(0, 0, 1)
 		}
 		return time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, now.Location())
