@@ -164,7 +164,7 @@ func (g *Gateway) Payments(ctx context.Context, q PaymentsQuery) iter.Seq2[Payme
 		if err == nil && q.File != "" {
 			var a *account
 			var f *indexer.File
-			if a, f, err = g.find(ctx, q.File); err == nil {
+			if a, f, err = g.find(ctx, q.Account, q.File); err == nil {
 				accounts, q.Filter.FileID = []*account{a}, f.ID
 			}
 		}
@@ -204,7 +204,7 @@ func newPaymentLine(p *indexer.PaymentRow) PaymentLine {
 
 // Copy gives a file's sealed copy, the bytes of its .p7m.
 func (g *Gateway) Copy(ctx context.Context, id string) (f *indexer.File, copy io.ReadCloser, err error) {
-	a, f, err := g.find(ctx, id)
+	a, f, err := g.find(ctx, "", id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -260,7 +260,7 @@ type Decision struct {
 func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine, error) {
 	g.copies.Lock()
 	defer g.copies.Unlock()
-	a, f, err := g.find(ctx, d.ID)
+	a, f, err := g.find(ctx, "", d.ID)
 	if err != nil {
 		return FileLine{}, err
 	}
@@ -292,9 +292,9 @@ func (g *Gateway) Decide(ctx context.Context, d Decision, who string) (FileLine,
 	return LineOf(f), nil
 }
 
-// find gives the one file that an id or a unique ending of one means.
-func (g *Gateway) find(ctx context.Context, id string) (*account, *indexer.File, error) {
-	accounts, err := g.asked("")
+// find gives the one file of an account, or for "" of all, that an id or a unique ending of one means.
+func (g *Gateway) find(ctx context.Context, of, id string) (*account, *indexer.File, error) {
+	accounts, err := g.asked(of)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ type HistoryLine struct {
 
 // Show tells all of one file.
 func (g *Gateway) Show(ctx context.Context, id string) (Detail, error) {
-	a, f, err := g.find(ctx, id)
+	a, f, err := g.find(ctx, "", id)
 	if err != nil {
 		return Detail{}, err
 	}
