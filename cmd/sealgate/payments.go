@@ -17,7 +17,7 @@ type paymentFlags struct {
 	exactly, least, most string
 	when                 span
 	show                 rows
-	account, verdict     string
+	verdict              string
 }
 
 func (t *tool) paymentsCommand() *cobra.Command {
@@ -46,7 +46,7 @@ func (t *tool) paymentsCommand() *cobra.Command {
 	f.StringVar(&p.most, "max", "", "at most this `AMOUNT`")
 	f.StringVar(&p.query.Filter.Currency, "currency", "", "only in currency `CUR`")
 	f.StringVar(&p.query.Filter.EndToEndID, "end-to-end-id", "", "only with end-to-end id `ID`")
-	f.StringVar(&p.account, "iban", "", "only to or from this `ACCOUNT`: IBAN, bankgiro or other")
+	f.StringVar(&p.query.Filter.Account, "iban", "", "only to or from this `ACCOUNT`: IBAN, bankgiro or other")
 	f.StringVar(&p.query.Filter.Name, "name", "", "only with `TEXT` in the payer's or payee's name")
 	f.StringVar(&p.query.Filter.Reference, "reference", "", "only with this remittance or OCR reference, whole: `TEXT`")
 	f.StringVar(&p.query.Filter.MessageID, "message-id", "", "only of files with message id `ID`")
@@ -89,7 +89,6 @@ func (p *paymentFlags) read(t *tool) (err error) {
 	if err := date("to", filter.To); err != nil {
 		return err
 	}
-	filter.Account = strings.ReplaceAll(p.account, " ", "")
 	filter.Currency = strings.ToUpper(filter.Currency)
 	filter.Since, filter.Until, err = p.when.times(t.now().In(t.zone))
 	return err
