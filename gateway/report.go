@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -13,12 +14,12 @@ import (
 )
 
 // ReportQuery asks for sums over files. Day, Format and PerAccount say what has a line of its own; currencies always do,
-// since no sum is of two. A day is one of the gateway's local zone, or of UTC.
+// since no sum is of two. A day is one of Zone: where who asks is, which need not be where the gateway is.
 type ReportQuery struct {
 	Account                 string
 	Filter                  indexer.FileFilter
 	Day, PerAccount, Format bool
-	UTC                     bool
+	Zone                    string // as time.LoadLocation takes it
 }
 
 // ReportLine is a line of `report --json`. Amounts are decimal strings; what is drawn (direct debits and the like, in
@@ -44,13 +45,18 @@ type reportSums struct {
 // Report sums up files, in the order of day, account, format and currency.
 func (g *Gateway) Report(ctx context.Context, q ReportQuery) iter.Seq2[ReportLine, error] {
 	return func(yield func(ReportLine, error) bool) {
+		zone, err := time.LoadLocation(q.Zone)
+		if err != nil {
+			yield(ReportLine{}, &No{Text: fmt.Sprintf("no time zone %q is known here", q.Zone), Hint: "--utc, or a TZ like Europe/Stockholm", Wrong: true})
+			return
+		}
 		groups := map[reportKey]*reportSums{}
 		accounts, err := g.asked(q.Account)
 		accounts, locked := g.unlocked(ctx, q.Account, accounts)
 		for i := 0; i < len(accounts) && err == nil; i++ {
 			for f, fault := range accounts[i].index.Files(ctx, q.Filter) {
 				if err = fault; err == nil {
-					err = q.add(groups, f)
+					err = q.add(groups, f, zone)
 				}
 				if err != nil {
 					break
@@ -77,13 +83,9 @@ func compareKeys(a, b reportKey) int {
 }
 
 // add adds a file to the lines that it belongs to.
-func (q *ReportQuery) add(groups map[reportKey]*reportSums, f *indexer.File) error {
+func (q *ReportQuery) add(groups map[reportKey]*reportSums, f *indexer.File, zone *time.Location) error {
 	var key reportKey
 	if q.Day {
-		zone := time.Local
-		if q.UTC {
-			zone = time.UTC
-		}
 		key.day = f.ReceivedAt.In(zone).Format(time.DateOnly)
 	}
 	if q.PerAccount {

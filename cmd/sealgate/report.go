@@ -36,7 +36,7 @@ func (t *tool) reportCommand() *cobra.Command {
 			if err := reportBy(by, &q); err != nil {
 				return err
 			}
-			q.Filter.Verdict, q.UTC = indexer.Verdict(verdict), t.utc
+			q.Filter.Verdict, q.Zone = indexer.Verdict(verdict), t.zone.String()
 			var err error
 			if q.Filter.Since, q.Filter.Until, err = when.times(t.now().In(t.zone)); err != nil {
 				return err
