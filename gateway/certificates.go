@@ -209,7 +209,7 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 	for _, n := range counts {
 		if n.Certificate == c.Fingerprint() && n.Files != r.Sealed[n.Account] {
 			return nil, &No{
-				Text: fmt.Sprintf("account %s has %d files that are sealed to it, and %d were listed; nothing was removed", n.Account, n.Files, r.Sealed[n.Account]),
+				Text: fmt.Sprintf("account %s has %s sealed to it, and %d were listed; nothing was removed", n.Account, counted(n.Files, "file"), r.Sealed[n.Account]),
 				Hint: "list them again",
 			}
 		}
@@ -221,7 +221,7 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 	for account, n := range names {
 		if n != r.SealedNames[account] {
 			return nil, &No{
-				Text: fmt.Sprintf("account %s has %d user names that are sealed to it, and %d were listed; nothing was removed", account, n, r.SealedNames[account]),
+				Text: fmt.Sprintf("account %s has %s sealed to it, and %d were listed; nothing was removed", account, counted(n, "user name"), r.SealedNames[account]),
 				Hint: "list them again",
 			}
 		}
@@ -231,8 +231,8 @@ func (g *Gateway) RemoveCertificate(ctx context.Context, r Removal, who string) 
 		if r.Files[a.ID]+r.Names[a.ID]+r.Databases[a.ID]+r.Shared[a.ID] == 0 {
 			continue
 		}
-		detail := fmt.Sprintf("%s: %d files, %d bytes, %d user names, sha-256 of their ids %s; %d more that another certificate opens",
-			c.Fingerprint(), r.Files[a.ID], r.Bytes[a.ID], r.Names[a.ID], r.Digest, r.Shared[a.ID])
+		detail := fmt.Sprintf("%s: %s, %d bytes, %s, sha-256 of their ids %s; %d more that another certificate opens",
+			c.Fingerprint(), counted(r.Files[a.ID], "file"), r.Bytes[a.ID], counted(r.Names[a.ID], "user name"), r.Digest, r.Shared[a.ID])
 		if r.Databases[a.ID] > 0 {
 			detail += "; the database"
 		}

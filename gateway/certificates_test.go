@@ -108,7 +108,7 @@ func TestRemoveCertificate(t *testing.T) {
 		_, err := h.push(t, account, "new", pain001(t, "new"+account, 3))
 		must(t, err)
 	}
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "2 files that are sealed to it, and 0 were listed") {
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "2 files sealed to it, and 0 were listed") {
 		t.Errorf("of another list: %v", err)
 	}
 	removal.Sealed = map[string]int{"acme": 2}
@@ -215,7 +215,7 @@ func TestUploadsUnderWayKeepACertificate(t *testing.T) {
 	_, err = in.Commit(t.Context(), "late.xml")
 	must(t, err)
 	h.opensOnly(t, h.files(t, "acme")[0], old)
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "1 files that are sealed to it, and 0 were listed") {
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "1 file sealed to it, and 0 were listed") {
 		t.Errorf("once it has ended: %v", err)
 	}
 	removal.Sealed = map[string]int{"acme": 1}

@@ -123,7 +123,11 @@ func (r *rule) problem() string {
 	if r.count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("configuration: %d of its changes wait for the signatures of %d persons: sealgate changes", r.count, signersNeeded)
+	waits := "waits"
+	if r.count > 1 {
+		waits = "wait"
+	}
+	return fmt.Sprintf("configuration: %d of its changes %s for the signatures of %d persons: sealgate changes", r.count, waits, signersNeeded)
 }
 
 // propose reads what a configuration says of guarded things.

@@ -94,7 +94,7 @@ func TestNamesAreForTheKeysAlone(t *testing.T) {
 	must(t, err, os.WriteFile(path, bytes.ReplaceAll(text, []byte("./acme.crt"), []byte("./next.crt")), 0o600), h.Reload(t.Context()))
 	var no *No
 	removal := Removal{Certificate: string(old.cert.PEM()), Names: map[string]int{"soft": 1}}
-	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "1 user names that are sealed to it, and 0 were listed") {
+	if _, err := h.RemoveCertificate(t.Context(), removal, "uid:0"); !errors.As(err, &no) || !strings.Contains(no.Text, "1 user name sealed to it, and 0 were listed") {
 		t.Errorf("%v", err)
 	}
 	removal.SealedNames = removal.Names
@@ -104,7 +104,7 @@ func TestNamesAreForTheKeysAlone(t *testing.T) {
 	found := false
 	for e, err := range h.account("soft").index.Ledger(t.Context(), 1) {
 		must(t, err)
-		found = found || e.Kind == kindCertificateRemoved && strings.Contains(e.Detail, "0 files, 0 bytes, 1 user names")
+		found = found || e.Kind == kindCertificateRemoved && strings.Contains(e.Detail, "0 files, 0 bytes, 1 user name,")
 	}
 	if !found {
 		t.Error("the ledger says nothing of the name that is lost")

@@ -240,7 +240,7 @@ func (g *Gateway) UnlockAccount(ctx context.Context, q SealedAccountKey, who str
 	}
 	if apart(err) {
 		g.log.Error("account not unlocked", "account", a.ID, "user", who, "merged", merged, "err", err)
-		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s stays locked, and %d of what waited are merged: %v", a.ID, merged, err), Hint: a.wayOn()}
+		return AccountStatus{}, &No{Text: fmt.Sprintf("account %s stays locked, and %d of what waited is merged: %v", a.ID, merged, err), Hint: a.wayOn()}
 	}
 	if err != nil {
 		return AccountStatus{}, err

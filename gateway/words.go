@@ -26,6 +26,14 @@ func NoAccount(cfg *config.Config, id string) *No {
 	return &No{Text: fmt.Sprintf("no account %q in %s", id, cfg.File), Hint: hint}
 }
 
+// counted is a number and its noun: 1 file, 2 files.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // WaitsText says how much waits in a locked account's log for the next unlocking, and since when, in the words of who is asked.
 func WaitsText(deliveries int, bytes int64, since string) string {
 	switch deliveries {

@@ -109,11 +109,11 @@ func (n *census) enter(account string, near netip.Prefix, caps config.Limits) er
 	over := func(have, most int) bool { return most > 0 && have >= most }
 	switch {
 	case over(n.total, caps.Sessions):
-		return failure(fmt.Sprintf("not served: all %d sessions of this server are in use. Try again in some minutes.", caps.Sessions))
+		return failure(fmt.Sprintf("not served: every session of this server is in use (%d). Try again in some minutes.", caps.Sessions))
 	case over(n.accounts[account], caps.SessionsPerAccount):
-		return failure(fmt.Sprintf("not served: all %d sessions of this account are in use. Close one, or try again later.", caps.SessionsPerAccount))
+		return failure(fmt.Sprintf("not served: every session of this account is in use (%d). Close one, or try again later.", caps.SessionsPerAccount))
 	case over(n.near[near], caps.SessionsPerAddress):
-		return failure(fmt.Sprintf("not served: all %d sessions of your address are in use. Close one, or try again later.", caps.SessionsPerAddress))
+		return failure(fmt.Sprintf("not served: every session of your address is in use (%d). Close one, or try again later.", caps.SessionsPerAddress))
 	}
 	n.total++
 	n.accounts[account]++

@@ -194,7 +194,7 @@ func TestSessionCaps(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.NewSession()
 	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) || refused.Reason != ssh.ResourceShortage || !strings.Contains(refused.Message, "all 2 sessions of this account are in use") {
+	if !errors.As(err, &refused) || refused.Reason != ssh.ResourceShortage || !strings.Contains(refused.Message, "every session of this account is in use (2)") {
 		t.Errorf("one over the cap: %v", err)
 	}
 	a.wants(t, "/inbox/none", -1)

@@ -171,7 +171,7 @@ func (t *tool) explain(i inspection) {
 	}
 	for n, f := range i.FindingsKept {
 		if n == findingsShown {
-			t.say("%s: and %d findings more, see --json\n", clean(i.File), i.Findings-int64(n))
+			t.say("%s: and %s more, see --json\n", clean(i.File), count(int(i.Findings)-n, "finding"))
 			break
 		}
 		t.say("%s: %s %s: %s (%s)\n", clean(i.File), f.Severity, f.Code, clean(f.Sentence), clean(f.Where))

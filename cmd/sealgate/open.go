@@ -104,7 +104,7 @@ func (t *tool) open(ctx context.Context, o *opening) error {
 	if sealed.sha256 != "" {
 		identical = ", identical to what was received"
 	}
-	told := fmt.Sprintf("%d bytes%s (sha-256 %s)", written.n, identical, brief(hex.EncodeToString(hash.Sum(nil)), 8))
+	told := fmt.Sprintf("%s%s (sha-256 %s)", count(int(written.n), "byte"), identical, brief(hex.EncodeToString(hash.Sum(nil)), 8))
 	if o.out == "" {
 		t.talk("%s: %s", sealed.name, told)
 		return nil

@@ -109,7 +109,7 @@ func (t *tool) remoteTrouble(line gateway.RemoteLine) string {
 		parts = append(parts, trouble)
 	}
 	if q := line.Queue; line.Undeliverable {
-		parts = append(parts, fmt.Sprintf("%d wait since %s for a remote without send: in the configuration", q.Waiting, t.minute(q.Oldest)))
+		parts = append(parts, fmt.Sprintf("%d waiting since %s for a remote without send: in the configuration", q.Waiting, t.minute(q.Oldest)))
 	} else if q != nil && q.Failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d not delivered, the oldest made %s: %s", q.Failed, t.minute(q.Oldest), q.Trouble))
 	}

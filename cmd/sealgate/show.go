@@ -50,7 +50,7 @@ func (t *tool) showFile(ctx context.Context, id string) error {
 	line := func(what, format string, args ...any) {
 		t.say("  %-11s %s\n", what, clean(fmt.Sprintf(format, args...)))
 	}
-	line("received", "%s from %s by %s, %d bytes", received, d.Account, d.Door, d.Size)
+	line("received", "%s from %s by %s, %s", received, d.Account, d.Door, count(int(d.Size), "byte"))
 	if d.SHA256 != "" {
 		line("sha-256", "%s", d.SHA256)
 	}

@@ -152,9 +152,9 @@ func (f *autogiroReport) close(rec []byte) {
 		return
 	}
 	f.stated += n
-	f.s.facts.Declared = fmt.Sprintf("%d records", f.stated)
+	f.s.facts.Declared = counted(f.stated, "record", "records")
 	if n != f.count && f.slot == 0 {
-		f.s.mismatch(&f.slot, fmt.Sprintf("report %d says %d records, but holds %d", f.reports, n, f.count))
+		f.s.mismatch(&f.slot, fmt.Sprintf("report %d says %s, but holds %d", f.reports, counted(n, "record", "records"), f.count))
 	}
 }
 

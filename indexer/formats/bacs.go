@@ -224,7 +224,7 @@ func (f *bacsFile) julian(to, field []byte) ([]byte, bool) {
 // data takes one data record.
 func (f *bacsFile) data(rec []byte) {
 	if f.recs.width != 100 && f.recs.width != 106 && f.s.finds("record-length") {
-		f.s.finding("record-length", f.recs.where(), "the record has %d characters, not 100 or 106", f.recs.width)
+		f.s.finding("record-length", f.recs.where(), "the record has %s, not 100 or 106", counted(int64(f.recs.width), "character", "characters"))
 	}
 	pence, ok := number(columns(rec, 36, 46))
 	if !ok || len(rec) < 46 {

@@ -182,7 +182,7 @@ func (r *records) where() string { return fmt.Sprintf("record %d", r.n) }
 // checkWidth enters a finding about a record that has more or fewer characters than the standard says.
 func (r *records) checkWidth(want int) {
 	if r.width != want && r.s.finds("record-length") {
-		r.s.finding("record-length", r.where(), "the record has %d characters, not %d", r.width, want)
+		r.s.finding("record-length", r.where(), "the record has %s, not %d", counted(int64(r.width), "character", "characters"), want)
 	}
 }
 

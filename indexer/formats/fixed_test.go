@@ -165,3 +165,14 @@ func FuzzFixed(f *testing.F) {
 		}
 	})
 }
+
+// TestOneCharacter: a sentence that counts can count to one.
+func TestOneCharacter(t *testing.T) {
+	for width, want := range map[int]string{1: "the record has 1 character, not 94", 93: "the record has 93 characters, not 94"} {
+		r := records{s: &sheet{}, width: width}
+		r.checkWidth(94)
+		if f := r.s.facts.Findings; len(f) != 1 || f[0].Sentence != want {
+			t.Errorf("%+v, want %s", f, want)
+		}
+	}
+}

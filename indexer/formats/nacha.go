@@ -341,7 +341,7 @@ func (f *nachaFile) control(rec []byte) {
 		f.s.mismatch(&f.slot, fmt.Sprintf("it says %s, but holds %s, %s", facts.Declared, counted(f.batches, "batch", "batches"), f.sums))
 	}
 	if (f.recs.n+9)/10 != blocks && f.s.finds("block-count") {
-		f.s.finding("block-count", f.recs.where(), "it says %d blocks of ten records, but has %d", blocks, (f.recs.n+9)/10)
+		f.s.finding("block-count", f.recs.where(), "it says %s of ten records, but has %d", counted(blocks, "block", "blocks"), (f.recs.n+9)/10)
 	}
 	day, _, _ := strings.Cut(facts.CreatedAt, "T")
 	facts.BusinessKey = strings.Join([]string{facts.Format, string(f.p.PayerAccount), day, fmt.Sprint(facts.Payments),

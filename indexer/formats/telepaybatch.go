@@ -96,7 +96,7 @@ func (f *telepayFile) close(rec []byte) {
 		f.s.notes("no-count", f.where(), "the batch does not say how many records it has")
 	}
 	if n := says.payments; n != 0 && n != holds.payments%10_000 && n != f.orders%10_000 && n != f.transactions%10_000 {
-		f.s.notes("payment-count", f.where(), "the batch says %d payments, but holds %d orders with %d payments", n, f.orders, holds.payments)
+		f.s.notes("payment-count", f.where(), "the batch says %s, but holds %s with %s", payments(n), counted(f.orders, "order", "orders"), payments(holds.payments))
 	}
 	gross, err := holds.sum.Add(f.credited)
 	if err == nil {
@@ -181,7 +181,7 @@ func (c *telepayCutter) addLine(b []byte) {
 		return
 	}
 	if len(b) > c.line {
-		c.s.notes("record-length", fmt.Sprintf("record %d", c.n+1), "a line has %d characters, not %d", len(b), c.line)
+		c.s.notes("record-length", fmt.Sprintf("record %d", c.n+1), "a line has %s, not %d", counted(int64(len(b)), "character", "characters"), c.line)
 		b = b[:c.line]
 	}
 	c.fill(b)

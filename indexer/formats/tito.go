@@ -111,7 +111,7 @@ func (f *titoFile) record(rec []byte) {
 		return
 	}
 	if length < int64(len(rec)) && f.s.finds("record-length") {
-		f.s.finding("record-length", f.recs.where(), "the record has %d characters, not %d", len(rec), length)
+		f.s.finding("record-length", f.recs.where(), "the record has %s, not %d", counted(int64(len(rec)), "character", "characters"), length)
 	}
 	if kind != 0 && f.statements == 0 {
 		f.s.malformed("record %d, of type T%02d, is out of place", f.recs.n, kind)

@@ -287,7 +287,7 @@ func (f *totalInFile) finish(rec []byte) {
 	case says == n:
 	case says == n-1 || says == n-2: // no manual at hand says whether the first and the last record are in it
 		if f.s.finds("record-count") {
-			f.s.finding("record-count", f.recs.where(), "the file says %d records, but holds %d", says, n)
+			f.s.finding("record-count", f.recs.where(), "the file says %s, but holds %d", counted(says, "record", "records"), n)
 		}
 	case f.slot == 0:
 		f.s.mismatch(&f.slot, fmt.Sprintf("it says %s, but holds %d", counted(says, "record", "records"), n))

@@ -47,7 +47,7 @@ func TestQueueTold(t *testing.T) {
 	g.opt.accounts = acme + strings.Replace(remote, "name: kund", "name: other", 1)
 	g.writeConfig()
 	g.start()
-	told(1, "not configured", "1 wait since [-0-9: ]+ for a remote without send: in the configuration", "account acme: 1 to be delivered to remote kund since 2")
+	told(1, "not configured", "1 waiting since [-0-9: ]+ for a remote without send: in the configuration", "account acme: 1 to be delivered to remote kund since 2")
 
 	g.stop()
 	in := filepath.Dir(c.folder)
