@@ -51,12 +51,12 @@ func (x *Index) Brief(ctx context.Context, q FileFilter) ([]*File, error) {
 		since, q.Door, string(q.Verdict), limit)
 }
 
-// BriefOf is Brief of the deliveries whose ids end so.
+// BriefOf is Brief of the deliveries whose ids end so, typed as Find takes it.
 func (x *Index) BriefOf(ctx context.Context, ending string) ([]*File, error) {
-	if ending = strings.ToUpper(ending); len(ending) < 4 || strings.Trim(ending, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
-		return nil, ErrShortEnding
+	from, err := fromEnding(ending)
+	if err != nil {
+		return nil, err
 	}
-	from := backwards(ending)
 	return x.brief(ctx, sqlBrief+`WHERE reversed >= ?1 AND reversed < ?1 || 'a' LIMIT 20`, from)
 }
 

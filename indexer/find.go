@@ -26,11 +26,10 @@ const sqlFind = `SELECT ` + fileColumns + `, coalesce(d.data, ''), coalesce((SEL
 // Find gives the files whose id ends in ending (at least four characters, or the whole ULID), in any case; I, L and O are
 // read as the digits 1, 1 and 0. No file is no error; of several, at most 20 are given, the newest first.
 func (x *Index) Find(ctx context.Context, ending string) ([]*File, error) {
-	ending = strings.NewReplacer("I", "1", "L", "1", "O", "0").Replace(strings.ToUpper(strings.TrimSpace(ending)))
-	if len(ending) < endingMin || len(ending) > endingMax || strings.Trim(ending, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
-		return nil, ErrShortEnding
+	from, err := fromEnding(ending)
+	if err != nil {
+		return nil, err
 	}
-	from := backwards(ending)
 	rows, err := x.d.r.QueryContext(ctx, sqlFind, from, from+"~", matchMax)
 	if err != nil {
 		return nil, fmt.Errorf("indexer: find: %w", x.d.plain(err))
@@ -56,6 +55,15 @@ func (x *Index) Find(ctx context.Context, ending string) ([]*File, error) {
 		return nil, fmt.Errorf("indexer: find: %w", x.d.plain(err))
 	}
 	return files, nil
+}
+
+// fromEnding gives what the reversed ids of an ending, as somebody types it, begin with.
+func fromEnding(ending string) (string, error) {
+	ending = strings.NewReplacer("I", "1", "L", "1", "O", "0").Replace(strings.ToUpper(strings.TrimSpace(ending)))
+	if len(ending) < endingMin || len(ending) > endingMax || strings.Trim(ending, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
+		return "", ErrShortEnding
+	}
+	return backwards(ending), nil
 }
 
 // FileFilter chooses files; a zero field chooses all.

@@ -249,6 +249,10 @@ func TestProtectedLocked(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != f.ID || list[0].Size != f.Size || list[0].Ledger != f.Ledger || list[0].Reasons[0].Detail != "" || list[0].Name != "" {
 		t.Errorf("known: %+v, %v", list, err)
 	}
+	typed := strings.NewReplacer("0", "o", "1", "l").Replace(f.ID) // as somebody reads it
+	if list, err = x.BriefOf(t.Context(), typed+" "); err != nil || len(list) != 1 {
+		t.Fatalf("%d files are %s, %v", len(list), typed, err)
+	}
 	if list, err = x.BriefOf(t.Context(), f.ID[18:]); err != nil || len(list) != 1 {
 		t.Errorf("by its ending: %v, %v", list, err)
 	}
