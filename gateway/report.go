@@ -28,7 +28,7 @@ type ReportLine struct {
 	Day      string `json:"day,omitempty"` // received on, YYYY-MM-DD
 	Account  string `json:"account,omitempty"`
 	Format   string `json:"format,omitempty"`
-	Currency string `json:"currency,omitempty"` // absent: files without an amount
+	Currency string `json:"currency,omitempty"` // absent: files and payments without an amount
 	Files    int64  `json:"files"`
 	Payments int64  `json:"payments"`
 	Total    string `json:"total,omitempty"`
@@ -108,22 +108,23 @@ func (q *ReportQuery) add(groups map[reportKey]*reportSums, f *indexer.File, zon
 		}
 		return s
 	}
+	rest := f.Facts.Payments // without an amount
 	for _, t := range f.Facts.Totals {
 		s := sums(t.Currency)
-		s.payments += t.Payments
+		s.payments, rest = s.payments+t.Payments, rest-t.Payments
 		if err := addTo(&s.total, t.Amount); err != nil {
 			return err
 		}
 	}
 	for _, t := range f.Facts.Debits {
 		s := sums(t.Currency)
-		s.payments += t.Payments
+		s.payments, rest = s.payments+t.Payments, rest-t.Payments
 		if err := addTo(&s.drawn, t.Amount); err != nil {
 			return err
 		}
 	}
-	if len(counted) == 0 {
-		sums("").payments += f.Facts.Payments
+	if rest > 0 || len(counted) == 0 {
+		sums("").payments += rest
 	}
 	return nil
 }
