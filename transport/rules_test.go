@@ -280,6 +280,14 @@ func TestRule7NothingIsReadBack(t *testing.T) {
 	must(t, err)
 	_, err = f.ReadAt(make([]byte, 4), 0)
 	deniedIs(t, "READ on a handle for both", err)
+	file := payments(t, 3, 2)
+	f, err = c.OpenFile("/inbox/c.xml", wct)
+	must(t, err)
+	must(t, fill(f, file[:1000], 0))
+	_, err = f.ReadAt(make([]byte, 4), 1000) // nor is it taken for a WRITE
+	deniedIs(t, "READ on a handle for writing", err)
+	must(t, fill(f, file[1000:], 1000))
+	must(t, f.Close())
 	if _, err := c.Open("/inbox/none.xml"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("OPEN of nothing: %v", err)
 	}
