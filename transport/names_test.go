@@ -141,6 +141,24 @@ func TestRule9RenameOfAnothersUpload(t *testing.T) {
 	}
 }
 
+// TestRule9ContinuedBehindAGap: what was closed under a temp name with bytes missing is continued like any other.
+func TestRule9ContinuedBehindAGap(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	file := payments(t, 100, 1)
+	f, err := c.OpenFile("/inbox/a.tmp", wct)
+	must(t, err)
+	must(t, fill(f, file[:1000], 0))
+	must(t, fill(f, file[2000:3000], 2000))
+	must(t, f.Close())
+	c.wants(t, "/inbox/a.tmp", 1000)
+	f, err = c.OpenFile("/inbox/a.tmp", wac)
+	must(t, err)
+	must(t, fill(f, file[1000:], 1000))
+	must(t, f.Close())
+	must(t, c.Rename("/inbox/a.tmp", "/inbox/a.xml"))
+}
+
 func TestRule10AfterARefusal(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)

@@ -130,6 +130,7 @@ func (u *upload) decide() error {
 			return failure(fmt.Sprintf("refused %s: %d bytes of it are here. Go on at byte %d, or send it from its start.", name, have, prior.size))
 		}
 		u.incoming, u.prior = prior.incoming, nil
+		u.incoming.Gap() // one that was closed under a temp name still has what came behind a gap, which now comes again
 	}
 	if u.declared >= 0 {
 		u.incoming.Declare(u.declared)
