@@ -145,14 +145,15 @@ func (v *view) taken(e *entry, name string, receipt Receipt, linger time.Duratio
 	out.discard("a new upload took its name")
 }
 
-// move shows e under another name and returns what it put aside. If an upload runs there meanwhile, that one is shown.
+// move shows e under another name and returns what it put aside. If an upload runs there meanwhile, or a folder was made, that
+// one is shown.
 func (v *view) move(e *entry, name string) *entry {
 	if e.name == name {
 		return nil
 	}
 	v.take(e.name)
 	e.name = name
-	if there := v.entries[name]; there != nil && (there.state == running || there.busy) {
+	if there := v.entries[name]; v.folder(name) || there != nil && (there.state == running || there.busy) {
 		return e
 	}
 	return v.put(e)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"testing"
+	"time"
 
 	"github.com/pkg/sftp"
 
@@ -27,5 +28,21 @@ func TestRenameBeforeAClose(t *testing.T) {
 	}
 	if name := v.claim(e); name != "a.xml" {
 		t.Errorf("the upload is closed under %s", name)
+	}
+}
+
+// TestFolderMadeMeanwhile: while a rename waits for its verdict, somebody makes a folder of its new name.
+func TestFolderMadeMeanwhile(t *testing.T) {
+	v := newView(tempHouse{}, "acme")
+	e, _, err := v.begin("a.tmp", sftp.FileOpenFlags{Creat: true}, &upload{})
+	if err == nil {
+		err = v.mkdir("a")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.taken(e, "a", Receipt{}, time.Minute)
+	if infos, err := v.list(""); err != nil || len(infos) != 1 || !infos[0].IsDir() {
+		t.Errorf("listed: %v, %v", infos, err)
 	}
 }
