@@ -267,6 +267,24 @@ func TestRule6OpenOverAnAcceptedFile(t *testing.T) {
 	}
 }
 
+// TestRule3NothingIsCut: scp sends an empty file without a WRITE and says its size. What was parked under its name is not it.
+func TestRule3NothingIsCut(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	f, err := c.OpenFile("/inbox/a.csv", wct)
+	must(t, err)
+	must(t, fill(f, []byte("payer;payee;1.00\n"), 0))
+	h.cut(t, c, "/inbox/a.csv")
+	c = h.dial(t)
+	f, err = c.OpenFile("/inbox/a.csv", wc)
+	must(t, err)
+	must(t, f.Truncate(0))
+	fails(t, "CLOSE", f.Close(), "cannot be cut")
+	if rows := h.rows(t); len(rows) > 0 {
+		t.Errorf("rows: %v", rows)
+	}
+}
+
 func TestRule7NothingIsReadBack(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)

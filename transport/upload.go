@@ -245,6 +245,9 @@ func (u *upload) closing() error {
 		return nil
 	}
 	if u.prior.state != ghost { // nothing was missing but the CLOSE
+		if u.declared >= 0 && u.declared < u.prior.size { // or it is another file: scp sends an empty one so
+			return u.fail(cannotBeCut(u.session.view.baseOf(u.entry)))
+		}
 		u.incoming, u.prior = u.prior.incoming, nil
 		if u.declared >= 0 {
 			u.incoming.Declare(u.declared)
