@@ -124,6 +124,41 @@ func TestRule9RefusedRename(t *testing.T) {
 	c.wants(t, "/inbox/c.xml", int64(len(whole)))
 }
 
+// TestRule9RenameOfAnothersUpload: a second job begins under the temp name before the first one has renamed its own. The
+// first one's bytes are gone, so its rename must not be answered with OK.
+func TestRule9RenameOfAnothersUpload(t *testing.T) {
+	h := newHouse(t, nil)
+	first, second := h.dial(t), h.dial(t)
+	must(t, first.put(t, "/inbox/a.tmp", payments(t, 3, 1), wct))
+	f, err := second.OpenFile("/inbox/a.tmp", wct)
+	must(t, err)
+	fails(t, "the first one's rename", first.PosixRename("/inbox/a.tmp", "/inbox/a.xml"), "running")
+	must(t, fill(f, payments(t, 4, 2), 0))
+	must(t, second.PosixRename("/inbox/a.tmp", "/inbox/a.xml")) // as sshfs does, whose CLOSE comes late
+	must(t, f.Close())
+	if rows := h.rows(t); len(rows) != 1 || rows[0] != "accepted a.xml" {
+		t.Errorf("rows: %v", rows)
+	}
+}
+
+// TestRule9ContinuedBehindAGap: what was closed under a temp name with bytes missing is continued like any other.
+func TestRule9ContinuedBehindAGap(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	file := payments(t, 100, 1)
+	f, err := c.OpenFile("/inbox/a.tmp", wct)
+	must(t, err)
+	must(t, fill(f, file[:1000], 0))
+	must(t, fill(f, file[2000:3000], 2000))
+	must(t, f.Close())
+	c.wants(t, "/inbox/a.tmp", 1000)
+	f, err = c.OpenFile("/inbox/a.tmp", wac)
+	must(t, err)
+	must(t, fill(f, file[1000:], 1000))
+	must(t, f.Close())
+	must(t, c.Rename("/inbox/a.tmp", "/inbox/a.xml"))
+}
+
 func TestRule10AfterARefusal(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)

@@ -267,6 +267,24 @@ func TestRule6OpenOverAnAcceptedFile(t *testing.T) {
 	}
 }
 
+// TestRule3NothingIsCut: scp sends an empty file without a WRITE and says its size. What was parked under its name is not it.
+func TestRule3NothingIsCut(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	f, err := c.OpenFile("/inbox/a.csv", wct)
+	must(t, err)
+	must(t, fill(f, []byte("payer;payee;1.00\n"), 0))
+	h.cut(t, c, "/inbox/a.csv")
+	c = h.dial(t)
+	f, err = c.OpenFile("/inbox/a.csv", wc)
+	must(t, err)
+	must(t, f.Truncate(0))
+	fails(t, "CLOSE", f.Close(), "cannot be cut")
+	if rows := h.rows(t); len(rows) > 0 {
+		t.Errorf("rows: %v", rows)
+	}
+}
+
 func TestRule7NothingIsReadBack(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)
@@ -280,6 +298,14 @@ func TestRule7NothingIsReadBack(t *testing.T) {
 	must(t, err)
 	_, err = f.ReadAt(make([]byte, 4), 0)
 	deniedIs(t, "READ on a handle for both", err)
+	file := payments(t, 3, 2)
+	f, err = c.OpenFile("/inbox/c.xml", wct)
+	must(t, err)
+	must(t, fill(f, file[:1000], 0))
+	_, err = f.ReadAt(make([]byte, 4), 1000) // nor is it taken for a WRITE
+	deniedIs(t, "READ on a handle for writing", err)
+	must(t, fill(f, file[1000:], 1000))
+	must(t, f.Close())
 	if _, err := c.Open("/inbox/none.xml"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("OPEN of nothing: %v", err)
 	}

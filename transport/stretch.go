@@ -20,9 +20,10 @@ const quietAfter = time.Second
 // errQuiet ends a protocol server that has nothing to do.
 var errQuiet = errors.New("quiet")
 
-// The two packets after which the next one is waited for in the plain way: many of them follow each other, with a handle
-// open, and that must be fast.
+// packetOpen opens a file. After the other two the next packet is waited for in the plain way: many of them follow each
+// other, with a handle open, and that must be fast.
 const (
+	packetOpen  = 3
 	packetRead  = 5
 	packetWrite = 6
 )
@@ -148,6 +149,9 @@ func (s *stretch) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
+		if err := s.readable(); err != nil {
+			return 0, err
+		}
 		if ours, err := s.limits(); err != nil {
 			return 0, err
 		} else if !ours {
@@ -188,6 +192,28 @@ func (s *stretch) limits() (ours bool, err error) {
 	s.headLeft = 0
 	defer s.answered()
 	return true, s.send(answer)
+}
+
+// readable has a file that is opened to be written opened to be read too, which its handle then refuses. Of a handle that is
+// for writing alone, the protocol library takes a READ for a WRITE: of whatever its buffer holds.
+func (s *stretch) readable() error {
+	const flagRead, flagsOfWriters = 0x01, 0x02 | 0x04 | 0x08 | 0x10 // WRITE, APPEND, CREAT, TRUNC
+	const nameAt, flagsTake = 1 + 4 + 4, 4                           // behind the kind, the id and the name's length
+	size := int(binary.BigEndian.Uint32(s.head[:]))
+	if size < nameAt+flagsTake || size > readAhead {
+		return nil
+	}
+	if kind, err := s.in.Peek(1); err != nil || kind[0] != packetOpen {
+		return err
+	}
+	packet, err := s.in.Peek(size)
+	if err != nil {
+		return err
+	}
+	if flagsEnd := nameAt + int(binary.BigEndian.Uint32(packet[nameAt-4:])) + flagsTake; flagsEnd <= size && packet[flagsEnd-1]&flagsOfWriters != 0 {
+		packet[flagsEnd-1] |= flagRead // in the buffer itself
+	}
+	return nil
 }
 
 // send writes whole answers.

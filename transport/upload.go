@@ -130,6 +130,7 @@ func (u *upload) decide() error {
 			return failure(fmt.Sprintf("refused %s: %d bytes of it are here. Go on at byte %d, or send it from its start.", name, have, prior.size))
 		}
 		u.incoming, u.prior = prior.incoming, nil
+		u.incoming.Gap() // one that was closed under a temp name still has what came behind a gap, which now comes again
 	}
 	if u.declared >= 0 {
 		u.incoming.Declare(u.declared)
@@ -244,6 +245,9 @@ func (u *upload) closing() error {
 		return nil
 	}
 	if u.prior.state != ghost { // nothing was missing but the CLOSE
+		if u.declared >= 0 && u.declared < u.prior.size { // or it is another file: scp sends an empty one so
+			return u.fail(cannotBeCut(u.session.view.baseOf(u.entry)))
+		}
 		u.incoming, u.prior = u.prior.incoming, nil
 		if u.declared >= 0 {
 			u.incoming.Declare(u.declared)

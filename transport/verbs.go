@@ -145,14 +145,15 @@ func (v *view) taken(e *entry, name string, receipt Receipt, linger time.Duratio
 	out.discard("a new upload took its name")
 }
 
-// move shows e under another name and returns what it put aside. If an upload runs there meanwhile, that one is shown.
+// move shows e under another name and returns what it put aside. If an upload runs there meanwhile, or a folder was made, that
+// one is shown.
 func (v *view) move(e *entry, name string) *entry {
 	if e.name == name {
 		return nil
 	}
 	v.take(e.name)
 	e.name = name
-	if there := v.entries[name]; there != nil && (there.state == running || there.busy) {
+	if there := v.entries[name]; v.folder(name) || there != nil && (there.state == running || there.busy) {
 		return e
 	}
 	return v.put(e)
@@ -188,40 +189,47 @@ func (v *view) remove(ctx context.Context, guest Guest, name string) error {
 	return nil
 }
 
-// claimForRename checks a rename and claims the entry. verdict says that the rename is the end of an upload.
-func (v *view) claimForRename(from, to string) (e *entry, verdict bool, err error) {
+// claimForRename checks a rename. Where the house must be asked, it claims the entry: a ghost whose name is to be noted, or a
+// partial whose end this is. Any other is renamed at once, so that no CLOSE comes in between; out is what stood there.
+//
+// sshfs renames before its CLOSE has come. Who renames what another session writes means the file that was there before.
+func (v *view) claimForRename(s *session, from, to string) (e, out *entry, err error) {
 	now := time.Now()
 	shown := printable(path.Base(from))
 	tempTo := v.isPartial(to)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.folder(from) {
-		return nil, false, failure("not renamed " + shown + ": folders keep their names.")
+		return nil, nil, failure("not renamed " + shown + ": folders keep their names.")
 	}
 	e = v.find(from, now)
 	if e == nil {
-		return nil, false, missing("/inbox/" + from)
+		return nil, nil, missing("/inbox/" + from)
 	}
 	if v.folder(to) {
-		return nil, false, failure("not renamed " + shown + ": " + printable(path.Base(to)) + " is a folder.")
+		return nil, nil, failure("not renamed " + shown + ": " + printable(path.Base(to)) + " is a folder.")
 	}
 	if err := v.parent(to, now); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	there := v.find(to, now)
 	switch {
-	case e.busy || there != nil && there != e && (there.state == running || there.busy):
-		return nil, false, failure("not renamed " + shown + ": an upload of the name is running. Try again when it has ended.")
+	case e.busy || there != nil && there != e && (there.state == running || there.busy),
+		e.state == running && e.upload.session != s:
+		return nil, nil, failure("not renamed " + shown + ": an upload of the name is running. Try again when it has ended.")
 	case e.state == refused, e.state == partial && e.refusal != nil && !tempTo:
-		return nil, false, e.refusal
+		return nil, nil, e.refusal
 	case e.state == parked && !tempTo: // we know that it was cut, even where its content cannot show it
 		if e.refusal != nil {
-			return nil, false, e.refusal
+			return nil, nil, e.refusal
 		}
-		return nil, false, failure("not renamed " + shown + ": it is not complete. Go on with its upload, or send it again.")
+		return nil, nil, failure("not renamed " + shown + ": it is not complete. Go on with its upload, or send it again.")
 	}
-	e.busy = true
-	return e, !tempTo && e.state == partial, nil
+	if e.state == ghost && path.Base(from) != path.Base(to) || e.state == partial && !tempTo {
+		e.busy = true
+		return e, nil, nil
+	}
+	return nil, v.move(e, to), nil
 }
 
 // renamed ends a claim with the new name; what stood there is put aside.
@@ -246,16 +254,15 @@ func (v *view) unclaim(e *entry) {
 // rename gives an entry another name. For an upload under a temp name that goes to a final one, this is the CLOSE: the
 // sentence of a refusal is the rename's error, the temp name stays to be removed, and the final name answers "no such file".
 func (v *view) rename(ctx context.Context, s *session, from, to string) error {
-	e, verdict, err := v.claimForRename(from, to)
-	if err != nil {
+	e, out, err := v.claimForRename(s, from, to)
+	if e == nil {
+		out.discard("another upload took its name")
 		return err
 	}
-	if !verdict {
-		if e.state == ghost && path.Base(from) != path.Base(to) {
-			if err := v.house.Renamed(ctx, s.guest, e.id, path.Base(to)); err != nil {
-				v.unclaim(e)
-				return failure("not renamed " + printable(path.Base(from)) + ": the server could not note it. Try again later.")
-			}
+	if e.state == ghost {
+		if err := v.house.Renamed(ctx, s.guest, e.id, path.Base(to)); err != nil {
+			v.unclaim(e)
+			return failure("not renamed " + printable(path.Base(from)) + ": the server could not note it. Try again later.")
 		}
 		v.renamed(e, to)
 		return nil
@@ -280,7 +287,7 @@ func (v *view) rename(ctx context.Context, s *session, from, to string) error {
 	v.mu.Lock()
 	e.busy, e.refusal, e.incoming, e.size, e.until = false, told, incoming, size, keep
 	v.turn(e, next)
-	out := v.hide(to, e)
+	out = v.hide(to, e)
 	v.mu.Unlock()
 	out.discard("a refused upload had its name")
 	return told

@@ -282,7 +282,7 @@ func (v *view) setstat(name string, mtime time.Time, declare int64) error {
 		upload.declare(declare)
 	case parked, partial:
 		if declare < shown {
-			return failure("refused " + printable(path.Base(name)) + ": a file cannot be cut. Send it again from its start.")
+			return cannotBeCut(path.Base(name))
 		}
 		incoming.Declare(declare)
 	case ghost:
@@ -291,6 +291,10 @@ func (v *view) setstat(name string, mtime time.Time, declare int64) error {
 		}
 	}
 	return nil
+}
+
+func cannotBeCut(name string) error {
+	return failure("refused " + printable(name) + ": a file cannot be cut. Send it again from its start.")
 }
 
 // expire takes off what is due.
