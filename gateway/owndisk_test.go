@@ -77,3 +77,27 @@ func fill(t *testing.T, disk string) string {
 		}
 	}
 }
+
+// TestNoMoreFiles: a disk on which no more files can be made is full, however many bytes are free: no upload begins, status tells, and it is
+// over when there is room again.
+func TestNoMoreFiles(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.Close())
+	data := filepath.Join(h.dir, "data")
+	smallDisk(t, data, "size=64m,nr_inodes=64")
+	must(t, h.start(t))
+	ballast := fill(t, data)
+	told := func() string {
+		s, err := h.Status(t.Context())
+		must(t, err)
+		return strings.Join(s.Problems, "\n")
+	}
+	if err := h.Room(guest, "a.xml"); err == nil || !strings.Contains(err.Error(), "cannot store files now") || !strings.Contains(told(), "disk: refusing uploads") {
+		t.Errorf("without room for a file: %v; status: %s", err, told())
+	}
+	must(t, os.RemoveAll(ballast), h.Room(guest, "a.xml"))
+	if strings.Contains(told(), "disk") {
+		t.Errorf("with room again: %s", told())
+	}
+	must(t, h.Close())
+}
