@@ -138,7 +138,7 @@ func (g *Gateway) expectations() []*expected {
 // newest is when the last file came by the rule's door that has this verdict, since then; zero if none has. One that came by a clock that was
 // ahead has no day.
 func (g *Gateway) newest(ctx context.Context, x *expected, verdict indexer.Verdict, since time.Time) (time.Time, error) {
-	filter := indexer.FileFilter{Since: since, Until: g.now(), Door: x.door(), Verdict: verdict, Limit: 1}
+	filter := indexer.FileFilter{Since: since, Until: g.now().Add(time.Minute), Door: x.door(), Verdict: verdict, Limit: 1}
 	if x.account.index.Protected() { // its log knows, whether it is locked or not
 		list, err := x.account.index.Brief(ctx, filter)
 		if err != nil || len(list) == 0 {
