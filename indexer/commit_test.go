@@ -85,6 +85,10 @@ func duplicatesOverClocks(t *testing.T, x *Index) {
 	if _, e := deliver("long ago", later); e != (Earlier{}) {
 		t.Errorf("out of the window: %+v", e)
 	}
+	deliver("now and then", later)
+	if _, e := deliver("now and then", later.Add(2*window)); e != (Earlier{}) {
+		t.Errorf("out of the window, behind one of a clock that was ahead: %+v", e)
+	}
 }
 
 // TestCommitTogether: fifty commit at the same moment, twenty-five pairs of the same content: exactly one of each is

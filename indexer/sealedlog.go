@@ -277,7 +277,7 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, lock
 		if hash == nil || err != nil {
 			return
 		}
-		if err = l.d.w.QueryRowContext(ctx, query, hash, since).Scan(id); errors.Is(err, sql.ErrNoRows) {
+		if err = l.d.w.QueryRowContext(ctx, query, hash, since, row.receivedAt).Scan(id); errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
 	}

@@ -21,9 +21,9 @@ func TestPlans(t *testing.T) {
 		args        []any
 	}
 	plans := []plan{
-		{sqlEarlierContent, "SEARCH files USING INDEX files_sha256 (sha256=? AND taken=? AND received_at>?)", []any{blob, 1}},
-		{sqlEarlierBusiness, "SEARCH files USING INDEX files_business (business=? AND taken=? AND received_at>?)", []any{blob, 1}},
-		{sqlEarlierContent, "SEARCH files USING COVERING INDEX files_received (received_at>?)", []any{blob, 1}},
+		{sqlEarlierContent, "SEARCH files USING INDEX files_sha256 (sha256=? AND taken=? AND received_at>?)", []any{blob, 1, 1}},
+		{sqlEarlierBusiness, "SEARCH files USING INDEX files_business (business=? AND taken=? AND received_at>?)", []any{blob, 1, 1}},
+		{sqlEarlierContent, "SEARCH files USING COVERING INDEX files_received (received_at>? AND received_at<?)", []any{blob, 1, 1}},
 		{sqlFind, "SEARCH f USING INDEX sqlite_autoindex_files_2 (reversed>? AND reversed<?)", []any{"a", "b", 1}},
 		{sqlFilesByTime, "SEARCH f USING INDEX files_received (received_at>? AND received_at<?)", eleven},
 		{sqlFilesHeld, "INDEX files_held", eleven}, {sqlFilesTroubled, "INDEX files_troubled", eleven},
