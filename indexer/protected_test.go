@@ -249,6 +249,11 @@ func TestProtectedLocked(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != f.ID || list[0].Size != f.Size || list[0].Ledger != f.Ledger || list[0].Reasons[0].Detail != "" || list[0].Name != "" {
 		t.Errorf("known: %+v, %v", list, err)
 	}
+	for until, want := range map[time.Time]int{f.ReceivedAt: 0, f.ReceivedAt.Add(time.Microsecond): 1} {
+		if list, err = x.Brief(t.Context(), FileFilter{Until: until}); err != nil || len(list) != want {
+			t.Errorf("until %v: %+v, %v", until, list, err)
+		}
+	}
 	if list, err = x.BriefOf(t.Context(), f.ID[18:]); err != nil || len(list) != 1 {
 		t.Errorf("by its ending: %v, %v", list, err)
 	}
