@@ -329,7 +329,7 @@ func hasKey(keys [][]byte, offered []byte) bool {
 // guesses if what they guessed at was given.
 func (g *Gateway) touch(ctx context.Context, user *indexer.User, guessed bool) {
 	now := g.now()
-	if now.Sub(user.LastLogin) < touchEvery && (user.Failures == 0 || !guessed) {
+	if now.Sub(user.LastLogin).Abs() < touchEvery && (user.Failures == 0 || !guessed) {
 		return
 	}
 	if err := g.registry.Touch(ctx, user.ID, now, guessed); err != nil {

@@ -59,10 +59,11 @@ func (g *Gateway) tellExpiries() {
 			}
 			days, key := daysLeft(c, g.now()), a.ID+" "+use
 			crossed := stage(days)
-			if last, known := g.expiries.told[key]; crossed < 0 || known && crossed <= last {
+			last, known := g.expiries.told[key]
+			g.expiries.told[key] = crossed // also a lesser one: by a clock that was ahead more was told than is true
+			if crossed < 0 || known && crossed <= last {
 				continue
 			}
-			g.expiries.told[key] = crossed
 			g.log.Warn("certificate expires", "account", a.ID, "days", days, "use", use, "until", c.NotAfter().UTC().Format(time.DateOnly))
 		}
 	}

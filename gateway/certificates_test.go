@@ -85,6 +85,22 @@ func TestCertificateExpires(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+
+		// By a clock that is ahead for a while it has expired, and the thresholds after that are told all the same.
+		g.accounts.Store(&map[string]*account{"soon": {Account: &config.Account{ID: "soon"}, certificate: made(40)}})
+		g.tellCertificates()
+		said := ""
+		for _, day := range []int{0, 365, 0, 11, 11, 34} {
+			now := time.Now().AddDate(0, 0, day)
+			g.now = func() time.Time { return now }
+			g.expiries.Lock()
+			g.tellExpiries()
+			g.expiries.Unlock()
+			said += fmt.Sprintln(day, strings.Count(log.take(), "certificate expires"))
+		}
+		if want := "0 0\n365 1\n0 0\n11 1\n11 0\n34 1\n"; said != want {
+			t.Errorf("a clock that was ahead:\n%s\nwant\n%s", said, want)
+		}
 	})
 }
 

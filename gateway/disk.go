@@ -98,11 +98,14 @@ func diskFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, indexer.ErrFull)
 }
 
-// freeBytes is what an unprivileged process may still write below path.
+// freeBytes is what an unprivileged process may still write below path: nothing where no more files can be made.
 func freeBytes(path string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
 		return 0, err
+	}
+	if s.Files > 0 && s.Ffree == 0 { // some file systems count none
+		return 0, nil
 	}
 	return int64(s.Bavail) * s.Bsize, nil
 }

@@ -135,16 +135,18 @@ func (g *Gateway) expectations() []*expected {
 	return list
 }
 
-// newest is when the last file came by the rule's door that has this verdict, since then; zero if none has.
+// newest is when the last file came by the rule's door that has this verdict, since then; zero if none has. One that came by a clock that was
+// ahead has no day.
 func (g *Gateway) newest(ctx context.Context, x *expected, verdict indexer.Verdict, since time.Time) (time.Time, error) {
+	filter := indexer.FileFilter{Since: since, Until: g.now().Add(time.Minute), Door: x.door(), Verdict: verdict, Limit: 1}
 	if x.account.index.Protected() { // its log knows, whether it is locked or not
-		list, err := x.account.index.Brief(ctx, indexer.FileFilter{Since: since, Door: x.door(), Verdict: verdict, Limit: 1})
+		list, err := x.account.index.Brief(ctx, filter)
 		if err != nil || len(list) == 0 {
 			return time.Time{}, err
 		}
 		return list[0].ReceivedAt, nil
 	}
-	for f, err := range x.account.index.Files(ctx, indexer.FileFilter{Since: since, Door: x.door(), Verdict: verdict, Limit: 1}) {
+	for f, err := range x.account.index.Files(ctx, filter) {
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -237,7 +239,7 @@ func (g *Gateway) checkExpected(ctx context.Context, now time.Time, starting boo
 // checkOne tells first and keeps after it that it did: if we die in between, it is told again and not never.
 func (g *Gateway) checkOne(ctx context.Context, x *expected, now time.Time) error {
 	t, err := g.told(ctx, x)
-	if err == nil && t == nil {
+	if err == nil && (t == nil || t.Begun.After(now)) { // or it was first seen by a clock that was ahead
 		t = &told{Begun: now}
 		err = g.keepTold(ctx, x, t)
 	}

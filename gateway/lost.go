@@ -102,13 +102,20 @@ func (g *Gateway) indexThere(ctx context.Context, a *account) (bool, error) {
 // mayLose says whether an account is to be out of service by this error. A load that names a new account, or one that had left, is refused as
 // a whole instead, since somebody is there to see it.
 func (g *Gateway) mayLose(ctx context.Context, id string, err error) bool {
-	return err != nil && ctx.Err() == nil && !everybodys(err) && (g.accounts.Load() == nil || g.out(id) != nil)
+	return err != nil && ctx.Err() == nil && (!everybodys(err) || diskFull(err) && g.ownDisk(id)) && (g.accounts.Load() == nil || g.out(id) != nil)
 }
 
 // everybodys says whether the trouble is not one account's, though one met it first: the disk is full, or the machine has no more files or memory.
 func everybodys(err error) bool {
 	is := func(cause error) bool { return errors.Is(err, cause) }
 	return slices.ContainsFunc([]error{indexer.ErrFull, unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM}, is)
+}
+
+// ownDisk says whether an account lies on another disk than gateway.db: then that one may be full, and not everybody's.
+func (g *Gateway) ownDisk(id string) bool {
+	var all, own unix.Stat_t
+	dir := g.cfg.Load().DataDir
+	return unix.Stat(dir, &all) == nil && unix.Stat(filepath.Join(dir, "accounts", id), &own) == nil && own.Dev != all.Dev
 }
 
 // anyServed is the error of a start after which nobody would be served.

@@ -168,6 +168,7 @@ func TestNobodyServed(t *testing.T) {
 	}
 	wants(t, "a start", h.start(t), "account acme", "account beta", "account fresh", "account gone", "account soft")
 	starting := new(Gateway)
+	starting.cfg.Store(h.cfg.Load())
 	for err, own := range map[error]bool{
 		indexer.ErrFull: false, &os.PathError{Op: "open", Path: "probe", Err: unix.ENOSPC}: false, unix.EMFILE: false, indexer.ErrDamaged: true,
 	} {

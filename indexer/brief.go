@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -36,19 +37,22 @@ func (x *Index) Waiting(ctx context.Context) (w Waiting, err error) {
 }
 
 // Brief lists what may be known of a protected account's deliveries while it is locked, the newest first: ID, time, door, size,
-// verdict, the reasons' codes, fate, duplicate and ledger row, of a fetched one the SHA-256, and nothing else. Of the filter it knows Since, Door,
-// Verdict and Limit.
+// verdict, the reasons' codes, fate, duplicate and ledger row, of a fetched one the SHA-256, and nothing else. Of the filter it knows Since, Until,
+// Door, Verdict and Limit.
 func (x *Index) Brief(ctx context.Context, q FileFilter) ([]*File, error) {
 	limit := q.Limit
 	if limit == 0 {
 		limit = -1
 	}
-	since := int64(0)
+	since, until := int64(0), int64(math.MaxInt64)
 	if !q.Since.IsZero() {
 		since = q.Since.UnixMicro()
 	}
-	return x.brief(ctx, sqlBrief+`WHERE received_at >= ? AND (?2 = '' OR door = ?2) AND (?3 = '' OR verdict = ?3) ORDER BY received_at DESC, n DESC LIMIT ?4`,
-		since, q.Door, string(q.Verdict), limit)
+	if !q.Until.IsZero() {
+		until = q.Until.UnixMicro()
+	}
+	return x.brief(ctx, sqlBrief+`WHERE received_at >= ? AND received_at < ? AND (?3 = '' OR door = ?3) AND (?4 = '' OR verdict = ?4) ORDER BY received_at DESC, n DESC LIMIT ?5`,
+		since, until, q.Door, string(q.Verdict), limit)
 }
 
 // BriefOf is Brief of the deliveries whose ids end so, typed as Find takes it.

@@ -40,8 +40,15 @@ type Delivery struct {
 }
 
 const (
-	sqlEarlierContent  = `SELECT id FROM files WHERE sha256 = ? AND taken = 1 AND received_at >= ? ORDER BY received_at LIMIT 1`
-	sqlEarlierBusiness = `SELECT id FROM files WHERE business = ? AND taken = 1 AND received_at >= ? ORDER BY received_at LIMIT 1`
+	// A file is in the window by its time; or by its place, behind the first that is: then it came while the clock was far behind, as that of a
+	// machine may be when it boots.
+	sqlByTime  = ` AND received_at >= ?2 ORDER BY received_at LIMIT 1)`
+	sqlByPlace = ` AND n > (SELECT n FROM files WHERE received_at BETWEEN ?2 AND ?3 ORDER BY received_at, n LIMIT 1) ORDER BY received_at LIMIT 1)`
+
+	sqlOfContent       = `SELECT * FROM (SELECT id FROM files WHERE sha256 = ?1 AND taken = 1`
+	sqlOfBusiness      = `SELECT * FROM (SELECT id FROM files WHERE business = ?1 AND taken = 1`
+	sqlEarlierContent  = sqlOfContent + sqlByTime + ` UNION ALL ` + sqlOfContent + sqlByPlace + ` LIMIT 1`
+	sqlEarlierBusiness = sqlOfBusiness + sqlByTime + ` UNION ALL ` + sqlOfBusiness + sqlByPlace + ` LIMIT 1`
 
 	sqlAddFile = `INSERT INTO files (id, reversed, account, name, door, user, received_at, size, sha256, business, format,
 		message_id, payments, first_execution, last_execution, verdict, codes, reasons, sentence, fate, certificate,
@@ -185,7 +192,7 @@ func (x *Index) judge(ctx context.Context, d *Delivery, row *fileRow) error {
 			if sum == nil {
 				return nil
 			}
-			err := x.d.w.QueryRowContext(ctx, query, sum, since).Scan(id)
+			err := x.d.w.QueryRowContext(ctx, query, sum, since, row.receivedAt).Scan(id)
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil
 			}

@@ -55,6 +55,42 @@ func TestCommitDuplicates(t *testing.T) {
 	sound(t, x)
 }
 
+// TestCommitDuplicatesOverClocks: a file that came while the clock stood at 1970, or was ahead, is known when it comes again by the right one;
+// one that really is older than the window is not.
+func TestCommitDuplicatesOverClocks(t *testing.T) {
+	for name, x := range map[string]*Index{"open": newIndex(t), "protected": newSafe(t).protected(t)} {
+		t.Run(name, func(t *testing.T) { duplicatesOverClocks(t, x) })
+	}
+}
+
+func duplicatesOverClocks(t *testing.T, x *Index) {
+	const window = 24 * time.Hour
+	deliver := func(content string, at time.Time) (f *File, e Earlier) {
+		t.Helper()
+		f = newFile(t, content, at)
+		commit(t, x, &Delivery{File: f, Window: window, Judge: func(found Earlier) { e = found }})
+		return f, e
+	}
+	deliver("long ago", epoch.Add(-2*window))
+	deliver("of every day", epoch)
+	atBoot, _ := deliver("a", time.Unix(100, 0))
+	ahead, _ := deliver("b", epoch.AddDate(1, 0, 0))
+	later := epoch.Add(time.Hour)
+	if _, e := deliver("a", later); e != (Earlier{Content: atBoot.ID, Business: atBoot.ID}) {
+		t.Errorf("of a clock at 1970: %+v", e)
+	}
+	if _, e := deliver("b", later); e != (Earlier{Content: ahead.ID, Business: ahead.ID}) {
+		t.Errorf("of a clock that was ahead: %+v", e)
+	}
+	if _, e := deliver("long ago", later); e != (Earlier{}) {
+		t.Errorf("out of the window: %+v", e)
+	}
+	deliver("now and then", later)
+	if _, e := deliver("now and then", later.Add(2*window)); e != (Earlier{}) {
+		t.Errorf("out of the window, behind one of a clock that was ahead: %+v", e)
+	}
+}
+
 // TestCommitTogether: fifty commit at the same moment, twenty-five pairs of the same content: exactly one of each is
 // the first, all are there after a reopening, and the chain holds.
 func TestCommitTogether(t *testing.T) {

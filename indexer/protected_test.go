@@ -253,6 +253,11 @@ func TestProtectedLocked(t *testing.T) {
 	if list, err = x.BriefOf(t.Context(), typed+" "); err != nil || len(list) != 1 {
 		t.Fatalf("%d files are %s, %v", len(list), typed, err)
 	}
+	for until, want := range map[time.Time]int{f.ReceivedAt: 0, f.ReceivedAt.Add(time.Microsecond): 1} {
+		if list, err = x.Brief(t.Context(), FileFilter{Until: until}); err != nil || len(list) != want {
+			t.Errorf("until %v: %+v, %v", until, list, err)
+		}
+	}
 	if list, err = x.BriefOf(t.Context(), f.ID[18:]); err != nil || len(list) != 1 {
 		t.Errorf("by its ending: %v, %v", list, err)
 	}

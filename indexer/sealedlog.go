@@ -263,6 +263,13 @@ func (l *sealedLog) keyed(sum []byte) []byte {
 	return h.Sum(nil)
 }
 
+const (
+	sqlLogOfContent   = `SELECT * FROM (SELECT id FROM files WHERE content = ?1 AND verdict <> 'rejected'`
+	sqlLogOfBusiness  = `SELECT * FROM (SELECT id FROM files WHERE business = ?1 AND business IS NOT NULL AND verdict <> 'rejected'`
+	sqlLoggedContent  = sqlLogOfContent + sqlByTime + ` UNION ALL ` + sqlLogOfContent + sqlByPlace + ` LIMIT 1`
+	sqlLoggedBusiness = sqlLogOfBusiness + sqlByTime + ` UNION ALL ` + sqlLogOfBusiness + sqlByPlace + ` LIMIT 1`
+)
+
 // earlier looks for files of the same content or business that were not rejected; while the index is locked, also among refusals in doubt.
 func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, locked bool) (e Earlier, err error) {
 	content, business := l.keyed(row.sha256), l.keyed(row.business)
@@ -270,13 +277,12 @@ func (l *sealedLog) earlier(ctx context.Context, row *fileRow, since int64, lock
 		if hash == nil || err != nil {
 			return
 		}
-		if err = l.d.w.QueryRowContext(ctx, query, hash, since).Scan(id); errors.Is(err, sql.ErrNoRows) {
+		if err = l.d.w.QueryRowContext(ctx, query, hash, since, row.receivedAt).Scan(id); errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
 	}
-	look(`SELECT id FROM files WHERE content = ? AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`, content, &e.Content)
-	look(`SELECT id FROM files WHERE business = ? AND business IS NOT NULL AND verdict <> 'rejected' AND received_at >= ? ORDER BY received_at LIMIT 1`,
-		business, &e.Business)
+	look(sqlLoggedContent, content, &e.Content)
+	look(sqlLoggedBusiness, business, &e.Business)
 	if err != nil || !locked {
 		return e, err
 	}

@@ -48,10 +48,13 @@ func (x *Index) queue(ctx context.Context, id, name string, remotes []string) er
 	return nil
 }
 
+// mostPutOff is longer than anything is put off: what is due later than that was put off by a clock that was ahead, and is due now.
+const mostPutOff = 24 * time.Hour
+
 // Sends gives what is due for a remote, the oldest first.
 func (x *Index) Sends(ctx context.Context, remote string, now time.Time, limit int) (list []Send, err error) {
 	rows, err := x.d.r.QueryContext(ctx, `SELECT n, remote, kind, file, name, state, tries, trouble, next_at, made_at FROM sends
-		WHERE remote = ? AND state <> 'sent' AND next_at <= ? ORDER BY n LIMIT ?`, remote, now.UnixMicro(), limit)
+		WHERE remote = ? AND state <> 'sent' AND (next_at <= ? OR next_at > ?) ORDER BY n LIMIT ?`, remote, now.UnixMicro(), now.Add(mostPutOff).UnixMicro(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("indexer: sends: %w", x.d.plain(err))
 	}

@@ -41,7 +41,7 @@ type connection struct {
 	near  netip.Prefix
 	began time.Time
 
-	heard    atomic.Int64 // when a byte came last, Unix nanoseconds
+	heard    atomic.Int64 // when a byte came last, in nanoseconds after began: the clock may be set meanwhile
 	writes   atomic.Int32 // our writes before the login
 	loggedIn atomic.Bool
 	guesses  atomic.Int32 // passwords that were hashed and wrong
@@ -55,7 +55,6 @@ func newConnection(nc net.Conn) *connection {
 		c.addr = tcp.AddrPort().Addr().Unmap()
 	}
 	c.near = neighbourhood(c.addr)
-	c.heard.Store(c.began.UnixNano())
 	c.in = bufio.NewReaderSize(hearing{c}, longestVersion)
 	return c
 }
@@ -72,7 +71,7 @@ type hearing struct{ c *connection }
 func (h hearing) Read(p []byte) (int, error) {
 	n, err := h.c.Conn.Read(p)
 	if n > 0 {
-		h.c.heard.Store(time.Now().UnixNano())
+		h.c.heard.Store(int64(time.Since(h.c.began)))
 	}
 	return n, err
 }
@@ -103,7 +102,7 @@ func (c *connection) cost() time.Duration {
 
 // quiet is how long the client has sent nothing.
 func (c *connection) quiet(now time.Time) time.Duration {
-	return now.Sub(time.Unix(0, c.heard.Load()))
+	return now.Sub(c.began) - time.Duration(c.heard.Load())
 }
 
 // serve takes a connection from its first byte to its last.

@@ -46,6 +46,19 @@ func TestDeliverAgain(t *testing.T) {
 	until(t, "nothing more is planned", func() bool { return v.poller.States()[0].NextLook.IsZero() })
 }
 
+// TestDeliverClockSetBack: what was put off by a clock that was a year ahead is delivered once it is right again.
+func TestDeliverClockSetBack(t *testing.T) {
+	v := newVisit(t, sends)
+	v.send(t, "report.txt", []byte("a report"))
+	v.ahead.Store(int64(365 * 24 * time.Hour))
+	v.shop.lies(func(s *shop) { s.before = refuses("rename") })
+	v.look(t)
+	v.ahead.Store(0)
+	v.shop.honest()
+	v.look(t)
+	v.holds(t, "/in", "report.txt:8")
+}
+
 // TestDeliverInDoubt: a file that lost its temporary name counts as arrived only if the folder is there at all.
 func TestDeliverInDoubt(t *testing.T) {
 	v := newVisit(t, sends)

@@ -159,6 +159,7 @@ func (o *polling) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		fetchAt, sendAt = o.byClock(fetchAt, sendAt)
 		next := earlier(fetchAt, sendAt)
 		o.change(func(s *RemoteState) { s.NextLook, o.fetchAt = next, fetchAt })
 		if timer.Stop(); !next.IsZero() {
@@ -188,6 +189,19 @@ func (o *polling) run(ctx context.Context) {
 		}
 		fetchAt, sendAt = o.after(fetch, fetchAt)
 	}
+}
+
+// byClock puts right when to look by the clock as it is now, which may have been set: a time of day is one by the wall clock, and nothing is put
+// off for longer than it could be now.
+func (o *polling) byClock(fetchAt, sendAt time.Time) (_, _ time.Time) {
+	now, f := o.poller.now(), o.remote.Fetch
+	if f != nil && len(f.At) > 0 {
+		fetchAt = earlier(fetchAt.Round(0), nextClock(f.At, f.Zone, now))
+	}
+	if !sendAt.IsZero() {
+		sendAt = earlier(sendAt, now.Add(longestRetry))
+	}
+	return fetchAt, sendAt
 }
 
 // first says when to begin.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -524,6 +525,71 @@ func TestPollerNaps(t *testing.T) {
 		<-ended
 	})
 }
+
+// TestPollerClockSetBack: what was to come at a time of day, or to be delivered again, by a clock that was a year ahead, comes when it is
+// time by the right one.
+func TestPollerClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, there := time.Now(), &visited{}
+		var ahead atomic.Int64
+		ahead.Store(int64(365 * 24 * time.Hour))
+		cfg := polled(config.Fetch{At: []string{"16:00"}})
+		cfg.Accounts[0].Remotes = append(cfg.Accounts[0].Remotes, &config.Remote{Name: "post", Send: &config.Send{}})
+		p := NewPoller(cfg, putOff{at: begun.AddDate(1, 0, 0)}, slog.New(slog.DiscardHandler))
+		p.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		var sends visited
+		p.dial = func(ctx context.Context, r *config.Remote, log *slog.Logger) (Remote, error) {
+			if r.Fetch == nil {
+				return sends.dial(ctx, r, log)
+			}
+			return there.dial(ctx, r, log)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		pass(time.Hour)
+		sends.since(begun)
+		ahead.Store(0)
+		pass(longestRetry + longestNap)
+		if visits := sends.since(begun); len(visits) == 0 {
+			t.Error("nothing is delivered again")
+		}
+		pass(24*time.Hour - longestRetry - longestNap - time.Hour)
+		if visits := there.since(begun); len(visits) != 1 || visits[0] < 15*time.Hour || visits[0] > 15*time.Hour+longestNap {
+			t.Errorf("at 16:00 of the first day: %v", visits)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+// TestPollerGoesByTheWallClock: the time of day after a look is not told by how long the machine runs, which a clock that is set does not
+// change, and which stands still while it is suspended. (A bubble has the one clock only.)
+func TestPollerGoesByTheWallClock(t *testing.T) {
+	p := NewPoller(polled(config.Fetch{At: []string{"16:00"}}), noDepot{}, slog.New(slog.DiscardHandler))
+	p.dial = (&visited{}).dial
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- p.Run(ctx) }()
+	for range 2 { // at the second, what follows the first is noted
+		if _, err := p.Now(ctx, "acme", "bank", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if next := p.States()[0].NextLook; next != next.Round(0) {
+		t.Errorf("the next look: %v", next)
+	}
+	cancel()
+	<-ended
+}
+
+// putOff is a gateway of which something is to be delivered, at that time.
+type putOff struct {
+	noDepot
+	at time.Time
+}
+
+func (p putOff) NextSend(context.Context, string, string) (time.Time, error) { return p.at, nil }
 
 // tree is a server with folders.
 type tree struct {

@@ -87,7 +87,7 @@ func (s *strangers) noteUpload(now time.Time) { s.wrote.Store(now.UnixNano()) }
 
 // beside says whether there are uploads that a flood would slow down.
 func (s *strangers) beside(now time.Time) bool {
-	return now.Sub(time.Unix(0, s.wrote.Load())) < uploadPause
+	return now.Sub(time.Unix(0, s.wrote.Load())).Abs() < uploadPause // the clock may have been set back
 }
 
 // ahead is how much may be owed before strangers must go.

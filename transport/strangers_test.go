@@ -78,6 +78,9 @@ func TestAnUploadBegins(t *testing.T) {
 	if s.turnAway(prefix(1), now.Add(uploadPause)) {
 		t.Error("turned away after the upload")
 	}
+	if s.beside(stepped(t, now.Add(uploadPause), -365*24*time.Hour)) {
+		t.Error("beside an upload for a year, since the clock was set back")
+	}
 }
 
 // TestFriendsBecomeStrangers: an address with too many refused logins in a row is a stranger's until somebody is let in from there.

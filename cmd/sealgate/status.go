@@ -126,7 +126,7 @@ func (t *tool) tellStatus(cfg *config.Config, s gateway.Status) {
 		if at, ok := t.local(s.DiskLowSince); ok {
 			since = " since " + at.Format("15:04")
 		}
-		t.say("disk     %s%s (%d refused): %s free on %s, floor %s; make room: df -h %s\n",
+		t.say("disk     %s%s (%d refused): %s free on %s, floor %s; make room: df -h %[7]s, df -i %[7]s\n",
 			t.coloured("refusing uploads", red), since, s.DiskRefused, size(s.DiskFree), cfg.DataDir, size(s.DiskFloor), quoted(cfg.DataDir))
 	}
 	for _, a := range s.Accounts {
