@@ -40,6 +40,7 @@ func (l *loading) check(c *Config) {
 		}
 		l.account(at, a)
 	}
+	l.overlaps(c)
 }
 
 // wrong reports whether a mistake was noted at a key itself.
