@@ -34,8 +34,8 @@ type Examine struct {
 	UserCA func(path string) error
 	// Operators looks at operators.
 	Operators func(path string) (warning string, err error)
-	// HostKey looks at one of host_keys.
-	HostKey func(path string) (warning string, err error)
+	// HostKeys looks at the last of host_keys, beside those before it, which are good.
+	HostKeys func(s SFTP) error
 }
 
 // maxIncluded bounds how many files may be included.

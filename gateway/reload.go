@@ -198,7 +198,7 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 			o, _, err := transport.ReadOperators(path)
 			return o.Doubt(time.Now()), err
 		},
-		HostKey: func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
+		HostKeys: transport.CheckHostKeys,
 	})
 }
 

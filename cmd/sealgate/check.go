@@ -42,9 +42,6 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	if err != nil {
 		return t.configTrouble(err, t.kept(ctx))
 	}
-	if err := transport.CheckHostKeys(cfg.SFTP); err != nil {
-		return usage("see sftp.host_keys and sftp.algorithms in "+here(cfg.File), "%s", cause(err))
-	}
 	if !quiet {
 		if err := t.tellConfig(ctx, cfg); err != nil {
 			return err
