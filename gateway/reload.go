@@ -87,7 +87,7 @@ func (g *Gateway) begin(ctx context.Context) error {
 // take runs by another configuration, whose accounts are open, from now on. Nothing of it can fail: what gateway.db says is approved may
 // have changed before. The caller holds reloading.
 func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*account) {
-	old, cfg := g.cfg.Load(), r.config
+	cfg := r.config
 	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
@@ -102,21 +102,24 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	g.renewSeals()
 	g.tellDoubts(cfg)
 	g.tellCertificates()
-	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.tellUnchanged(g.began, cfg)
 	g.tellFreed()
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	g.trySettle(ctx)
 }
 
-// tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.
-func (g *Gateway) tellUnchanged(old, now config.SFTP) {
+// tellUnchanged says what differs from the start and waits for a restart: the port stays open, and live sessions with it.
+func (g *Gateway) tellUnchanged(began, now *config.Config) {
 	for _, key := range []struct {
 		name string
 		same bool
 	}{
-		{"sftp.listen", now.Listen == old.Listen},
-		{"sftp.host_keys", slices.Equal(now.HostKeys, old.HostKeys)},
-		{"sftp.algorithms", now.Algorithms == old.Algorithms},
+		{"unlock_key_file", now.UnlockKeyFile == began.UnlockKeyFile},
+		{"log", now.Log == began.Log},
+		{"sftp.listen", now.SFTP.Listen == began.SFTP.Listen},
+		{"sftp.host_keys", slices.Equal(now.SFTP.HostKeys, began.SFTP.HostKeys)},
+		{"sftp.algorithms", now.SFTP.Algorithms == began.SFTP.Algorithms},
+		{"remotes_at_once", now.RemotesAtOnce == began.RemotesAtOnce},
 	} {
 		if !key.same {
 			g.log.Warn("config doubtful", "warn", key.name+" has changed, which a restart takes over")
