@@ -160,6 +160,7 @@ func (l *loading) absolute(p place, written string) string {
 // file checks that a file is there, is one, that others may not read it where it is secret (others: the mode's bits
 // that must not be set), and, if open is set, that we may.
 func (l *loading) file(p place, written, abs string, others fs.FileMode, open bool) bool {
+	l.looked = append(l.looked, abs)
 	info, err := os.Stat(abs)
 	if err == nil && open && info.Mode().IsRegular() {
 		var f *os.File

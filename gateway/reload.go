@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/transport"
 	"github.com/sealgate/sealgate/vault"
@@ -30,12 +32,17 @@ func (g *Gateway) follow(ctx context.Context, watching func()) error {
 	return nil
 }
 
-// watched are the files that the configuration was read from, those that were refused since, and the globs of those that may come.
+// watched are the files that the configuration was read from, those that were refused since, as far as their folders can be watched, and
+// the globs of those that may come.
 func (g *Gateway) watched() []string {
 	cfg := g.cfg.Load()
 	files := slices.Clone(cfg.Files)
 	if refused := g.misread.Load(); refused != nil {
-		files = append(files, *refused...)
+		for _, file := range *refused {
+			if err := unix.Access(filepath.Dir(file), unix.R_OK); err == nil || err == unix.ENOENT {
+				files = append(files, file)
+			}
+		}
 	}
 	for _, glob := range cfg.Include {
 		if !filepath.IsAbs(glob) {
