@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,10 @@ import (
 // follow loads the configuration anew whenever its files change, and calls watching once it misses no change any more. A
 // machine that lets us watch nothing (its inotify limits) is no reason not to serve: SIGHUP is left.
 func (g *Gateway) follow(ctx context.Context, watching func()) error {
-	told := sync.OnceFunc(watching)
+	told := sync.OnceFunc(func() {
+		g.catchUp(ctx)
+		watching()
+	})
 	err := transport.Watch(ctx, g.watched, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
 	if err != nil {
 		g.log.Warn("changes of the configuration are not noticed; send SIGHUP after one", "err", err)
@@ -30,6 +34,14 @@ func (g *Gateway) follow(ctx context.Context, watching func()) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// catchUp takes over what has changed since the start read the configuration: opening the databases may take long, and nobody watched.
+func (g *Gateway) catchUp(ctx context.Context) {
+	file := g.rule.Load().file
+	if cfg, err := LoadConfig(file.File, file.KeyElsewhere); err != nil || !reflect.DeepEqual(cfg, file) {
+		g.Reload(ctx)
+	}
 }
 
 // watched are the files that the configuration was read from, those that were refused since, as far as their folders can be watched, and
