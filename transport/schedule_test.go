@@ -310,7 +310,9 @@ func TestPollerReload(t *testing.T) {
 		begun := time.Now()
 		there.since(begun)
 		next := p.States()[0].NextLook
-		p.Reload(polled(config.Fetch{Every: 10 * time.Minute})) // nothing has changed
+		same := polled(config.Fetch{Every: 10 * time.Minute})
+		same.Accounts[0].Name = "Acme Oy" // nothing of the remote has changed
+		p.Reload(same)
 		pass(10 * time.Minute)
 		if visits := there.since(begun); len(visits) != 1 || visits[0] != next.Sub(begun) {
 			t.Errorf("the same remote: %v, want one at %s", visits, next.Sub(begun))
