@@ -411,6 +411,25 @@ func TestPollerReloadAtTimes(t *testing.T) {
 	}
 }
 
+// stopped is a gateway whose database answers as it does when a question was given up.
+type stopped struct{ noDepot }
+
+func (stopped) Remembered(ctx context.Context, _, _ string) (RemoteMemory, error) {
+	<-ctx.Done()
+	return RemoteMemory{}, ctx.Err()
+}
+
+// TestPollerStopped: a stop, or a reload, before the first look is no trouble.
+func TestPollerStopped(t *testing.T) {
+	var log bytes.Buffer
+	p := NewPoller(polled(config.Fetch{Every: time.Minute}), stopped{}, slog.New(slog.NewTextHandler(&log, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Run(ctx); err != nil || log.Len() > 0 {
+		t.Errorf("%v: %s", err, log.String())
+	}
+}
+
 // remembering is a gateway that knows when a remote was well before the start.
 type remembering struct {
 	noDepot

@@ -142,7 +142,10 @@ func (o *polling) recall(ctx context.Context) {
 		return
 	}
 	m, err := o.poller.depot.Remembered(ctx, o.account, o.remote.Name)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
 		o.poller.log.Error("poll failed", "account", o.account, "remote", o.remote.Name, "err", err)
 		return
 	}
