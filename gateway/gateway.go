@@ -48,6 +48,7 @@ type Gateway struct {
 	began      *config.Config                // at the start, which some keys stay as until the next
 	cfg        atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule       atomic.Pointer[rule]
+	unloaded   atomic.Pointer[string]   // why the newest configuration, which has no mistakes, is not in force
 	misread    atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
 	accounts   atomic.Pointer[map[string]*account]
 	lost       atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)

@@ -83,10 +83,13 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	if err == nil {
 		accounts, err = g.openAccounts(ctx, r.config)
 	}
+	g.unloaded.Store(nil)
 	if err != nil {
 		var mistakes *config.Mistakes
 		if errors.As(err, &mistakes) {
 			g.misread.Store(&mistakes.Files)
+		} else {
+			g.unloaded.Store(new("configuration: not in force: " + err.Error() + "; see to it, then: systemctl reload sealgate, or SIGHUP"))
 		}
 		tellRefused(g.log, err)
 		return err

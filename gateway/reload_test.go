@@ -34,3 +34,24 @@ func TestChangedDuringTheStart(t *testing.T) {
 		t.Errorf("acme is told %q", got)
 	}
 }
+
+// TestRefusedLoadIsTold: a configuration without a mistake that could not be taken over stays a problem of status until one is.
+func TestRefusedLoadIsTold(t *testing.T) {
+	h := newHouse(t)
+	file, folder := filepath.Join(h.dir, "sealgate.yaml"), filepath.Join(h.dir, "data/accounts/new")
+	text, err := os.ReadFile(file)
+	must(t, err)
+	must(t, os.WriteFile(file, append(text, "  - {id: new, after_indexing: delete}\n"...), 0o600))
+	must(t, os.WriteFile(folder, []byte("no folder"), 0o600))
+	if err := h.Reload(t.Context()); err == nil {
+		t.Fatal("it is loaded")
+	}
+	if s, err := h.Status(t.Context()); err != nil || !strings.Contains(strings.Join(s.Problems, "\n"), "configuration: not in force: account new: ") {
+		t.Errorf("%q, %v", s.Problems, err)
+	}
+	must(t, os.Remove(folder))
+	must(t, h.Reload(t.Context()))
+	if s, err := h.Status(t.Context()); err != nil || len(s.Problems) > 0 {
+		t.Errorf("after it was mended: %q, %v", s.Problems, err)
+	}
+}
