@@ -20,9 +20,7 @@ func (l *loading) check(c *Config) {
 	l.dataDir(&c.DataDir)
 	l.unlockKey(c)
 	l.operators(c)
-	for i, key := range c.SFTP.HostKeys {
-		c.SFTP.HostKeys[i] = l.hostKey(fmt.Sprintf("sftp.host_keys.%d", i), key)
-	}
+	l.hostKeys(&c.SFTP)
 	if _, ok := l.places["accounts"]; len(c.Accounts) == 0 && !l.wrong("accounts") {
 		p := place{file: c.File, line: 1, show: "accounts"}
 		if ok {
@@ -40,6 +38,7 @@ func (l *loading) check(c *Config) {
 		}
 		l.account(at, a)
 	}
+	l.overlaps(c)
 }
 
 // wrong reports whether a mistake was noted at a key itself.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,23 +73,27 @@ func (l *loading) unlockKey(c *Config) {
 	}
 }
 
-// hostKey checks one host key and gives its absolute path.
-func (l *loading) hostKey(at, written string) string {
-	if written == "" {
-		return ""
+// hostKeys checks the host keys, each beside the good ones before it, and makes their paths absolute.
+func (l *loading) hostKeys(s *SFTP) {
+	good := SFTP{Algorithms: s.Algorithms}
+	for i, written := range s.HostKeys {
+		if written == "" {
+			continue
+		}
+		p := l.places[fmt.Sprintf("sftp.host_keys.%d", i)]
+		abs := l.absolute(p, written)
+		s.HostKeys[i] = abs
+		if !l.file(p, written, abs, 0o077, l.examine.HostKeys != nil) || l.examine.HostKeys == nil {
+			continue
+		}
+		more := good
+		more.HostKeys = append(slices.Clone(good.HostKeys), abs)
+		if err := l.examine.HostKeys(more); err != nil {
+			l.examined(p, written, abs, err)
+			continue
+		}
+		good = more
 	}
-	p := l.places[at]
-	abs := l.absolute(p, written)
-	if !l.file(p, written, abs, 0o077, l.examine.HostKey != nil) || l.examine.HostKey == nil {
-		return abs
-	}
-	warning, err := l.examine.HostKey(abs)
-	if err != nil {
-		l.examined(p, written, abs, err)
-	} else if warning != "" {
-		l.warn(p, written+": "+warning, "")
-	}
-	return abs
 }
 
 // certificate checks a certificate or the public half of an access key and gives its absolute path.
@@ -155,6 +160,7 @@ func (l *loading) absolute(p place, written string) string {
 // file checks that a file is there, is one, that others may not read it where it is secret (others: the mode's bits
 // that must not be set), and, if open is set, that we may.
 func (l *loading) file(p place, written, abs string, others fs.FileMode, open bool) bool {
+	l.looked = append(l.looked, abs)
 	info, err := os.Stat(abs)
 	if err == nil && open && info.Mode().IsRegular() {
 		var f *os.File

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -34,8 +35,8 @@ type Examine struct {
 	UserCA func(path string) error
 	// Operators looks at operators.
 	Operators func(path string) (warning string, err error)
-	// HostKey looks at one of host_keys.
-	HostKey func(path string) (warning string, err error)
+	// HostKeys looks at the last of host_keys, beside those before it, which are good.
+	HostKeys func(s SFTP) error
 }
 
 // maxIncluded bounds how many files may be included.
@@ -58,6 +59,7 @@ type loading struct {
 	list     []Mistake
 	warnings []Mistake
 	found    string           // data_dir, absolute, as soon as it is known
+	looked   []string         // at files of keys and certificates
 	places   map[string]place // by path in the tree: "accounts.0.certificate"
 	accounts int              // in the files walked so far
 	visits   int
@@ -232,5 +234,5 @@ func (l *loading) warn(p place, text, hint string) {
 }
 
 func (l *loading) mistakes() *Mistakes {
-	return &Mistakes{List: inOrder(l.list, l.files), DataDir: l.found, Files: l.files}
+	return &Mistakes{List: inOrder(l.list, l.files), DataDir: l.found, Files: slices.Concat(l.files, l.looked)}
 }

@@ -40,7 +40,7 @@ type Mistakes struct {
 	// DataDir is absolute, "" if not even that can be told: where a gateway that runs on, with the configuration that it
 	// has, may be found.
 	DataDir string
-	// Files are all files that were read.
+	// Files are all files that were read, or should have been: another configuration may come of a change of any.
 	Files []string
 }
 

@@ -21,6 +21,9 @@ var (
 	errForm     = errors.New("wrong form")
 )
 
+// longest is more than anybody means, and far from where sums of times overflow.
+const longest = 100 * 365 * 24 * time.Hour
+
 // parseDuration reads 90s, 10m, 12h, 30d or 1h30m: whole numbers, each with its unit.
 func parseDuration(s string) (time.Duration, error) {
 	if onlyDigits.MatchString(s) {
@@ -39,7 +42,7 @@ func parseDuration(s string) (time.Duration, error) {
 		}
 		last = units[m[2]]
 		n, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil || n > (math.MaxInt64-int64(sum))/int64(last) {
+		if err != nil || n > int64((longest-sum)/last) {
 			return 0, errTooLarge
 		}
 		sum += time.Duration(n) * last

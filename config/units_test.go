@@ -14,7 +14,7 @@ func TestParseDuration(t *testing.T) {
 	}{
 		{"0s", 0, nil}, {"90s", 90 * time.Second, nil}, {"10m", 10 * time.Minute, nil}, {"12h", 12 * time.Hour, nil},
 		{"30d", 720 * time.Hour, nil}, {"1d12h30m5s", 36*time.Hour + 30*time.Minute + 5*time.Second, nil},
-		{"106751d", 106751 * 24 * time.Hour, nil}, {"106752d", 0, errTooLarge}, {"106751d24h", 0, errTooLarge},
+		{"36500d", longest, nil}, {"36501d", 0, errTooLarge}, {"36500d1s", 0, errTooLarge}, {"106752d", 0, errTooLarge},
 		{"30", 0, errNoUnit}, {"0", 0, errNoUnit}, {"", 0, errForm}, {"m", 0, errForm}, {"-1m", 0, errForm},
 		{"1.5h", 0, errForm}, {"10ms", 0, errForm}, {"1w", 0, errForm}, {"10 m", 0, errForm}, {"1h1h", 0, errForm},
 		{"5m1h", 0, errForm}, {"1h5", 0, errForm}, {"99999999999999999999s", 0, errTooLarge},

@@ -45,8 +45,10 @@ type Gateway struct {
 	lock       *os.File // flock on data_dir/lock: one gateway a directory
 	started    time.Time
 
+	began      *config.Config                // at the start, which some keys stay as until the next
 	cfg        atomic.Pointer[config.Config] // in force; under the two-person rule not all as the file says
 	rule       atomic.Pointer[rule]
+	unloaded   atomic.Pointer[string]   // why the newest configuration, which has no mistakes, is not in force
 	misread    atomic.Pointer[[]string] // that the newest configuration was read from, if it has mistakes
 	accounts   atomic.Pointer[map[string]*account]
 	lost       atomic.Pointer[map[string]*account] // of the configuration in force, but out of service (lost.go)
@@ -117,7 +119,7 @@ func openToAsk(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey,
 // openLocked is Open for one who has the lock on data_dir already, and keeps it when it fails. asking is what Gateway.asking says.
 func openLocked(ctx context.Context, cfg *config.Config, unlock *vault.UnlockKey, log *slog.Logger, lock *os.File, asking bool) (_ *Gateway, err error) {
 	g := &Gateway{
-		log: log, unlock: unlock.Clone(), lock: lock, asking: asking, now: time.Now, started: time.Now(),
+		log: log, unlock: unlock.Clone(), lock: lock, asking: asking, began: cfg, now: time.Now, started: time.Now(),
 		indexes: map[string]*indexer.Index{}, reloaded: make(chan struct{}, 1),
 		notes: later{after: notesAfter}, entering: later{after: enteredAfter},
 	}

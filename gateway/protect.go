@@ -352,11 +352,13 @@ func (g *Gateway) endSession(ctx context.Context, id string, index *indexer.Inde
 	if !g.sessions.until(id).IsZero() {
 		return
 	}
+	a := g.account(id)
+	if a == nil && index != nil { // it has left the configuration, and its index stays
+		a = &account{Account: &config.Account{ID: id}, index: index}
+	}
 	var err error
-	if a := g.account(id); a != nil {
+	if a != nil {
 		err = g.lockAccount(ctx, a, "")
-	} else if index != nil { // it has left the configuration, and its index stays
-		err = g.sessions.lock(index)
 	}
 	g.sessions.overwrite()
 	if err != nil {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/transport"
@@ -20,7 +23,10 @@ import (
 // follow loads the configuration anew whenever its files change, and calls watching once it misses no change any more. A
 // machine that lets us watch nothing (its inotify limits) is no reason not to serve: SIGHUP is left.
 func (g *Gateway) follow(ctx context.Context, watching func()) error {
-	told := sync.OnceFunc(watching)
+	told := sync.OnceFunc(func() {
+		g.catchUp(ctx)
+		watching()
+	})
 	err := transport.Watch(ctx, g.watched, told, func() { g.Reload(ctx) }) // Reload tells the operator itself
 	if err != nil {
 		g.log.Warn("changes of the configuration are not noticed; send SIGHUP after one", "err", err)
@@ -30,12 +36,25 @@ func (g *Gateway) follow(ctx context.Context, watching func()) error {
 	return nil
 }
 
-// watched are the files that the configuration was read from, those that were refused since, and the globs of those that may come.
+// catchUp takes over what has changed since the start read the configuration: opening the databases may take long, and nobody watched.
+func (g *Gateway) catchUp(ctx context.Context) {
+	file := g.rule.Load().file
+	if cfg, err := LoadConfig(file.File, file.KeyElsewhere); err != nil || !reflect.DeepEqual(cfg, file) {
+		g.Reload(ctx)
+	}
+}
+
+// watched are the files that the configuration was read from, those that were refused since, as far as their folders can be watched, and
+// the globs of those that may come.
 func (g *Gateway) watched() []string {
 	cfg := g.cfg.Load()
 	files := slices.Clone(cfg.Files)
 	if refused := g.misread.Load(); refused != nil {
-		files = append(files, *refused...)
+		for _, file := range *refused {
+			if err := unix.Access(filepath.Dir(file), unix.R_OK); err == nil || err == unix.ENOENT {
+				files = append(files, file)
+			}
+		}
 	}
 	for _, glob := range cfg.Include {
 		if !filepath.IsAbs(glob) {
@@ -64,10 +83,13 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	if err == nil {
 		accounts, err = g.openAccounts(ctx, r.config)
 	}
+	g.unloaded.Store(nil)
 	if err != nil {
 		var mistakes *config.Mistakes
 		if errors.As(err, &mistakes) {
 			g.misread.Store(&mistakes.Files)
+		} else {
+			g.unloaded.Store(new("configuration: not in force: " + err.Error() + "; see to it, then: systemctl reload sealgate, or SIGHUP"))
 		}
 		tellRefused(g.log, err)
 		return err
@@ -87,10 +109,11 @@ func (g *Gateway) begin(ctx context.Context) error {
 // take runs by another configuration, whose accounts are open, from now on. Nothing of it can fail: what gateway.db says is approved may
 // have changed before. The caller holds reloading.
 func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*account) {
-	old, cfg := g.cfg.Load(), r.config
+	cfg := r.config
 	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
+	g.sessions.keep(cfg)
 	g.loaded.Store(new(g.now()))
 	g.tellConfiguration(ctx)
 	if door := g.door.Load(); door != nil {
@@ -102,21 +125,24 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	g.renewSeals()
 	g.tellDoubts(cfg)
 	g.tellCertificates()
-	g.tellUnchanged(old.SFTP, cfg.SFTP)
+	g.tellUnchanged(g.began, cfg)
 	g.tellFreed()
 	g.log.Info("config loaded", "accounts", len(cfg.Accounts))
 	g.trySettle(ctx)
 }
 
-// tellUnchanged says which changes wait for a restart: the port stays open, and live sessions with it.
-func (g *Gateway) tellUnchanged(old, now config.SFTP) {
+// tellUnchanged says what differs from the start and waits for a restart: the port stays open, and live sessions with it.
+func (g *Gateway) tellUnchanged(began, now *config.Config) {
 	for _, key := range []struct {
 		name string
 		same bool
 	}{
-		{"sftp.listen", now.Listen == old.Listen},
-		{"sftp.host_keys", slices.Equal(now.HostKeys, old.HostKeys)},
-		{"sftp.algorithms", now.Algorithms == old.Algorithms},
+		{"unlock_key_file", now.UnlockKeyFile == began.UnlockKeyFile},
+		{"log", now.Log == began.Log},
+		{"sftp.listen", now.SFTP.Listen == began.SFTP.Listen},
+		{"sftp.host_keys", slices.Equal(now.SFTP.HostKeys, began.SFTP.HostKeys)},
+		{"sftp.algorithms", now.SFTP.Algorithms == began.SFTP.Algorithms},
+		{"remotes_at_once", now.RemotesAtOnce == began.RemotesAtOnce},
 	} {
 		if !key.same {
 			g.log.Warn("config doubtful", "warn", key.name+" has changed, which a restart takes over")
@@ -198,7 +224,7 @@ func loadConfig(path string, keyElsewhere bool, age func(*vault.Certificate, tim
 			o, _, err := transport.ReadOperators(path)
 			return o.Doubt(time.Now()), err
 		},
-		HostKey: func(path string) (string, error) { _, err := transport.HostKeyFingerprint(path); return "", err },
+		HostKeys: transport.CheckHostKeys,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/indexer"
 )
 
@@ -36,11 +37,16 @@ func (s *sessions) begin(id string, index *indexer.Index, until time.Time, join 
 		s.open[id] = session{index, until}
 	}
 	s.mu.Unlock()
+	s.wake()
+	return joined
+}
+
+// wake has watchSessions look again.
+func (s *sessions) wake() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
 	}
-	return joined
 }
 
 // end forgets a session.
@@ -55,6 +61,19 @@ func (s *sessions) until(id string) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open[id].until
+}
+
+// keep ends the sessions of accounts that have left the configuration: nobody could see or end them any more.
+func (s *sessions) keep(cfg *config.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, one := range s.open {
+		if cfg.Account(id) == nil {
+			one.until = time.Time{}
+			s.open[id] = one
+		}
+	}
+	s.wake()
 }
 
 // over forgets the sessions whose time is up, and gives their indexes, and in how long to look again.

@@ -316,6 +316,8 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	}
 	if refused := fileProblem(cfg); refused != "" {
 		s.Problems = append(s.Problems, refused)
+	} else if why := g.unloaded.Load(); why != nil {
+		s.Problems = append(s.Problems, *why)
 	}
 	for _, l := range g.mismatched("") {
 		s.Problems = append(s.Problems, l.problem())

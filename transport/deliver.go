@@ -34,7 +34,7 @@ func (l *look) deliver(ctx context.Context) error {
 	if l.asked {
 		due = due.Add(longestRetry) // all that waits
 	}
-	list, err := l.poller.depot.Sends(ctx, l.account.ID, l.remote.Name, due, sendsAtOnce)
+	list, err := l.poller.depot.Sends(ctx, l.account, l.remote.Name, due, sendsAtOnce)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (l *look) deliver(ctx context.Context) error {
 			}
 		}
 	}
-	l.nextSend, err = l.poller.depot.NextSend(ctx, l.account.ID, l.remote.Name)
+	l.nextSend, err = l.poller.depot.NextSend(ctx, l.account, l.remote.Name)
 	return err
 }
 
@@ -102,7 +102,7 @@ func (l *look) send(ctx context.Context, s *Sending) error {
 
 // store writes the content under the temporary name.
 func (l *look) store(ctx context.Context, s *Sending, temp string) error {
-	content, err := l.poller.depot.Content(ctx, l.account.ID, *s)
+	content, err := l.poller.depot.Content(ctx, l.account, *s)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (l *look) sent(ctx context.Context, s *Sending) error {
 
 // noteSend keeps how far a thing has come, even if we are to stop now.
 func (l *look) noteSend(ctx context.Context, s *Sending) error {
-	return l.poller.depot.NoteSend(context.WithoutCancel(ctx), l.account.ID, *s)
+	return l.poller.depot.NoteSend(context.WithoutCancel(ctx), l.account, *s)
 }
 
 // Beside is the nth name for a file: its own, then with a number, at last with the file's id, which no other has. None is

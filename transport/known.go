@@ -21,14 +21,14 @@ func (l *look) row(ctx context.Context, name string) (Polled, error) {
 	case known:
 		return k, nil
 	}
-	k, _, err := l.poller.depot.PolledFile(ctx, l.account.ID, l.remote.Name, name) // it may be one that was gone
+	k, _, err := l.poller.depot.PolledFile(ctx, l.account, l.remote.Name, name) // it may be one that was gone
 	return k, err
 }
 
 // resolve finds out what became of a file of which only is known that it was about to be taken. The look that took it asks
 // like one that comes after a crash.
 func (l *look) resolve(ctx context.Context, k Polled) (Polled, error) {
-	outcome, err := l.poller.depot.Outcome(ctx, l.account.ID, k.File)
+	outcome, err := l.poller.depot.Outcome(ctx, l.account, k.File)
 	if err != nil {
 		return k, err
 	}
@@ -105,7 +105,7 @@ func (l *look) note(ctx context.Context, f RemoteFile, state PolledState) error 
 func (l *look) keep(ctx context.Context, p Polled) error {
 	p.At = l.poller.now()
 	l.known[p.Path] = p
-	return l.poller.depot.NotePolled(context.WithoutCancel(ctx), l.account.ID, l.remote.Name, p)
+	return l.poller.depot.NotePolled(context.WithoutCancel(ctx), l.account, l.remote.Name, p)
 }
 
 // forget drops what is known of files that are not there any more; of those that we took, after a long while. What was told
@@ -127,7 +127,7 @@ func (l *look) forget(ctx context.Context, files []RemoteFile) error {
 		return !there[name] && !l.hostile[name] && l.known[name].Path == "" && !l.hidden(name)
 	})
 	maps.DeleteFunc(l.last, func(name string, _ bool) bool { return !there[name] })
-	return l.poller.depot.SweepPolled(ctx, l.account.ID, l.remote.Name, l.poller.now().Add(-goneKept))
+	return l.poller.depot.SweepPolled(ctx, l.account, l.remote.Name, l.poller.now().Add(-goneKept))
 }
 
 // vanished ends what was begun with a file that is not there any more.
@@ -139,7 +139,7 @@ func (l *look) vanished(ctx context.Context, k Polled) (err error) {
 	}
 	if k.State != PolledTaken {
 		delete(l.known, k.Path)
-		return l.poller.depot.ForgetPolled(ctx, l.account.ID, l.remote.Name, k.Path)
+		return l.poller.depot.ForgetPolled(ctx, l.account, l.remote.Name, k.Path)
 	}
 	return l.gone(ctx, k)
 }

@@ -35,7 +35,7 @@ const (
 // "taken" the index knows whether the file is ours. After "taken" it is ours, and the next look removes it there.
 type look struct {
 	poller  *Poller
-	account *config.Account
+	account string
 	remote  *config.Remote
 	log     *slog.Logger
 	*memory
@@ -90,7 +90,7 @@ func (l *look) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.known, err = l.poller.depot.Polled(ctx, l.account.ID, l.remote.Name); err != nil {
+	if l.known, err = l.poller.depot.Polled(ctx, l.account, l.remote.Name); err != nil {
 		return err
 	}
 	for _, f := range files {

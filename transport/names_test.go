@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,22 @@ func TestRule8RemoveAndRenameOfAcceptedFiles(t *testing.T) {
 	must(t, c.put(t, "/inbox/q.tmp", file, wct))
 	must(t, c.Remove("/inbox/q.tmp"))
 	c.wants(t, "/inbox/q.tmp", -1)
+}
+
+// TestNotRemoved: a file whose removal could not be noted, here since its account has left the configuration, is still shown.
+func TestNotRemoved(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	file := payments(t, 3, 1)
+	must(t, c.put(t, "/inbox/a.xml", file, wct))
+	write(t, filepath.Join(h.dir, "sealgate.yaml"), []byte(strings.ReplaceAll(yaml, "id: acme", "id: other")))
+	must(t, h.Reload(t.Context()))
+	fails(t, "REMOVE", c.Remove("/inbox/a.xml"), "not removed a.xml: the server could not note it")
+	c.wants(t, "/inbox/a.xml", int64(len(file)))
+	write(t, filepath.Join(h.dir, "sealgate.yaml"), []byte(yaml))
+	must(t, h.Reload(t.Context()))
+	must(t, c.Remove("/inbox/a.xml"))
+	c.wants(t, "/inbox/a.xml", -1)
 }
 
 func TestRule9PartialNames(t *testing.T) {

@@ -37,7 +37,7 @@ type remoteKey struct{ account, remote string }
 // polling is one remote of the present configuration.
 type polling struct {
 	poller  *Poller
-	account *config.Account
+	account string
 	remote  *config.Remote
 	asked   chan asking   // somebody wants a look now
 	woken   chan struct{} // something is to be delivered
@@ -95,12 +95,12 @@ func (p *Poller) Reload(cfg *config.Config) {
 	for _, a := range cfg.Accounts {
 		for _, r := range a.Remotes {
 			key := remoteKey{a.ID, r.Name}
-			if before := old[key]; before != nil && reflect.DeepEqual(before.account, a) { // its remote is part of it
+			if before := old[key]; before != nil && reflect.DeepEqual(before.remote, r) { // the account may be another: no look asks for it
 				p.remotes[key] = before
 				delete(old, key)
 				continue
 			}
-			one := &polling{poller: p, account: a, remote: r, asked: make(chan asking), woken: make(chan struct{}, 1),
+			one := &polling{poller: p, account: a.ID, remote: r, asked: make(chan asking), woken: make(chan struct{}, 1),
 				gone: make(chan struct{}), memory: newMemory()}
 			one.state = RemoteState{Account: a.ID, Remote: r.Name, URL: r.URL}
 			if before := old[key]; before != nil {
@@ -171,7 +171,7 @@ func (o *polling) run(ctx context.Context) {
 			return
 		case <-o.woken:
 			// What made us wake may have gone with the look that has just ended.
-			due, err := o.poller.depot.NextSend(ctx, o.account.ID, o.remote.Name)
+			due, err := o.poller.depot.NextSend(ctx, o.account, o.remote.Name)
 			if o.snapshot().Failed == 0 && (err != nil || !due.IsZero()) {
 				sendAt = earlier(sendAt, o.poller.now().Add(wakeDelay))
 			}

@@ -311,7 +311,9 @@ func TestPollerReload(t *testing.T) {
 		begun := time.Now()
 		there.since(begun)
 		next := p.States()[0].NextLook
-		p.Reload(polled(config.Fetch{Every: 10 * time.Minute})) // nothing has changed
+		same := polled(config.Fetch{Every: 10 * time.Minute})
+		same.Accounts[0].Name = "Acme Oy" // nothing of the remote has changed
+		p.Reload(same)
 		pass(10 * time.Minute)
 		if visits := there.since(begun); len(visits) != 1 || visits[0] != next.Sub(begun) {
 			t.Errorf("the same remote: %v, want one at %s", visits, next.Sub(begun))
@@ -407,6 +409,25 @@ func TestPollerReloadAtTimes(t *testing.T) {
 				t.Errorf("%s: %v", name, visits)
 			}
 		})
+	}
+}
+
+// stopped is a gateway whose database answers as it does when a question was given up.
+type stopped struct{ noDepot }
+
+func (stopped) Remembered(ctx context.Context, _, _ string) (RemoteMemory, error) {
+	<-ctx.Done()
+	return RemoteMemory{}, ctx.Err()
+}
+
+// TestPollerStopped: a stop, or a reload, before the first look is no trouble.
+func TestPollerStopped(t *testing.T) {
+	var log bytes.Buffer
+	p := NewPoller(polled(config.Fetch{Every: time.Minute}), stopped{}, slog.New(slog.NewTextHandler(&log, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Run(ctx); err != nil || log.Len() > 0 {
+		t.Errorf("%v: %s", err, log.String())
 	}
 }
 

@@ -33,7 +33,7 @@ func (l *look) take(ctx context.Context, f RemoteFile) error {
 		f.Size, f.Time = before.Size, before.Time
 		return l.wait(ctx, f, l.known[f.Name].State == PolledAgain)
 	}
-	guest, name := Guest{Account: l.account.ID}, plainName(path.Base(f.Name))
+	guest, name := Guest{Account: l.account}, plainName(path.Base(f.Name))
 	if err := l.poller.depot.Room(guest, name); err != nil {
 		return ours(errNoRoom, err)
 	}
@@ -192,7 +192,7 @@ func (l *look) settle(ctx context.Context, f RemoteFile, k Polled) error {
 	keep := l.remote.Fetch.After == "keep"
 	if !keep || !l.kept[k.File] {
 		// The word of this ledger is not enough: the index may have been restored from an older backup.
-		outcome, err := l.poller.depot.Outcome(ctx, l.account.ID, k.File)
+		outcome, err := l.poller.depot.Outcome(ctx, l.account, k.File)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // lookOnce takes a seat and looks; fetch: not only to deliver.
 func (o *polling) lookOnce(ctx context.Context, fetch bool, who asking) error {
 	l := &look{poller: o.poller, account: o.account, remote: o.remote, memory: o.memory, asked: who.heard != nil, anew: who.anew,
-		log: o.poller.log.With("account", o.account.ID, "remote", o.remote.Name)}
+		log: o.poller.log.With("account", o.account, "remote", o.remote.Name)}
 	if err := l.sit(ctx); err != nil {
 		return err
 	}
@@ -141,9 +141,12 @@ func (o *polling) recall(ctx context.Context) {
 	if o.recalled {
 		return
 	}
-	m, err := o.poller.depot.Remembered(ctx, o.account.ID, o.remote.Name)
-	if err != nil {
-		o.poller.log.Error("poll failed", "account", o.account.ID, "remote", o.remote.Name, "err", err)
+	m, err := o.poller.depot.Remembered(ctx, o.account, o.remote.Name)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		o.poller.log.Error("poll failed", "account", o.account, "remote", o.remote.Name, "err", err)
 		return
 	}
 	o.recalled = true
@@ -164,7 +167,7 @@ func (o *polling) remember(ctx context.Context, before, s RemoteState) {
 	}
 	o.noted = s.LastGood
 	m := RemoteMemory{LastGood: s.LastGood, LastFile: s.LastFile, DownSince: s.DownSince}
-	if err := o.poller.depot.Remember(context.WithoutCancel(ctx), o.account.ID, o.remote.Name, m); err != nil {
-		o.poller.log.Error("poll failed", "account", o.account.ID, "remote", o.remote.Name, "err", err)
+	if err := o.poller.depot.Remember(context.WithoutCancel(ctx), o.account, o.remote.Name, m); err != nil {
+		o.poller.log.Error("poll failed", "account", o.account, "remote", o.remote.Name, "err", err)
 	}
 }

@@ -181,6 +181,11 @@ func (v *view) remove(ctx context.Context, guest Guest, name string) error {
 	v.mu.Unlock()
 	if e.state == ghost {
 		if err := v.house.Hidden(ctx, guest, e.id); err != nil {
+			v.mu.Lock()
+			if v.entries[name] == nil { // else an upload took the name meanwhile
+				v.put(e)
+			}
+			v.mu.Unlock()
 			return failure("not removed " + shown + ": the server could not note it. Try again later.")
 		}
 		return nil

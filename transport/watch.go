@@ -95,11 +95,8 @@ func watchFolders(watcher *fsnotify.Watcher, files []string) (names []string, mo
 
 // concerns says whether an event may mean that one of the files is another now: the file itself, one that a glob names, a new one of the first
 // file's kind beside them (an account may come as a file of its own), or a name beginning with "..", which is how Kubernetes
-// swaps a whole folder. A mere chmod is no change.
+// swaps a whole folder.
 func concerns(event fsnotify.Event, files []string) bool {
-	if event.Op == fsnotify.Chmod {
-		return false
-	}
 	name := filepath.Clean(event.Name) // in the working folder, names come as ./NAME
 	dir, base := filepath.Split(name)
 	named := func(file string) bool {

@@ -42,9 +42,6 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	if err != nil {
 		return t.configTrouble(err, t.kept(ctx))
 	}
-	if err := transport.CheckHostKeys(cfg.SFTP); err != nil {
-		return usage("see sftp.host_keys and sftp.algorithms in "+here(cfg.File), "%s", cause(err))
-	}
 	if !quiet {
 		if err := t.tellConfig(ctx, cfg); err != nil {
 			return err
@@ -57,8 +54,12 @@ func (t *tool) check(ctx context.Context, strict, quiet, remotes bool) error {
 	for _, w := range cfg.Warnings {
 		t.talk("%s", cleanLines(w.Warning()))
 	}
-	n := len(cfg.Warnings) + t.unconverted(cfg) + t.outages(ctx, cfg)
-	if failed > 0 {
+	out, stops := t.outages(ctx, cfg)
+	n := len(cfg.Warnings) + t.unconverted(cfg) + out
+	switch {
+	case stops != nil:
+		return no("", "the gateway would not start: %s; the configuration itself is right", withoutRooms(stops.Error()))
+	case failed > 0:
 		return no("", "%s cannot be used now; the configuration itself is right", count(failed, "remote"))
 	}
 	if !quiet {
@@ -89,21 +90,26 @@ func (t *tool) unconverted(cfg *config.Config) (n int) {
 	return n
 }
 
-// outages tells which accounts are out of service, if that can be known from here: of a gateway that does not run, would be at its start.
-func (t *tool) outages(ctx context.Context, cfg *config.Config) (n int) {
+// outages tells which accounts are out of service, if that can be known from here: of a gateway that does not run, would be at its start. The
+// error is what would keep it from starting.
+func (t *tool) outages(ctx context.Context, cfg *config.Config) (n int, _ error) {
 	client, err := quietly(ctx, cfg)
-	if err != nil {
-		return 0
+	var unasked *gateway.No
+	switch {
+	case errors.Is(err, errNoKey), errors.Is(err, gateway.ErrRunning), errors.Is(err, os.ErrPermission), errors.As(err, &unasked), ctx.Err() != nil:
+		return 0, nil
+	case err != nil:
+		return 0, err
 	}
 	defer client.Close()
 	s, err := client.Status(ctx)
 	if err != nil {
-		return 0
+		return 0, nil
 	}
 	for _, o := range s.OutOfService {
 		t.talk("%s: warning: account %s: out of service, nothing is taken for it: %s\n  hint: %s", clean(cfg.File), o.Account, clean(o.Why), clean(o.Hint))
 	}
-	return len(s.OutOfService)
+	return len(s.OutOfService), nil
 }
 
 // tellConfig says what the configuration amounts to.
@@ -175,17 +181,21 @@ func (t *tool) accountLine(a *config.Account, logins map[string]int) (string, er
 	return line, nil
 }
 
-// quietly reaches the gateway for what check would like to know: it needs no unlock key, and a data_dir that is not there yet must not be made
-// by it.
+// errNoKey is that the unlock key is not to be had from here, or not by this user.
+var errNoKey = errors.New("no unlock key")
+
+// quietly reaches the gateway for what check would like to know. Of one that does not run it needs the unlock key; a data_dir that is not
+// there yet is not made by it.
 func quietly(ctx context.Context, cfg *config.Config) (*gateway.Client, error) {
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, "gateway.db")); err != nil {
-		return nil, err
-	}
 	unlock := func() (*vault.UnlockKey, error) {
-		if err := sameOwner(cfg.DataDir); err != nil {
-			return nil, err
+		if sameOwner(cfg.DataDir) != nil {
+			return nil, errNoKey
 		}
-		return vault.ReadUnlockKey(cfg.UnlockKeyFile)
+		key, err := vault.ReadUnlockKey(cfg.UnlockKeyFile)
+		if err != nil {
+			return nil, errNoKey
+		}
+		return key, nil
 	}
 	return gateway.Connect(ctx, cfg, unlock, slog.New(slog.DiscardHandler))
 }

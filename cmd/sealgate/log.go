@@ -27,11 +27,12 @@ func (t *tool) newLog(form string, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level, ReplaceAttr: logValue(os.Getenv("JOURNAL_STREAM") != "")}))
 }
 
-// logValue writes durations as people write them in the configuration (15m, not 15m0s), and leaves the time out if asked.
+// logValue writes durations as people write them in the configuration (15m, not 15m0s), leaves out what is empty, such as the user of a
+// remote's line, and the time if asked.
 func logValue(timeless bool) func([]string, slog.Attr) slog.Attr {
 	return func(groups []string, a slog.Attr) slog.Attr {
 		switch {
-		case timeless && len(groups) == 0 && a.Key == slog.TimeKey:
+		case timeless && len(groups) == 0 && a.Key == slog.TimeKey, a.Value.Equal(slog.StringValue("")):
 			return slog.Attr{}
 		case a.Value.Kind() == slog.KindDuration:
 			a.Value = slog.StringValue(duration(a.Value.Duration()))
@@ -105,7 +106,10 @@ func writeAttr(b *strings.Builder, group string, a slog.Attr) {
 	if v.Kind() == slog.KindDuration {
 		text = duration(v.Duration())
 	}
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool {
+	if text == "" {
+		return
+	}
+	if strings.ContainsFunc(text, func(r rune) bool {
 		return r == ' ' || r == '"' || r == '=' || !unicode.IsGraphic(r) || hostile(r, string(r)) || r == unicode.ReplacementChar
 	}) {
 		text = strconv.Quote(text)
