@@ -94,7 +94,8 @@ func (v *view) seed(ctx context.Context, now time.Time) error {
 	defer v.mu.Unlock()
 	for _, g := range taken {
 		if old := v.entries[g.Name]; old == nil || old.state == ghost && old.mtime.Before(g.TakenAt) {
-			v.put(&entry{name: g.Name, state: ghost, id: g.ID, size: g.Size, mtime: g.TakenAt, until: now.Add(min(linger, linger-now.Sub(g.TakenAt)))}) // it may have come by a clock that was ahead
+			left := min(linger, linger-now.Sub(g.TakenAt)) // it may have come by a clock that was ahead
+			v.put(&entry{name: g.Name, state: ghost, id: g.ID, size: g.Size, mtime: g.TakenAt, until: now.Add(left)})
 		}
 	}
 	v.seeded = true
