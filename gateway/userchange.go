@@ -65,7 +65,7 @@ func (g *Gateway) SetPassword(ctx context.Context, c PasswordChange, who string)
 	}
 	line, err := g.changeUser(ctx, c.Account, found.ID, who, "password-set", func(u *indexer.User, _ *account) error {
 		if !methodsOf(u).asks("password") {
-			return &No{Text: "this login takes no password, but " + methodsOf(u).String(), Hint: "sealgate user change --login " + methodsHint}
+			return &No{Text: "this login takes no password, but " + methodsOf(u).String(), Hint: "sealgate user change ACCOUNT LOGIN --login " + methodsHint}
 		}
 		u.PasswordHash, u.PasswordAt, u.OneTime = hash, g.now(), c.OneTime
 		return nil
@@ -132,7 +132,7 @@ func (g *Gateway) SetFactor(ctx context.Context, c FactorChange, who string) (Us
 		case m.key.then == "":
 			m.key.then = "totp"
 		default:
-			return &No{Text: "this login is by " + m.String() + ", which takes no code", Hint: "sealgate user change --login key+totp, or password+totp"}
+			return &No{Text: "this login is by " + m.String() + ", which takes no code", Hint: "sealgate user change ACCOUNT LOGIN --login key+totp, or password+totp"}
 		}
 		u.Methods = m.String()
 		factor, err = g.newFactor(u, a, c.Login)

@@ -20,11 +20,7 @@ func TestExamples(t *testing.T) {
 					continue
 				}
 				examples++
-				root := newTool().commands() // flags of an earlier example must not stay set
-				found, rest, err := root.Find(words[1:])
-				if err == nil {
-					err = found.ParseFlags(rest)
-				}
+				found, err := parsed(words)
 				if err == nil && found.Args != nil {
 					err = found.Args(found, found.Flags().Args())
 				}
@@ -37,6 +33,17 @@ func TestExamples(t *testing.T) {
 	if examples < 50 {
 		t.Errorf("only %d examples found", examples)
 	}
+}
+
+// parsed finds a line's command, and gives it the line's flags.
+func parsed(words []string) (*cobra.Command, error) {
+	root := newTool().commands() // flags of an earlier line must not stay set
+	root.InitDefaultVersionFlag()
+	found, rest, err := root.Find(words[1:])
+	if err == nil {
+		err = found.ParseFlags(rest)
+	}
+	return found, err
 }
 
 func below(c *cobra.Command) (list []*cobra.Command) {

@@ -28,7 +28,7 @@ func (t *tool) verifyReceiptCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error { return t.verifyReceipts(keyFile, ledger, args) },
 	}
 	c.Flags().StringVar(&keyFile, "key", "", "the gateway's public key, `GATEWAY.pub`, as sealgate receipt-key prints it")
-	c.Flags().StringVar(&ledger, "ledger", "", "the account's ledger, `F`, as sealgate ledger --json prints it")
+	c.Flags().StringVar(&ledger, "ledger", "", "the account's ledger, `F`, as sealgate ledger ACCOUNT --json prints it")
 	return t.withJSON(c)
 }
 
