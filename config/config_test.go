@@ -321,6 +321,12 @@ func TestFind(t *testing.T) {
 	if got := Find(); got != "sealgate.yaml" {
 		t.Error(got)
 	}
+	if err := os.Symlink("loop", "loop"); err != nil { // as good as a folder that only others may look into
+		t.Fatal(err)
+	}
+	if got := find("none", "loop"); got != "loop" {
+		t.Errorf("%s is named, and nobody is told that another cannot be looked at", got)
+	}
 }
 
 func FuzzLoad(f *testing.F) {

@@ -67,13 +67,14 @@ type loading struct {
 
 // Find gives the file that commands take without -c: ./sealgate.yaml, or else /etc/sealgate/sealgate.yaml. If neither
 // is there it is the first, so that the error names the place where people look.
-func Find() string {
-	const here, system = "sealgate.yaml", "/etc/sealgate/sealgate.yaml"
-	if _, err := os.Stat(here); err == nil {
-		return here
-	}
-	if _, err := os.Stat(system); err == nil {
-		return system
+func Find() string { return find("sealgate.yaml", "/etc/sealgate/sealgate.yaml") }
+
+// find gives the first that is there, whether or not it may be looked at: the error is to say which one may not.
+func find(here, system string) string {
+	for _, file := range []string{here, system} {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return file
+		}
 	}
 	return here
 }

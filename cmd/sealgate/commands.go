@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -256,6 +257,9 @@ func (t *tool) configTrouble(err error, after string) error {
 	var mistakes *config.Mistakes
 	if errors.As(err, &mistakes) {
 		return t.mistakesTold(mistakes, after)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return usage("ask as root, as the gateway's user, or as a member of its group", "%s", cause(err))
 	}
 	return usage("name it with -c FILE, or make a gateway with: sealgate init DIR", "%s", cause(err))
 }

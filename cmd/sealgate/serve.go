@@ -61,6 +61,9 @@ func (t *tool) serve(ctx context.Context) error {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
+	if err := sameOwner(cfg.DataDir); err != nil {
+		return err
+	}
 	held, err := steadyHeap()
 	if err != nil {
 		return err
