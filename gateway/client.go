@@ -254,6 +254,11 @@ func (c *Client) LockAccount(ctx context.Context, account string) (AccountStatus
 	return first(ask[AccountStatus](ctx, c, "/accounts/lock", account))
 }
 
+// LeaveAccount ends the session that AccountKey.Join has begun, unless it is somebody else's by now.
+func (c *Client) LeaveAccount(ctx context.Context, account string) (AccountStatus, error) {
+	return first(ask[AccountStatus](ctx, c, "/accounts/leave", account))
+}
+
 // Copy gives a file's sealed copy and what the index knows of the file, once the ledger has that it was handed out.
 func (c *Client) Copy(ctx context.Context, q CopyQuery) (FileLine, io.ReadCloser, error) {
 	resp, err := c.post(ctx, "/copy", q)

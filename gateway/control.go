@@ -119,6 +119,9 @@ func (g *Gateway) keysDesk(mux *http.ServeMux) {
 	mux.Handle("POST /accounts/lock", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {
 		return g.LockAccount(ctx, account, who)
 	}))
+	mux.Handle("POST /accounts/leave", one(func(ctx context.Context, who string, account string) (AccountStatus, error) {
+		return g.LeaveAccount(ctx, account, who)
+	}))
 }
 
 // many answers a question with a list, line by line as it is found.

@@ -291,13 +291,24 @@ func (a *account) wayOn() string {
 
 // LockAccount closes a protected account's database before its time is up. If somebody is just unlocking it, it waits for the merge.
 func (g *Gateway) LockAccount(ctx context.Context, id, who string) (AccountStatus, error) {
+	return g.lockOrLeave(ctx, id, who, false)
+}
+
+// LeaveAccount locks an account that AccountKey.Join has unlocked, unless somebody else has unlocked it meanwhile.
+func (g *Gateway) LeaveAccount(ctx context.Context, id, who string) (AccountStatus, error) {
+	return g.lockOrLeave(ctx, id, who, true)
+}
+
+func (g *Gateway) lockOrLeave(ctx context.Context, id, who string, leave bool) (AccountStatus, error) {
 	a, err := g.protected(id)
 	if err != nil {
 		return AccountStatus{}, err
 	}
 	defer g.sessions.hold(id)()
-	if err := g.lockAccount(ctx, a, who); err != nil {
-		return AccountStatus{}, err
+	if !leave || g.sessions.passing(id) {
+		if err := g.lockAccount(ctx, a, who); err != nil {
+			return AccountStatus{}, err
+		}
 	}
 	return g.accountStatus(ctx, a)
 }

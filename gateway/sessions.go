@@ -21,8 +21,9 @@ type sessions struct {
 }
 
 type session struct {
-	index *indexer.Index
-	until time.Time
+	index   *indexer.Index
+	until   time.Time
+	passing bool // begun to join, and nobody has unlocked the account since: it goes with whoever began it
 }
 
 func (s *sessions) init() {
@@ -34,7 +35,7 @@ func (s *sessions) begin(id string, index *indexer.Index, until time.Time, join 
 	s.mu.Lock()
 	_, joined = s.open[id]
 	if joined = joined && join; !joined {
-		s.open[id] = session{index, until}
+		s.open[id] = session{index, until, join}
 	}
 	s.mu.Unlock()
 	s.wake()
@@ -74,6 +75,13 @@ func (s *sessions) keep(cfg *config.Config) {
 		}
 	}
 	s.wake()
+}
+
+// passing says whether a session goes with whoever has begun it.
+func (s *sessions) passing(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[id].passing
 }
 
 // over forgets the sessions whose time is up, and gives their indexes, and in how long to look again.

@@ -341,7 +341,7 @@ func (t *tool) databaseKey(ctx context.Context, client *gateway.Client, cfg *con
 	}
 	line, err := k.bring(ctx, client, gateway.AccountKey{Account: account, For: time.Minute, Join: true})
 	if err == nil && !line.Joined {
-		_, err = client.LockAccount(ctx, account)
+		_, err = client.LeaveAccount(ctx, account)
 	}
 	return key, err
 }

@@ -174,10 +174,11 @@ func (t *tool) unlockedFor(ctx context.Context, client *gateway.Client, account 
 			var now gateway.AccountStatus
 			if now, err = client.UnlockAccount(ctx, brought); err == nil {
 				t.tellUntried(&now)
+				line.Joined = line.Joined && now.Joined // else that session has ended, and this one is ours
 			}
 		}
 		if !line.Joined {
-			_, fault := client.LockAccount(ctx, account.Account)
+			_, fault := client.LeaveAccount(ctx, account.Account)
 			err = errors.Join(err, fault)
 		}
 		return err
