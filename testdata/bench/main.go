@@ -63,16 +63,25 @@ func main() {
 	}
 }
 
+// folderIn makes a folder, named so that servers and clients find it from wherever they run.
+func folderIn(dir string) (string, error) {
+	path, err := os.MkdirTemp(dir, "sealgate-bench")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
 func (b *bench) main(only, disk, memory string) error {
 	var err error
 	if b.sealgate, err = filepath.Abs(b.sealgate); err != nil {
 		return err
 	}
-	if b.work, err = os.MkdirTemp(disk, "sealgate-bench"); err != nil {
+	if b.work, err = folderIn(disk); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.work)
-	inMemory, err := os.MkdirTemp(memory, "sealgate-bench")
+	inMemory, err := folderIn(memory)
 	if err != nil {
 		return err
 	}
