@@ -305,6 +305,16 @@ func TestFileExpectedCounts(t *testing.T) {
 		"WARN expected account=beta by=2026-11-24T06:30+01:00 why=\"nothing was sent\"")
 }
 
+// TestRemoteDown: a look that failed by a fault of ours leads to no test of the server, which would find nothing.
+func TestRemoteDown(t *testing.T) {
+	for step, want := range map[string]string{"list": "sealgate remotes test acme/bank", "gateway": "sealgate poll acme/bank"} {
+		r := RemoteLine{Account: "acme", Remote: "bank", DownSince: "2026-11-20T06:30:00.000Z", Failed: 2, Step: step, Trouble: "why"}
+		if got := r.down(); !strings.HasSuffix(got, ", 2 looks: "+step+": why; "+want) {
+			t.Error(got)
+		}
+	}
+}
+
 // TestFileExpectedFromRemote: a remote that is down is told apart from a customer who has sent nothing; other doors do not count.
 func TestFileExpectedFromRemote(t *testing.T) {
 	const rule = `acme remotes: [{name: bank, url: "sftp://127.0.0.1:1/out", user: u, password_file: ./password,

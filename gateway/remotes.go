@@ -95,6 +95,17 @@ func remoteLine(s transport.RemoteState) RemoteLine {
 	return line
 }
 
+// down says what is wrong with a remote that is down, and what to type. Trouble of our own is nothing that could be seen at the server: it is
+// looked at again once that is over.
+func (l *RemoteLine) down() string {
+	next := "remotes test"
+	if l.Step == "gateway" {
+		next = "poll"
+	}
+	return fmt.Sprintf("account %s: remote %s down since %s, %s: %s: %s; sealgate %s %[1]s/%[2]s",
+		l.Account, l.Remote, respoken(l.DownSince), counted(l.Failed, "look"), l.Step, l.Trouble, next)
+}
+
 func orNever(t time.Time) string {
 	if t.IsZero() {
 		return ""

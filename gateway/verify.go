@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -295,8 +294,7 @@ func (g *Gateway) Status(ctx context.Context) (Status, error) {
 	}
 	for _, r := range remotes {
 		if r.State == "down" {
-			s.Problems = append(s.Problems, fmt.Sprintf("account %s: remote %s down since %s, %s: %s: %s; sealgate remotes test %[1]s/%[2]s",
-				r.Account, r.Remote, respoken(r.DownSince), counted(r.Failed, "look"), r.Step, r.Trouble))
+			s.Problems = append(s.Problems, r.down())
 		}
 		if problem := r.problem(); problem != "" {
 			s.Problems = append(s.Problems, problem)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
-	"github.com/sealgate/sealgate/indexer"
 	"github.com/sealgate/sealgate/vault"
 )
 
@@ -54,9 +53,6 @@ func (t *tool) deskBy(ctx context.Context, connect connect) (*gateway.Client, *c
 	})
 	if errors.Is(err, fs.ErrPermission) && strings.HasPrefix(err.Error(), "control socket ") {
 		err = no("ask as the gateway's own user, or as root; with RuntimeDirectory=sealgate in its unit, its group may ask too", "%s", err)
-	}
-	if errors.Is(err, indexer.ErrKey) { // of a database that was to be opened here
-		err = no("bring the key that they want: --unlock-key-file F, or - for stdin", "%s", withoutRooms(err.Error()))
 	}
 	return client, cfg, err
 }

@@ -130,6 +130,15 @@ func lookTrouble(line gateway.RemoteLine) string {
 	return ""
 }
 
+// pollTrouble is a look that has failed, at the server or, which nobody would see there, for a reason of our own.
+func pollTrouble(line *gateway.RemoteLine) error {
+	hint := "sealgate remotes test " + line.Account + "/" + line.Remote
+	if line.Step == "gateway" {
+		hint = "sealgate status"
+	}
+	return no(hint, "%s: %s: %s", line.Remote, line.Step, line.Trouble)
+}
+
 func (t *tool) pollCommand() *cobra.Command {
 	again := false
 	c := &cobra.Command{
@@ -158,7 +167,7 @@ func (t *tool) pollCommand() *cobra.Command {
 				if t.json {
 					return errTold
 				}
-				return no("sealgate remotes test "+line.Account+"/"+line.Remote, "%s: %s: %s", line.Remote, line.Step, line.Trouble)
+				return pollTrouble(&line)
 			}
 			return nil
 		},

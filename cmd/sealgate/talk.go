@@ -20,6 +20,7 @@ import (
 
 	"github.com/sealgate/sealgate/config"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/indexer"
 )
 
 // tool is one run of the command: whom it talks to and what the flags common to all commands say.
@@ -116,6 +117,9 @@ func (t *tool) run(ctx context.Context, args []string) int {
 		return exitNo
 	case errors.Is(err, gateway.ErrRunning):
 		t.complain(err.Error(), "it is starting or stopping, or another command works on it; try again")
+		return exitNo
+	case errors.Is(err, indexer.ErrKey): // of a database that was to be opened here
+		t.complain(err.Error(), "bring the key that they want: --unlock-key-file F, or - for stdin")
 		return exitNo
 	case !t.started:
 		t.complain(err.Error(), "sealgate -h")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -200,6 +201,17 @@ func TestLag(t *testing.T) {
 	for seconds, want := range map[int64]string{0: "", 59: "", 60: "1m", 3599: "59m", 3600: "1h00m", 48*3600 - 1: "47h59m", 48 * 3600: "2d00h", 100 * 3600: "4d04h"} {
 		if got := lag(gateway.RemoteLine{Lag: seconds}); got != want {
 			t.Errorf("%d s: %s, want %s", seconds, got, want)
+		}
+	}
+}
+
+// TestPollTrouble: whoever looked at a server and had trouble here is not sent there.
+func TestPollTrouble(t *testing.T) {
+	for step, want := range map[string]string{"login": "sealgate remotes test acme/bank", "gateway": "sealgate status"} {
+		var told *trouble
+		err := pollTrouble(&gateway.RemoteLine{Account: "acme", Remote: "bank", Step: step, Trouble: "why"})
+		if !errors.As(err, &told) || told.hint != want || told.text != "bank: "+step+": why" {
+			t.Errorf("%s: %+v", step, told)
 		}
 	}
 }
