@@ -171,7 +171,11 @@ func (c *ReceiptCheck) Ledger(in io.Reader) (check LedgerCheck, err error) {
 		case !there:
 			check.Problems = append(check.Problems, fmt.Sprintf("row %d, which %s names, was taken out of it", seq, names[seq].file))
 		default:
-			check.Problems = append(check.Problems, fmt.Sprintf("row %d is not the one that %s names: it was rewritten, from a row after %d on", seq, names[seq].file, proven))
+			problem := fmt.Sprintf("row %d is not the one that %s names: it was rewritten, from a row after %d on", seq, names[seq].file, proven)
+			if proven == 0 {
+				problem += "; or this is another account's ledger"
+			}
+			check.Problems = append(check.Problems, problem)
 		}
 	}
 	check.Proven, check.Problems = proven, append(check.Problems, unsaid...)

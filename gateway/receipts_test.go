@@ -168,7 +168,7 @@ func TestReceiptsProveTheLedger(t *testing.T) {
 		"another row":      {slices.Delete(slices.Clone(lines), 3, 4), 3, []string{"row 4 is missing"}},
 		"a row changed":    {replaced(lines, 3, `"who":"uTEST"`, `"who":"uEVIL"`), 3, []string{"row 4 was changed"}},
 		"a proven one":     {replaced(lines, 2, `"who":"uTEST"`, `"who":"uEVIL"`), 1, []string{"row 3 was changed", "row 3 is not the one that " + name[3] + " names: it was rewritten, from a row after 1 on"}},
-		"made anew":        {another.printedLedger(t, "acme"), 0, []string{"row 1 is not the one that " + name[1], "row 3 is not", "row 5 is not the one that " + name[5] + " names: it was rewritten, from a row after 0 on"}},
+		"made anew":        {another.printedLedger(t, "acme"), 0, []string{"row 1 is not the one that " + name[1], "row 3 is not", "row 5 is not the one that " + name[5] + " names: it was rewritten, from a row after 0 on; or this is another account's ledger"}},
 		"reordered":        {append(append(slices.Clone(lines[:3]), lines[4], lines[3]), lines[5]), 3, []string{"row 4 is missing"}},
 		"its beginning":    {lines[1:], 0, []string{"row 1 is missing", "row 1, which " + name[1] + " names, was taken out of it"}},
 		"a member twice":   {replaced(lines, 3, `"kind":"hidden"`, `"kind":"held","KIND":"hidden"`), 3, []string{"row 4 is not as it was printed"}},
