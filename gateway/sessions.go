@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -127,5 +128,55 @@ func (s *sessions) overwrite() {
 	if s.left.Swap(false) {
 		runtime.GC()
 		runtime.GC()
+	}
+}
+
+// lookAtSessions is how long watchSessions waits at most: its timer stands still while the machine is suspended.
+const lookAtSessions = time.Minute
+
+// watchSessions locks each account when its time is up, until the doors have ended: a gateway that stops may wait for uploads longer
+// than a session is meant to last. What is open then, Close locks.
+func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) error {
+	defer g.sessions.ending.Wait()
+	for {
+		timer := time.NewTimer(min(g.endSessions(ctx), lookAtSessions))
+		select {
+		case <-timer.C:
+		case <-g.sessions.changed:
+		case <-ended:
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+// endSessions begins to lock each account whose time is up, and says when to look again. Each is locked for itself: one that takes long
+// keeps no other open.
+func (g *Gateway) endSessions(ctx context.Context) time.Duration {
+	over, next := g.sessions.over(g.now())
+	for id, index := range over {
+		g.sessions.ending.Go(func() { g.endSession(context.WithoutCancel(ctx), id, index) })
+	}
+	return next
+}
+
+// endSession locks an account whose session is over, unless somebody has begun another meanwhile.
+func (g *Gateway) endSession(ctx context.Context, id string, index *indexer.Index) {
+	defer g.sessions.hold(id)()
+	if !g.sessions.until(id).IsZero() {
+		return
+	}
+	a := g.account(id)
+	if a == nil && index != nil { // it has left the configuration, and its index stays
+		a = &account{Account: &config.Account{ID: id}, index: index}
+	}
+	var err error
+	if a != nil {
+		err = g.lockAccount(ctx, a, "")
+	}
+	g.sessions.overwrite()
+	if err != nil {
+		g.log.Error("not locked as it should be", "account", id, "err", err)
 	}
 }
