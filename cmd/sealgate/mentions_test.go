@@ -58,7 +58,8 @@ func TestMentions(t *testing.T) {
 // mentioned is an error if a command line cannot be right; whole: also if a line that has flags lacks an argument.
 func mentioned(words []string, whole bool) error {
 	found, err := parsed(words)
-	if err != nil && !errors.Is(err, pflag.ErrHelp) {
+	var named *pflag.ValueRequiredError // the flag that a line ends with
+	if err != nil && !errors.Is(err, pflag.ErrHelp) && (whole || !errors.As(err, &named)) {
 		return err
 	}
 	flags := found.Flags()
