@@ -210,6 +210,9 @@ func child(args []string) (bool, error) {
 	if len(args) == 2 && args[0] == "library" {
 		return true, library(args[1])
 	}
+	if len(args) == 2 && args[0] == "strangers" {
+		return true, strangers(args[1])
+	}
 	if len(args) != 2 || args[0] != "inspect" && args[0] != "tokens" {
 		return false, nil
 	}
