@@ -193,10 +193,10 @@ func TestMergeKilledAtEveryStep(t *testing.T) {
 			x := g.trace(t, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
 			from := g.log.len()
 			g.command("", append([]string{"unlock", "acme"}, g.acmeKeys()...)...)
-			_, over := g.log.wait(from, regexp.MustCompile("names of merged payments are listed"), g.exited)
-			if over == nil {
-				x.end()
-			} else {
+			_, listed := g.log.wait(from, regexp.MustCompile("names of merged payments are listed"), g.exited)
+			x.end() // no call kills it any more
+			survived := listed == nil && g.alive()
+			if !survived {
 				died[call]++
 				<-g.exited
 				g.start()
@@ -218,7 +218,7 @@ func TestMergeKilledAtEveryStep(t *testing.T) {
 				t.Errorf("%s: verify: %s%s", what, out, talk)
 			}
 			g.kill()
-			if over == nil {
+			if survived {
 				break // there are no more of these
 			}
 		}
