@@ -139,7 +139,10 @@ func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Lo
 func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {
 	ended, end := context.WithCancel(ctx)
 	var following sync.WaitGroup
-	following.Go(func() { followSignals(ended, g, level, log) })
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody hears that it is ready: by default they kill
+	defer signal.Stop(signals)
+	following.Go(func() { followSignals(ended, signals, g, level, log) })
 	following.Go(func() {
 		<-ended.Done()
 		if ctx.Err() != nil { // and not a door that failed
@@ -154,10 +157,7 @@ func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Log
 }
 
 // followSignals obeys SIGHUP, which loads the configuration anew, and SIGUSR2, which turns debug lines on and off.
-func followSignals(ctx context.Context, g *gateway.Gateway, level *slog.LevelVar, log *slog.Logger) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
+func followSignals(ctx context.Context, signals <-chan os.Signal, g *gateway.Gateway, level *slog.LevelVar, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
