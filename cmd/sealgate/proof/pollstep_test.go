@@ -143,19 +143,20 @@ func (f *fetching) dies(t *testing.T, call string, when, size int) bool {
 		f.c.put(t, "a.xml.done", nil)
 	}
 	argv := []string{"-e", "trace=write,pwrite64,fsync,fdatasync"}
+	if call != removed {
+		argv = append(argv, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
+	}
+	x := f.trace(t, argv...)
 	var watching sync.WaitGroup
 	var over atomic.Bool
-	if call == removed {
+	if call == removed { // from now on: the daemon's first look may take the file while strace attaches, which wants it alive
 		watching.Go(func() {
 			for f.lies() && !over.Load() {
 				runtime.Gosched()
 			}
 			f.cmd.Process.Kill()
 		})
-	} else {
-		argv = append(argv, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when))
 	}
-	x := f.trace(t, argv...)
 	_, _, code := f.command("", "poll", "kund", "-c", f.config)
 	over.Store(true)
 	watching.Wait()

@@ -28,7 +28,7 @@ func (g *gateway) trace(t testing.TB, args ...string) *tracer {
 	argv := append([]string{"-f", "-yy", "-o", x.out}, args...)
 	argv = append(argv, "-p", fmt.Sprint(g.cmd.Process.Pid))
 	t.Cleanup(func() { x.end() })
-	for range 3 { // a thread that ends while strace attaches makes it give up
+	for range 10 { // a thread that ends while strace attaches makes it give up
 		x.log, x.ended = newTranscript(), make(chan struct{})
 		x.cmd = exec.Command("strace", argv...)
 		x.cmd.Stderr = x.log
@@ -42,6 +42,11 @@ func (g *gateway) trace(t testing.TB, args ...string) *tracer {
 		}
 		if !strings.Contains(x.log.String(), "No such process") {
 			break
+		}
+		select {
+		case <-g.exited: // what is injected has met it in some work of its own
+			return x
+		default:
 		}
 	}
 	missing(t, "the right to strace the daemon: "+x.log.String())
