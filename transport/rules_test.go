@@ -285,6 +285,22 @@ func TestRule3NothingIsCut(t *testing.T) {
 	}
 }
 
+// TestRule3AnnouncedWhileParked: a size that was announced of a parked file counts for the handle that continues it.
+func TestRule3AnnouncedWhileParked(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	f, err := c.OpenFile("/inbox/a.csv", wct)
+	must(t, err)
+	must(t, fill(f, []byte("payer;payee;1.00\n"), 0))
+	h.cut(t, c, "/inbox/a.csv")
+	c = h.dial(t)
+	must(t, c.Truncate("/inbox/a.csv", 34))
+	f, err = c.OpenFile("/inbox/a.csv", wac)
+	must(t, err)
+	must(t, fill(f, []byte("payer;"), 17))
+	fails(t, "CLOSE", f.Close(), "34 bytes were announced, 23 came")
+}
+
 func TestRule7NothingIsReadBack(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)

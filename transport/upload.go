@@ -130,7 +130,9 @@ func (u *upload) decide() error {
 			return failure(fmt.Sprintf("refused %s: %d bytes of it are here. Go on at byte %d, or send it from its start.", name, have, prior.size))
 		}
 		u.incoming, u.prior = prior.incoming, nil
-		u.incoming.Gap() // one that was closed under a temp name still has what came behind a gap, which now comes again
+		if prior.state == partial {
+			u.incoming.Gap() // it still has what came behind a gap, which now comes again; of a parked one the size may have been announced since
+		}
 	}
 	if u.declared >= 0 {
 		u.incoming.Declare(u.declared)
