@@ -240,16 +240,19 @@ func (u *upload) closing() error {
 	if u.incoming != nil {
 		return nil
 	}
+	if len(u.held) == 0 && u.declared == 0 {
+		u.held = []piece{{}} // scp sends an empty file without a WRITE, and says its size: it is one from byte 0
+	}
 	if len(u.held) > 0 {
 		if err := u.decide(); err != nil {
 			return u.fail(err)
 		}
 		return nil
 	}
+	if err := u.prior.misfit(u.session.view.baseOf(u.entry), u.declared); err != nil { // it is another file
+		return u.fail(err)
+	}
 	if u.prior.state != ghost { // nothing was missing but the CLOSE
-		if u.declared >= 0 && u.declared < u.prior.size { // or it is another file: scp sends an empty one so
-			return u.fail(cannotBeCut(u.session.view.baseOf(u.entry)))
-		}
 		u.incoming, u.prior = u.prior.incoming, nil
 		if u.declared >= 0 {
 			u.incoming.Declare(u.declared)
