@@ -191,12 +191,14 @@ func (o *polling) run(ctx context.Context) {
 	}
 }
 
-// byClock puts right when to look by the clock as it is now, which may have been set: a time of day is one by the wall clock, and nothing is put
-// off for longer than it could be now.
+// byClock puts right when to look by the clock as it is now, which may have been set: a time of day is one by the wall clock, what is to come
+// again comes after as long a time as was meant, and nothing is put off for longer than it could be now.
 func (o *polling) byClock(fetchAt, sendAt time.Time) (_, _ time.Time) {
 	now, f := o.poller.now(), o.remote.Fetch
 	if f != nil && len(f.At) > 0 {
-		fetchAt = earlier(fetchAt.Round(0), nextClock(f.At, f.Zone, now))
+		if next := nextClock(f.At, f.Zone, now); fetchAt.IsZero() || next.Sub(now) < fetchAt.Sub(now) {
+			fetchAt = next
+		}
 	}
 	if !sendAt.IsZero() {
 		sendAt = earlier(sendAt, now.Add(longestRetry))
@@ -244,7 +246,10 @@ func (o *polling) after(fetched bool, fetchAt time.Time) (_, sendAt time.Time) {
 	if sendAt = o.nextSend; !sendAt.IsZero() && sendAt.Before(now.Add(wakeDelay)) {
 		sendAt = now.Add(wakeDelay)
 	}
-	if fetched {
+	switch {
+	case fetched && len(o.remote.Fetch.At) > 0 && !o.soon:
+		fetchAt = now.Add(wait).Round(0) // a time of day
+	case fetched:
 		fetchAt = now.Add(wait)
 	}
 	return fetchAt, sendAt

@@ -267,8 +267,41 @@ func TestRule6OpenOverAnAcceptedFile(t *testing.T) {
 	}
 }
 
-// TestRule3NothingIsCut: scp sends an empty file without a WRITE and says its size. What was parked under its name is not it.
+// TestRule3NothingIsCut: scp sends an empty file without a WRITE and says its size. What was parked, or accepted, under its name is
+// not it, nor is it what has another size.
 func TestRule3NothingIsCut(t *testing.T) {
+	h := newHouse(t, nil)
+	c := h.dial(t)
+	announced := func(name string, size int64) error {
+		f, err := c.OpenFile(name, wc)
+		must(t, err)
+		must(t, f.Truncate(size))
+		return f.Close()
+	}
+	f, err := c.OpenFile("/inbox/a.csv", wct)
+	must(t, err)
+	must(t, fill(f, []byte("payer;payee;1.00\n"), 0))
+	h.cut(t, c, "/inbox/a.csv")
+	c = h.dial(t)
+	fails(t, "5 bytes of a parked file", announced("/inbox/a.csv", 5), "cannot be cut")
+	fails(t, "an empty file over a parked one", announced("/inbox/a.csv", 0), "it is empty")
+	c.wants(t, "/inbox/a.csv", -1)
+
+	file := payments(t, 3, 1)
+	must(t, c.put(t, "/inbox/b.xml", file, wct))
+	must(t, announced("/inbox/b.xml", int64(len(file)))) // lftp put -c of a finished file
+	fails(t, "5 bytes of an accepted file", announced("/inbox/b.xml", 5), "accepted whole")
+	must(t, c.put(t, "/inbox/b.xml", file, wct))
+	fails(t, "more than an accepted file", announced("/inbox/b.xml", int64(len(file))+1), "accepted whole")
+	must(t, c.put(t, "/inbox/b.xml", file, wct))
+	fails(t, "an empty file over an accepted one", announced("/inbox/b.xml", 0), "it is empty")
+	if n := h.count(t, "rejected"); n != 2 || h.count(t, "accepted") != 3 {
+		t.Errorf("rows: %v", h.rows(t))
+	}
+}
+
+// TestRule3AnnouncedWhileParked: a size that was announced of a parked file counts for the handle that continues it.
+func TestRule3AnnouncedWhileParked(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.dial(t)
 	f, err := c.OpenFile("/inbox/a.csv", wct)
@@ -276,13 +309,11 @@ func TestRule3NothingIsCut(t *testing.T) {
 	must(t, fill(f, []byte("payer;payee;1.00\n"), 0))
 	h.cut(t, c, "/inbox/a.csv")
 	c = h.dial(t)
-	f, err = c.OpenFile("/inbox/a.csv", wc)
+	must(t, c.Truncate("/inbox/a.csv", 34))
+	f, err = c.OpenFile("/inbox/a.csv", wac)
 	must(t, err)
-	must(t, f.Truncate(0))
-	fails(t, "CLOSE", f.Close(), "cannot be cut")
-	if rows := h.rows(t); len(rows) > 0 {
-		t.Errorf("rows: %v", rows)
-	}
+	must(t, fill(f, []byte("payer;"), 17))
+	fails(t, "CLOSE", f.Close(), "34 bytes were announced, 23 came")
 }
 
 func TestRule7NothingIsReadBack(t *testing.T) {

@@ -604,6 +604,26 @@ func TestPollerGoesByTheWallClock(t *testing.T) {
 	<-ended
 }
 
+// TestRetryOverASetClock: a look that is to come again soon does, whatever the clock is set to meanwhile; one at a time of day goes by it.
+func TestRetryOverASetClock(t *testing.T) {
+	begun := time.Now()
+	now := begun
+	later := begun.Add(12 * time.Hour).UTC().Format("15:04")
+	o := &polling{poller: &Poller{now: func() time.Time { return now }}, remote: &config.Remote{Fetch: &config.Fetch{At: []string{later}, Zone: "UTC"}}}
+	o.state.Failed = 1
+	fetchAt, _ := o.after(true, time.Time{})
+	for _, by := range []time.Duration{0, time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour} {
+		now = stepped(t, begun.Add(firstRetry/3), by)
+		if at, _ := o.byClock(fetchAt, time.Time{}); at.Sub(now) != firstRetry*2/3 {
+			t.Errorf("the clock is set by %v: again in %v", by, at.Sub(now))
+		}
+	}
+	now, o.state.Failed = begun, 0
+	if at, _ := o.byClock(o.after(true, fetchAt)); at != at.Round(0) {
+		t.Errorf("the next time of day: %v", at)
+	}
+}
+
 // putOff is a gateway of which something is to be delivered, at that time.
 type putOff struct {
 	noDepot

@@ -64,13 +64,9 @@ func (s *session) enter() error {
 	return nil
 }
 
-// Filewrite opens a file for writing.
-func (s *session) Filewrite(r *sftp.Request) (io.WriterAt, error) {
-	u, err := s.openUpload(r)
-	if err != nil {
-		return nil, s.saying(err)
-	}
-	return u, nil
+// Filewrite refuses: it is asked only for an OPEN so long that stretch.readable did not look into it.
+func (s *session) Filewrite(*sftp.Request) (io.WriterAt, error) {
+	return nil, s.saying(failure("refused: the request to open it is too long. Use a shorter name, or fewer attributes."))
 }
 
 // OpenFile opens a file for writing and reading; only the writing is meant by those who ask for it.

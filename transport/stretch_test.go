@@ -271,6 +271,21 @@ func TestLimitsAreTold(t *testing.T) {
 	client.answer(101, 9)
 }
 
+// TestLongOpen: an OPEN for writing that is too long to be looked into opens nothing, or a READ of its handle would be a WRITE.
+func TestLongOpen(t *testing.T) {
+	handlers := sftp.InMemHandler()
+	handlers.FilePut = &session{screen: newStderr(io.Discard)}
+	client, _ := rawTest(t, handlers, true, asItIs)
+	for size, words := range map[int]string{readAhead: "files go into /inbox", readAhead + 1: "too long"} {
+		packet := append(openFile(7, 'a'), make([]byte, size-19)...) // attributes
+		binary.BigEndian.PutUint32(packet, uint32(size))
+		client.send(packet)
+		if answer := client.packet(); !bytes.Contains(answer, []byte(words)) {
+			t.Errorf("%d bytes: %q", size, answer)
+		}
+	}
+}
+
 // TestLimitsCutShort: a request whose end never comes is an end like any other.
 func TestLimitsCutShort(t *testing.T) {
 	for cut := 1; cut < len(askLimits(1)); cut++ {

@@ -130,7 +130,9 @@ func (u *upload) decide() error {
 			return failure(fmt.Sprintf("refused %s: %d bytes of it are here. Go on at byte %d, or send it from its start.", name, have, prior.size))
 		}
 		u.incoming, u.prior = prior.incoming, nil
-		u.incoming.Gap() // one that was closed under a temp name still has what came behind a gap, which now comes again
+		if prior.state == partial {
+			u.incoming.Gap() // it still has what came behind a gap, which now comes again; of a parked one the size may have been announced since
+		}
 	}
 	if u.declared >= 0 {
 		u.incoming.Declare(u.declared)
@@ -238,16 +240,19 @@ func (u *upload) closing() error {
 	if u.incoming != nil {
 		return nil
 	}
+	if len(u.held) == 0 && u.declared == 0 {
+		u.held = []piece{{}} // scp sends an empty file without a WRITE, and says its size: it is one from byte 0
+	}
 	if len(u.held) > 0 {
 		if err := u.decide(); err != nil {
 			return u.fail(err)
 		}
 		return nil
 	}
+	if err := u.prior.misfit(u.session.view.baseOf(u.entry), u.declared); err != nil { // it is another file
+		return u.fail(err)
+	}
 	if u.prior.state != ghost { // nothing was missing but the CLOSE
-		if u.declared >= 0 && u.declared < u.prior.size { // or it is another file: scp sends an empty one so
-			return u.fail(cannotBeCut(u.session.view.baseOf(u.entry)))
-		}
 		u.incoming, u.prior = u.prior.incoming, nil
 		if u.declared >= 0 {
 			u.incoming.Declare(u.declared)

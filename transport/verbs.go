@@ -182,7 +182,7 @@ func (v *view) remove(ctx context.Context, guest Guest, name string) error {
 	if e.state == ghost {
 		if err := v.house.Hidden(ctx, guest, e.id); err != nil {
 			v.mu.Lock()
-			if v.entries[name] == nil { // else an upload took the name meanwhile
+			if v.entries[name] == nil && !v.folder(name) { // else an upload, or a folder, took the name meanwhile
 				v.put(e)
 			}
 			v.mu.Unlock()

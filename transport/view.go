@@ -273,29 +273,30 @@ func (v *view) setstat(name string, mtime time.Time, declare int64) error {
 	if !mtime.IsZero() {
 		e.mtime = mtime
 	}
-	shown, state, upload, incoming := e.size, e.state, e.upload, e.incoming
+	state, upload, incoming, misfit := e.state, e.upload, e.incoming, e.misfit(path.Base(name), declare)
 	v.mu.Unlock()
-	if declare < 0 {
-		return nil
-	}
-	switch state {
-	case running:
+	switch {
+	case declare < 0:
+	case state == running:
 		upload.declare(declare)
-	case parked, partial:
-		if declare < shown {
-			return cannotBeCut(path.Base(name))
-		}
+	case misfit != nil:
+		return misfit
+	case state == parked, state == partial:
 		incoming.Declare(declare)
-	case ghost:
-		if declare != shown {
-			return failure("refused " + printable(path.Base(name)) + ": it was accepted whole; its size cannot be changed.")
-		}
 	}
 	return nil
 }
 
-func cannotBeCut(name string) error {
-	return failure("refused " + printable(name) + ": a file cannot be cut. Send it again from its start.")
+// misfit refuses an announced size, -1 if none, that what stands under a name cannot have.
+func (e *entry) misfit(name string, size int64) error {
+	switch {
+	case size < 0:
+	case e.state == ghost && size != e.size:
+		return failure("refused " + printable(name) + ": it was accepted whole; its size cannot be changed.")
+	case size < e.size:
+		return failure("refused " + printable(name) + ": a file cannot be cut. Send it again from its start.")
+	}
+	return nil
 }
 
 // expire takes off what is due.

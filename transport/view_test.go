@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,30 @@ func TestFolderMadeMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.taken(e, "a", Receipt{}, time.Minute)
+	if infos, err := v.list(""); err != nil || len(infos) != 1 || !infos[0].IsDir() {
+		t.Errorf("listed: %v, %v", infos, err)
+	}
+}
+
+// fullHouse cannot note a removal, and somebody makes a folder of the name meanwhile.
+type fullHouse struct {
+	tempHouse
+	mkdir func(name string) error
+}
+
+func (h *fullHouse) Hidden(context.Context, Guest, string) error {
+	return errors.Join(errors.New("no space left"), h.mkdir("a"))
+}
+
+// TestFolderMadeBeforeNotRemoved: a file whose removal could not be noted is not shown beside a folder of its name.
+func TestFolderMadeBeforeNotRemoved(t *testing.T) {
+	h := &fullHouse{}
+	v := newView(h, "acme")
+	h.mkdir = v.mkdir
+	v.put(&entry{name: "a", state: ghost, until: time.Now().Add(time.Minute)})
+	if err := v.remove(t.Context(), Guest{}, "a"); err == nil {
+		t.Error("removed")
+	}
 	if infos, err := v.list(""); err != nil || len(infos) != 1 || !infos[0].IsDir() {
 		t.Errorf("listed: %v, %v", infos, err)
 	}
