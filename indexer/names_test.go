@@ -12,6 +12,8 @@ import (
 	"unicode"
 	"unsafe"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/sealgate/sealgate/indexer/formats"
 )
 
@@ -23,8 +25,9 @@ type kept struct {
 
 // scan answers a question from all payments, one after the other.
 func scan(files []kept, q PaymentFilter) (rows []*PaymentRow) {
-	part := foldName(nil, []byte(q.Name))
-	named := func(s string) bool { return bytes.Contains(foldName(nil, []byte(s)), part) }
+	bare := func(s string) []byte { return bareName(foldName(nil, []byte(s))) }
+	part := bare(q.Name)
+	named := func(s string) bool { return bytes.Contains(bare(s), part) }
 	slices.SortStableFunc(files, func(a, b kept) int { return b.file.ReceivedAt.Compare(a.file.ReceivedAt) })
 	for _, f := range files {
 		if q.FileID != "" && f.file.ID != q.FileID || q.MessageID != "" && f.file.Facts.MessageID != q.MessageID ||
@@ -46,7 +49,7 @@ func scan(files []kept, q PaymentFilter) (rows []*PaymentRow) {
 
 // oddNames are names of few words, so that parts of them are found in many, with all that a name may have in it.
 func oddNames(r *mrand.Rand, n int) [][]byte {
-	words := strings.Fields("Anna KARIN Åke Ödön Svensson Strömqvist Åkeri Bygg AB ab Müller A\u030akerlund 株式会社 \x00 \xff\xfe 50% O'Neill \u00a0 x")
+	words := strings.Fields("Anna KARIN Åke Ödön Svensson Strömqvist Åkeri Bygg AB ab Müller A\u030akerlund 株式会社 \x00 \xff\xfe 50% O'Neill Wałęsa Wałe\u0328sa 한글 \u00a0 x")
 	names := [][]byte{nil, []byte("   "), []byte("\n"), bytes.Repeat([]byte("Lång "), 900)}
 	for len(names) < n {
 		var name []byte
@@ -368,6 +371,54 @@ func TestFoldName(t *testing.T) {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}
+}
+
+// TestBareName: a letter in one character and in several, as a Mac writes it, are compared as one, whatever script it is of.
+func TestBareName(t *testing.T) {
+	bare := func(s string) string { return string(bareName(foldName(nil, []byte(s)))) }
+	seen := 0
+	for r := rune(0x80); r <= unicode.MaxRune; r++ {
+		one := string(r)
+		if several := norm.NFD.String(one); several != one {
+			if seen++; bare(several) != bare(one) {
+				t.Errorf("%q is compared as %q, %q as %q", one, bare(one), several, bare(several))
+			}
+		}
+		if got := bare(one); got != string(bareName([]byte(got))) {
+			t.Errorf("%q is compared as %q", one, got)
+		}
+	}
+	if seen < 10_000 {
+		t.Errorf("%d letters", seen)
+	}
+	for name, want := range map[string]string{"ĘŐĚȘȚŁ": "eoestl", "Đorđe Aydın": "dorde aydin", "Ǻ": "a", "ぎ": "き", "Привет, Йод": "привет, иод", "ß": "ß", "\xff": "\ufffd"} {
+		if got := bare(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestNamesInAnyForm: a payer is found by each form of its name in files of each, large ones and small ones.
+func TestNamesInAnyForm(t *testing.T) {
+	x := newIndex(t)
+	for i, n := range []int64{3, 2 * blockPayments} {
+		for k, form := range []norm.Form{norm.NFC, norm.NFD} {
+			commitPayments(t, x, fmt.Sprint(i, k), epoch.Add(time.Duration(2*i+k)*time.Minute), n, func(q *formats.Payment) {
+				if q.PayeeName = []byte("Nowak"); q.Index == 2 {
+					q.PayeeName = form.Bytes([]byte("Gęsior Erdős"))
+				}
+			})
+		}
+	}
+	for _, name := range []string{"gęsior", "GĘSIOR", "ge\u0328sior", "gesior", "sior erdo\u030bs", "r ERDŐS"} {
+		if got := payments(t, x, PaymentFilter{Name: name}); len(got) != 4 {
+			t.Errorf("%q: %d payments, want one of each file", name, len(got))
+		}
+		if h, err := x.hunt(t.Context(), newQuestion(PaymentFilter{Name: name})); h == nil || err != nil || len(h.prints) != 2 {
+			t.Errorf("%q: not found by the list of names: %v, %v", name, h, err)
+		}
+	}
+	sound(t, x)
 }
 
 // FuzzNames: whatever is stored as a piece or a chunk, reading it ends.
