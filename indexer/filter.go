@@ -155,10 +155,12 @@ func bareName(folded []byte) []byte {
 	}
 	bare := make([]byte, 0, len(folded))
 	for i := 0; i < len(folded); {
-		if c := folded[i]; c < utf8.RuneSelf {
-			bare = append(bare, c)
+		from := i
+		for i < len(folded) && folded[i] < utf8.RuneSelf {
 			i++
-			continue
+		}
+		if bare = append(bare, folded[from:i]...); i == len(folded) {
+			break
 		}
 		r, n := utf8.DecodeRune(folded[i:])
 		parts := norm.NFD.Properties(folded[i:]).Decomposition()
