@@ -40,10 +40,14 @@ type Delivery struct {
 }
 
 const (
-	// A file is in the window by its time; or by its place, behind the first that is: then it came while the clock was far behind, as that of a
-	// machine may be when it boots.
+	// A file is in the window by its time; or it may be by its place, if it came while the clock was far behind, as that of a machine may be when it
+	// boots: it stands behind the first that is in the window; or behind the last one before it, whose time is later by more than a day (in a moment
+	// many are committed in another order than they came); or its time is before 2020, which no clock tells that is right.
 	sqlByTime  = ` AND received_at >= ?2 ORDER BY received_at LIMIT 1)`
-	sqlByPlace = ` AND n > (SELECT n FROM files WHERE received_at BETWEEN ?2 AND ?3 ORDER BY received_at, n LIMIT 1) ORDER BY received_at LIMIT 1)`
+	sqlByPlace = ` AND (n > (SELECT n FROM files WHERE received_at BETWEEN ?2 AND ?3 ORDER BY received_at, n LIMIT 1)
+		OR n > (SELECT n FROM files WHERE received_at < ?2 ORDER BY received_at DESC, n DESC LIMIT 1)
+			AND received_at < (SELECT max(received_at) FROM files WHERE received_at < ?2) - 86400000000
+		OR received_at < 1577836800000000) ORDER BY received_at LIMIT 1)`
 
 	sqlOfContent       = `SELECT * FROM (SELECT id FROM files WHERE sha256 = ?1 AND taken = 1`
 	sqlOfBusiness      = `SELECT * FROM (SELECT id FROM files WHERE business = ?1 AND taken = 1`

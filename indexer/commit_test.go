@@ -91,6 +91,49 @@ func duplicatesOverClocks(t *testing.T, x *Index) {
 	}
 }
 
+// TestCommitDuplicatesInAQuietAccount: it is known, too, where no other file is in the window that could tell what its place means. A file that was
+// committed a moment behind a later one is no sign of a wrong clock.
+func TestCommitDuplicatesInAQuietAccount(t *testing.T) {
+	const window = 24 * time.Hour
+	old, boot, built := epoch.Add(-60*window), time.Unix(100, 0), epoch.AddDate(-1, 0, 0)
+	type arrival struct {
+		content string
+		at      time.Time
+	}
+	for name, c := range map[string]struct {
+		before []arrival
+		known  bool
+	}{
+		"the first of all":            {[]arrival{{"a", boot}}, true},
+		"the second":                  {[]arrival{{"b", boot}, {"a", boot.Add(time.Hour)}, {"c", boot.Add(2 * time.Hour)}}, true},
+		"behind an old one":           {[]arrival{{"b", old}, {"a", boot}}, true},
+		"not so far behind":           {[]arrival{{"b", old}, {"a", built}, {"c", built.Add(time.Hour)}}, true},
+		"between an old and a new":    {[]arrival{{"b", old}, {"a", built}, {"c", epoch}}, true},
+		"behind one in the window":    {[]arrival{{"b", epoch}, {"a", old}}, true},
+		"really old":                  {[]arrival{{"a", old}, {"b", boot}, {"c", epoch}}, false},
+		"committed behind a later":    {[]arrival{{"b", old.Add(time.Minute)}, {"a", old}}, false},
+		"old, and behind a wrong one": {[]arrival{{"b", built}, {"a", old}, {"c", old}}, false},
+	} {
+		for kind, x := range map[string]*Index{"open": newIndex(t), "protected": newSafe(t).protected(t)} {
+			var first *File
+			for _, file := range c.before {
+				f := newFile(t, file.content, file.at)
+				if commit(t, x, &Delivery{File: f}); file.content == "a" {
+					first = f
+				}
+			}
+			want, got := Earlier{}, Earlier{}
+			if c.known {
+				want = Earlier{Content: first.ID, Business: first.ID}
+			}
+			commit(t, x, &Delivery{File: newFile(t, "a", epoch.Add(time.Hour)), Window: window, Judge: func(e Earlier) { got = e }})
+			if got != want {
+				t.Errorf("%s, %s: %+v, want %+v", name, kind, got, want)
+			}
+		}
+	}
+}
+
 // TestCommitTogether: fifty commit at the same moment, twenty-five pairs of the same content: exactly one of each is
 // the first, all are there after a reopening, and the chain holds.
 func TestCommitTogether(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/sealgate/sealgate/indexer/formats"
 )
 
@@ -77,7 +79,8 @@ const latin = "aaaaaaaceeeeiiiidnooooo?ouuuuy??aaaaaaaceeeeiiiidnooooo?ouuuuy?y"
 // foldName appends a name as it is compared: in lower case, its blanks made one, letters without what is above, below or
 // through them: "ÅKERI" is found by "akeri", since many files are written by systems that have no Swedish letters. Control
 // characters are blanks. It appends no more bytes than s has, but for letters that are longer in lower case, and bytes that
-// are no UTF-8. The list of names holds what it gives: whoever changes it empties that list in a migration.
+// are no UTF-8. The list of names holds what it gives: whoever changes it empties that list in a migration. What it leaves of letters' marks
+// is left out when names are compared (bareName), which may change.
 func foldName(dst, s []byte) []byte {
 	start := len(dst)
 	dst = slices.Grow(dst, len(s))
@@ -142,6 +145,66 @@ func plainLetter(c rune) rune {
 		return 'd'
 	}
 	return c
+}
+
+// bareName is a folded name, or several with ends of lines, without the marks that foldName leaves: of the letters that have one it knows those
+// of our neighbourhood, but takes a mark off any letter that it stands beside. So "ę" as one character is found by "ę" as two, and both by "e".
+func bareName(folded []byte) []byte {
+	if isASCII(folded) {
+		return folded
+	}
+	bare := make([]byte, 0, len(folded))
+	for i := 0; i < len(folded); {
+		from := i
+		for i < len(folded) && folded[i] < utf8.RuneSelf {
+			i++
+		}
+		if bare = append(bare, folded[from:i]...); i == len(folded) {
+			break
+		}
+		r, n := utf8.DecodeRune(folded[i:])
+		parts := norm.NFD.Properties(folded[i:]).Decomposition()
+		i += n
+		switch s := r - 0xac00; {
+		case s >= 0 && s < 19*21*28: // a syllable of Hangul, which no table has
+			bare = utf8.AppendRune(utf8.AppendRune(bare, 0x1100+s/(21*28)), 0x1161+s/28%21)
+			if s%28 > 0 {
+				bare = utf8.AppendRune(bare, 0x11a7+s%28)
+			}
+		case parts == nil:
+			bare = utf8.AppendRune(bare, bareLetter(r))
+		}
+		for _, r := range string(parts) {
+			if !unicode.Is(unicode.Mn, r) {
+				bare = utf8.AppendRune(bare, bareLetter(r))
+			}
+		}
+	}
+	return bare
+}
+
+// bareLetter is plainLetter, and of letters whose marks are a part of them.
+func bareLetter(r rune) rune {
+	switch r {
+	case 'đ':
+		return 'd'
+	case 'ħ':
+		return 'h'
+	case 'ı':
+		return 'i'
+	case 'ŧ':
+		return 't'
+	}
+	return plainLetter(r)
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // folding is how a kind of key is compared.

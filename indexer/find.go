@@ -74,7 +74,7 @@ type FileFilter struct {
 	Format    string
 	Reason    string // one of its reasons' codes
 	SHA256    string // whole, or a beginning, hex
-	Name      string // a pattern if it has * or ?, else a part of the name; compared by foldName
+	Name      string // a pattern if it has * or ?, else a part of the name; compared by bareName
 	Door      string
 	MessageID string
 	Answers   string // message id of the file that it answers
@@ -140,13 +140,14 @@ func (q *FileFilter) query() (string, []any, error) {
 // nameMatcher tells whether a file's name is asked for. Names are compared as payers' are: who types one does not see whether
 // it came with "ö" as one character or, as a Mac sends it, as two.
 func nameMatcher(pattern string) func(string) bool {
-	pattern = string(foldName(nil, []byte(pattern)))
+	bare := func(name string) string { return string(bareName(foldName(nil, []byte(name)))) }
+	pattern = bare(pattern)
 	if !strings.ContainsAny(pattern, "*?") {
-		return func(name string) bool { return strings.Contains(string(foldName(nil, []byte(name))), pattern) }
+		return func(name string) bool { return strings.Contains(bare(name), pattern) }
 	}
 	pattern = strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(pattern) // "a[1].xml" is a name
 	return func(name string) bool {
-		ok, _ := path.Match(pattern, string(foldName(nil, []byte(name)))) // its only error is a wrong pattern's, which this is not
+		ok, _ := path.Match(pattern, bare(name)) // its only error is a wrong pattern's, which this is not
 		return ok
 	}
 }

@@ -122,17 +122,21 @@ func (x *Index) slowly(err error) {
 
 // appendPrints appends the prints of a text's names that have part in them.
 func appendPrints(prints []uint32, text, part []byte, key *nameKey) []uint32 {
+	bare := bareName(text) // the same lines; nearly always the same text
 	for len(prints) <= manyNames {
-		at := bytes.Index(text, part)
+		at := bytes.Index(bare, part)
 		if at < 0 {
 			break
 		}
-		start, end := bytes.LastIndexByte(text[:at], '\n')+1, bytes.IndexByte(text[at:], '\n')
-		if end < 0 {
+		for range bytes.Count(bare[:at], []byte{'\n'}) {
+			text = text[bytes.IndexByte(text, '\n')+1:]
+		}
+		end, next := bytes.IndexByte(text, '\n'), bytes.IndexByte(bare[at:], '\n')
+		if end < 0 || next < 0 {
 			break
 		}
-		prints = append(prints, printOf(hashName(key, text[start:at+end])))
-		text = text[at+end+1:]
+		prints = append(prints, printOf(hashName(key, text[:end])))
+		text, bare = text[end+1:], bare[at+next+1:]
 	}
 	return prints
 }

@@ -21,7 +21,7 @@ type PaymentFilter struct {
 	Currency   string
 	EndToEndID string
 	Account    string // the payer's or the payee's
-	Name       string // a part of the payer's or the payee's, of any length, compared by foldName
+	Name       string // a part of the payer's or the payee's, of any length, compared by bareName
 	Reference  string
 	From, To   string    // execution date, YYYY-MM-DD, inclusive
 	Since      time.Time // file received at or after
@@ -93,7 +93,7 @@ type question struct {
 }
 
 func newQuestion(q PaymentFilter) *question {
-	w := &question{PaymentFilter: q, name: foldName(nil, []byte(q.Name))}
+	w := &question{PaymentFilter: q, name: bareName(foldName(nil, []byte(q.Name)))}
 	w.Currency = strings.ToUpper(strings.TrimSpace(q.Currency))
 	key := func(i int, s string) []byte {
 		if s == "" {
@@ -153,7 +153,7 @@ func (w *question) equal(kind uint64, v, folded []byte) bool {
 // named tells whether a name has the part that is asked for.
 func (w *question) named(v []byte) bool {
 	w.folded = foldName(w.folded[:0], v)
-	return bytes.Contains(w.folded, w.name)
+	return bytes.Contains(bareName(w.folded), w.name)
 }
 
 // narrow marks those payments of the opened block that have what is asked of an id, account, reference or name, and tells

@@ -16,6 +16,9 @@ func TestPlans(t *testing.T) {
 	eleven := []any{1, 1, 1, "", "", "", "", "", page, "", ""}
 	asked := []any{1, 1, 1, 1, "", "", "", 1, nil, nil, nil, nil, 1, "", "", "", ""}
 	const allBuckets = sqlBlocksSelect + `, b.summary` + sqlBucketID + sqlBucketAccount + sqlBucketReference + sqlBucketAmount
+	const place = "\nSCALAR SUBQUERY 3\nSEARCH files USING COVERING INDEX files_received (received_at>? AND received_at<?)" +
+		"\nSCALAR SUBQUERY 4\nSEARCH files USING COVERING INDEX files_received (received_at<?)" +
+		"\nSCALAR SUBQUERY 5\nSEARCH files USING COVERING INDEX files_received (received_at<?)"
 	type plan struct {
 		query, want string
 		args        []any
@@ -23,7 +26,8 @@ func TestPlans(t *testing.T) {
 	plans := []plan{
 		{sqlEarlierContent, "SEARCH files USING INDEX files_sha256 (sha256=? AND taken=? AND received_at>?)", []any{blob, 1, 1}},
 		{sqlEarlierBusiness, "SEARCH files USING INDEX files_business (business=? AND taken=? AND received_at>?)", []any{blob, 1, 1}},
-		{sqlEarlierContent, "SEARCH files USING COVERING INDEX files_received (received_at>? AND received_at<?)", []any{blob, 1, 1}},
+		{sqlEarlierContent, "SEARCH files USING INDEX files_sha256 (sha256=? AND taken=?)" + place, []any{blob, 1, 1}},
+		{sqlEarlierBusiness, "SEARCH files USING INDEX files_business (business=? AND taken=?)" + place, []any{blob, 1, 1}},
 		{sqlFind, "SEARCH f USING INDEX sqlite_autoindex_files_2 (reversed>? AND reversed<?)", []any{"a", "b", 1}},
 		{sqlFilesByTime, "SEARCH f USING INDEX files_received (received_at>? AND received_at<?)", eleven},
 		{sqlFilesHeld, "INDEX files_held", eleven}, {sqlFilesTroubled, "INDEX files_troubled", eleven},
@@ -65,8 +69,8 @@ func TestPlans(t *testing.T) {
 	} {
 		plans = append(plans, plan{droppingNames()[i], want, []any{"", 1}})
 	}
-	for _, c := range plans {
-		rows, err := x.d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)
+	check := func(d *database, c plan) {
+		rows, err := d.r.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.query, c.args...)
 		if err != nil {
 			t.Fatalf("%s: %v", c.query, err)
 		}
@@ -82,13 +86,25 @@ func TestPlans(t *testing.T) {
 		rows.Close()
 		// The two subqueries are of one row each.
 		got := strings.NewReplacer("SCAN CONSTANT ROW", "", "SCAN json_each VIRTUAL TABLE", "", "SCAN i VIRTUAL TABLE", "",
-			"SCAN (subquery-1)", "", "SCAN (subquery-4)", "").Replace(strings.Join(steps, "\n"))
+			"SCAN (subquery-1)", "", "SCAN (subquery-6)", "").Replace(strings.Join(steps, "\n"))
 		if !strings.Contains(got, c.want) || strings.Contains(strings.Replace(got, c.want, "", 1), "SCAN") {
 			t.Errorf("%s\nplan:\n%s\nwant %s, and no scan", c.query, got, c.want)
 		}
 		if strings.Contains(got, "TEMP B-TREE") && !strings.Contains(c.query, "sha256 BETWEEN") {
 			t.Errorf("%s\nsorts:\n%s", c.query, got)
 		}
+	}
+	for _, c := range plans {
+		check(x.d, c)
+	}
+	log := newSafe(t).protected(t).sealedLog.d
+	for _, c := range []plan{
+		{sqlLoggedContent, "SEARCH files USING INDEX files_content (content=? AND received_at>?)", []any{blob, 1, 1}},
+		{sqlLoggedContent, "SEARCH files USING INDEX files_content (content=?)" + place, []any{blob, 1, 1}},
+		{sqlLoggedBusiness, "SEARCH files USING INDEX files_business (business=? AND received_at>?)", []any{blob, 1, 1}},
+		{sqlLoggedBusiness, "SEARCH files USING INDEX files_business (business=?)" + place, []any{blob, 1, 1}},
+	} {
+		check(log, c)
 	}
 }
 

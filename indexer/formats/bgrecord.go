@@ -67,7 +67,7 @@ func (f *bgRecords) write(p []byte) {
 			f.carry = f.carry[:0]
 			continue
 		}
-		if size, plain := likeLast(p, f.width, f.lines); size > 0 && (plain || f.lines || f.encoding != "utf-8") {
+		if size, plain := likeLast(p, f.width, f.lines); size > 0 && (plain || f.lines || f.encoding != "" && f.encoding != "utf-8") {
 			f.hand(p[:size], p[:f.width], plain)
 			p = p[size:]
 			continue
@@ -102,7 +102,14 @@ func (f *bgRecords) cut(p []byte) (n int, whole bool) {
 	}
 	if f.encoding != "utf-8" {
 		n = min(len(p), bgRecord-len(f.carry))
-		return n, len(f.carry)+n == bgRecord
+		if whole = len(f.carry)+n == bgRecord; whole && f.encoding == "" {
+			first := append(append(f.flat[:0], f.carry...), p[:n]...)
+			f.learn(first[:wholeRunes(first)])
+		}
+		if f.encoding != "utf-8" {
+			return n, whole
+		}
+		n = 0 // its letters have more bytes than one: it goes on
 	}
 	chars := 0
 	for _, c := range f.carry {

@@ -94,7 +94,7 @@ func (o *statement) end(s *sheet, id int, text []byte) {
 		o.balance.interim = true
 	case idBalanceAmount:
 		amount, err := isoDecimal(text, 5)
-		if err != nil || text[0] == '-' || o.balance.has {
+		if err != nil || amount.Sign() < 0 || o.balance.has {
 			s.malformed("the amount of a balance is not one number with at most 18 digits and 5 decimals")
 		}
 		o.balance.amount, o.balance.has = amount, true

@@ -142,6 +142,40 @@ func TestPlainHead(t *testing.T) {
 	}
 }
 
+// TestBackToBackLetters: where records stand back to back and the head does not say how letters are written, the first record that has some
+// ends where it ends, however many bytes they have, and however the file comes.
+func TestBackToBackLetters(t *testing.T) {
+	files := testdata(t)
+	for _, name := range strings.Fields("autogiro autogiro-sealed autogiro-report-changes bgmax lb lb-sealed loner loner-sealed po3") {
+		data := bytes.Clone(files[name+"-no-breaks.txt"])
+		if name == "autogiro" {
+			data[2*bgRecord+76] = 0xD6 // its third letter before: what would be the record, did each have one byte, ends inside of this one
+		}
+		want := inspect(data, whole(data))
+		want.Facts.Encoding = "utf-8"
+		var wide []byte
+		for _, c := range data {
+			wide = append(wide, string(rune(c))...)
+		}
+		wide = bytes.Replace(bytes.Replace(wide, []byte("TÖR"), []byte("TOR"), 1), []byte("  LÖN "), []byte("  LON "), 1)
+		if len(want.Problems) > 0 || ascii(wide) {
+			t.Fatalf("%s: %v", name, want.Problems)
+		}
+		for _, n := range []int{1, 7, 80, 81, len(wide)} {
+			same(t, name, fmt.Sprint("in UTF-8, by ", n), inspect(wide, always(n)), want)
+		}
+		for cut := range wide {
+			if !same(t, name, "byte by byte", inspect(wide[:cut], always(1)), inspect(wide[:cut], whole(wide))) {
+				t.Fatalf("cut at %d", cut)
+			}
+		}
+	}
+	data := bytes.Clone(files["autogiro-no-breaks.txt"])
+	want := inspect(data, whole(data))
+	data[2*bgRecord-1] = 0xD6 // which could begin a letter of two bytes
+	same(t, "autogiro", "with a letter in its last column", inspect(data, whole(data)), want)
+}
+
 func TestPain001Payments(t *testing.T) {
 	files := testdata(t)
 	got := inspect(files["pain001-batches.xml"], always(3))

@@ -152,7 +152,7 @@ func (r *followUp) amount(text []byte) {
 		return
 	}
 	amount, err := isoDecimal(text, 5)
-	if err != nil || text[0] == '-' || !validCurrency(r.tx.Currency) {
+	if err != nil || amount.Sign() < 0 || !validCurrency(r.tx.Currency) {
 		if r.s.finds("amount-shape") {
 			r.s.finding("amount-shape", r.where("an amount"), "%q %q is not an amount with a currency", r.tx.Currency, text)
 		}

@@ -123,7 +123,9 @@ func (c *claim) readCount(s *sheet, what string, text []byte) {
 func isoDecimal(text []byte, decimals int) (Amount, error) {
 	amount, err := parseAmount(text, 18, decimals)
 	if err == ErrAmountBig && bytes.IndexByte(text, '.') >= 0 {
-		return parseAmount(bytes.TrimRight(text, "0"), 18, decimals)
+		if amount, err = parseAmount(bytes.TrimRight(text, "0"), 18, decimals); err == ErrNotAmount { // ".000000"
+			return Amount{}, nil
+		}
 	}
 	return amount, err
 }
@@ -137,12 +139,12 @@ func (c *claim) readSum(s *sheet, what string, text []byte) {
 	c.hasSum, c.sum = true, sum
 }
 
-// isoAmount reads the amount of the next payment: at most 18 digits, 5 of them decimals, no sign; has: it has one already.
+// isoAmount reads the amount of the next payment: at most 18 digits, 5 of them decimals, not below 0; has: it has one already.
 func isoAmount(s *sheet, text, currency []byte, has bool) Amount {
 	amount, err := isoDecimal(text, 5)
 	n := s.facts.Payments + 1
 	switch {
-	case err != nil || text[0] == '-':
+	case err != nil || amount.Sign() < 0:
 		s.malformed("the amount of payment %d is not a number with at most 18 digits and 5 decimals", n)
 	case has:
 		s.malformed("payment %d has more than one amount", n)
