@@ -132,7 +132,7 @@ func (c *customer) there(t testing.TB) string {
 // polled is what `sealgate poll --json` says of a look.
 type polled struct {
 	State, Step, Trouble string
-	Result               struct{ Listed, Waiting, Taken, Refused, Left, Failed, Undelivered int }
+	Result               struct{ Listed, Waiting, Taken, Refused, Left, Failed, Delivered, Undelivered int }
 }
 
 func (g *gateway) poll(t testing.TB) (p polled) {
