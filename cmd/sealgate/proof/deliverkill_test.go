@@ -148,6 +148,9 @@ func (d *delivery) dieAt(t *testing.T, point killPoint) (died, there bool) {
 	if strings.Contains(out, `"trouble"`) {
 		t.Fatalf("poll: exit %d: %s%s", code, out, talk)
 	}
+	if x != nil && code == 0 {
+		x.end() // or what it does behind its answer may kill it when it was seen to live
+	}
 	if died = !ended(); died {
 		<-d.exited
 	}

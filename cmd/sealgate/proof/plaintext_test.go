@@ -90,8 +90,8 @@ const drop = `  - id: drop
 func TestNoPlaintext(t *testing.T) {
 	tmp := t.TempDir()
 	holding := strings.Replace(acme, "policy: {duplicate-content: reject, duplicate-business-key: reject}", "policy: {}", 1)
-	g := newGateway(t, options{accounts: holding + drop, env: []string{"TMPDIR=" + tmp}}, "acme kund", "drop dropper")
-	secrets := []string{marker, "dropper", g.pass}
+	g := newGateway(t, options{accounts: holding + drop, env: []string{"TMPDIR=" + tmp}}, "acme kund", "drop drop-login-17")
+	secrets := []string{marker, "drop-login-17", g.pass}
 	// People type passwords where the login's name is asked for.
 	if _, err := g.door().as(marker).open(); err == nil {
 		t.Error("an unknown login was let in")

@@ -132,7 +132,7 @@ func (c *customer) there(t testing.TB) string {
 // polled is what `sealgate poll --json` says of a look.
 type polled struct {
 	State, Step, Trouble string
-	Result               struct{ Listed, Waiting, Taken, Refused, Left, Failed, Undelivered int }
+	Result               struct{ Listed, Waiting, Taken, Refused, Left, Failed, Delivered, Undelivered int }
 }
 
 func (g *gateway) poll(t testing.TB) (p polled) {
@@ -178,7 +178,7 @@ func TestPoll(t *testing.T) {
 	}
 
 	// What was refused is not fetched again, until it is another file. The same content again is a duplicate.
-	c.put(t, "wrong.xml", pain001(t, 20_000))
+	c.put(t, "wrong.xml", pain001(t, 25_000)) // longer: within a second its time may be the same
 	c.put(t, "again.xml", good)
 	g.poll(t)
 	if p := g.poll(t); p.Result.Taken != 1 || p.Result.Refused != 1 {

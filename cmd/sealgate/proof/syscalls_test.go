@@ -40,8 +40,8 @@ func (g *gateway) trace(t testing.TB, args ...string) *tracer {
 		if err == nil {
 			return x
 		}
-		if !strings.Contains(x.log.String(), "No such process") {
-			break
+		if said := x.log.String(); !strings.Contains(said, "No such process") && !strings.Contains(said, "Operation not permitted") {
+			break // the second is also said of a process that has ended and was not waited for yet
 		}
 		select {
 		case <-g.exited: // what is injected has met it in some work of its own

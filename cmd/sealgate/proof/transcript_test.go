@@ -50,7 +50,7 @@ func (l *transcript) tail(lines int) string {
 // wait gives the first whole line from the offset on that matches; an error when the process ended or patience did.
 func (l *transcript) wait(from int, want *regexp.Regexp, exited <-chan struct{}) (string, error) {
 	end := time.After(patience)
-	for {
+	for ended := false; ; {
 		l.mu.Lock()
 		text, changed := l.text[from:], l.changed
 		for len(text) > 0 {
@@ -62,10 +62,13 @@ func (l *transcript) wait(from int, want *regexp.Regexp, exited <-chan struct{})
 			text = rest
 		}
 		l.mu.Unlock()
+		if ended {
+			return "", errors.New("it ended before it said " + want.String())
+		}
 		select {
 		case <-changed:
 		case <-exited:
-			return "", errors.New("it ended before it said " + want.String())
+			ended = true // its last words may have come since we looked
 		case <-end:
 			return "", errors.New("it never said " + want.String())
 		}
