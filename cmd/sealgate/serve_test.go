@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -34,12 +35,15 @@ func TestNotify(t *testing.T) {
 	notify("READY=1")
 }
 
-// TestServeAsAnother: root, who was told to type sealgate serve, would leave folders that the gateway's own user cannot write to.
+// TestServeAsAnother: root, who was told to type sealgate serve, would leave folders that the gateway's own user cannot write to. Anybody
+// else was let in by the folder's owner, who is root himself where a volume is given to a container's group.
 func TestServeAsAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
 	}
+	const other = 65534
 	dir := filepath.Join(t.TempDir(), "gw")
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "sealgate.yaml")
 	tool, _, talk := newTestTool(t)
 	if code := tool.run(t.Context(), []string{"init", dir}); code != exitYes {
 		t.Fatalf("exit %d: %s", code, talk)
@@ -49,17 +53,33 @@ func TestServeAsAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	file := filepath.Join(dir, "sealgate.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text = []byte(strings.Replace(string(text), "127.0.0.1:2022", taken.Addr().String(), 1))
-	if err := errors.Join(os.WriteFile(file, text, 0o600), os.Chown(filepath.Join(dir, "data"), 65534, -1)); err != nil {
+	if err := errors.Join(os.WriteFile(file, text, 0o600), os.Chown(data, other, -1)); err != nil {
 		t.Fatal(err)
 	}
-	tool, _, talk = newTestTool(t)
-	if code := tool.run(t.Context(), []string{"serve", "-c", file}); code != exitNo || !strings.Contains(talk.String(), "data belongs to ") {
-		t.Errorf("exit %d: %s", code, talk)
+	serve := func() string {
+		tool, _, talk := newTestTool(t)
+		if code := tool.run(t.Context(), []string{"serve", "-c", file}); code != exitNo {
+			t.Errorf("exit %d", code)
+		}
+		return talk.String()
+	}
+	if said := serve(); !strings.Contains(said, "data belongs to ") {
+		t.Errorf("root: %s", said)
+	}
+	err = errors.Join(os.RemoveAll(data), os.Mkdir(data, 0o700), os.Chmod(data, 0o777), os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(filepath.Dir(filepath.Dir(dir)), 0o711))
+	for _, path := range []string{dir, file, filepath.Join(dir, "unlock.key"), filepath.Join(dir, "host_ed25519")} {
+		err = errors.Join(err, os.Chown(path, other, -1))
+	}
+	if err := errors.Join(err, syscall.Setresuid(-1, other, 0)); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setresuid(-1, 0, 0)
+	if said := serve(); !strings.Contains(said, "address already in use") {
+		t.Errorf("another user in a folder of root: %s", said)
 	}
 }
