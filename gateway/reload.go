@@ -113,7 +113,7 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
-	g.sessions.keep(cfg)
+	g.sessions.wake() // of an account that has left
 	g.loaded.Store(new(g.now()))
 	g.tellConfiguration(ctx)
 	if door := g.door.Load(); door != nil {
