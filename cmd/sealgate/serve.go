@@ -68,7 +68,7 @@ func (t *tool) serve(ctx context.Context) error {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // by default they kill, also in the midst of opening or closing databases
-	defer signal.Stop(signals)
+	defer signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
 	held, err := steadyHeap()
 	if err != nil {
 		return err
