@@ -77,9 +77,13 @@ func TestServeAsAnother(t *testing.T) {
 	if said := serve(); !strings.Contains(said, "data belongs to ") {
 		t.Errorf("root: %s", said)
 	}
-	err = errors.Join(os.RemoveAll(data), os.Mkdir(data, 0o700), os.Chmod(data, 0o777), os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(filepath.Dir(filepath.Dir(dir)), 0o711))
-	for _, path := range []string{dir, file, filepath.Join(dir, "unlock.key"), filepath.Join(dir, "host_ed25519")} {
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	for _, path := range append(names, dir) {
 		err = errors.Join(err, os.Chown(path, other, -1))
+	}
+	err = errors.Join(err, os.RemoveAll(data), os.Mkdir(data, 0o700), os.Chmod(data, 0o777))
+	for _, above := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
+		err = errors.Join(err, os.Chmod(above, 0o711))
 	}
 	if err := errors.Join(err, syscall.Setresuid(-1, other, 0)); err != nil {
 		t.Fatal(err)
