@@ -68,7 +68,7 @@ func TestWatchedFolders(t *testing.T) {
 	}
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	must(t, os.Chmod(filepath.Dir(dir), 0o711), os.Mkdir(in("closed"), 0o711), os.Chmod(in("closed"), 0o711), os.WriteFile(in("closed/key"), nil, 0o600))
+	must(t, os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(dir, 0o755), os.Mkdir(in("closed"), 0o711), os.Chmod(in("closed"), 0o711), os.WriteFile(in("closed/key"), nil, 0o600))
 	must(t, os.WriteFile(in("key"), nil, 0o600), os.Symlink("closed/key", in("there")), os.Symlink("key", in("link")))
 	g := new(Gateway)
 	g.cfg.Store(&config.Config{})
