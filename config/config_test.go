@@ -327,6 +327,12 @@ func TestFind(t *testing.T) {
 	if got := find("none", "loop"); got != "loop" {
 		t.Errorf("%s is named, and nobody is told that another cannot be looked at", got)
 	}
+	if got := find("loop", "sealgate.yaml"); got != "loop" {
+		t.Errorf("%s is asked in the place of one that is here", got)
+	}
+	if got := find("loop/sealgate.yaml", "sealgate.yaml"); got != "sealgate.yaml" { // sudo -u sealgate, in root's own folder
+		t.Errorf("%s is named: where nobody may look, nothing is meant", got)
+	}
 }
 
 func FuzzLoad(f *testing.F) {

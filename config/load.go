@@ -69,12 +69,14 @@ type loading struct {
 // is there it is the first, so that the error names the place where people look.
 func Find() string { return find("sealgate.yaml", "/etc/sealgate/sealgate.yaml") }
 
-// find gives the first that is there, whether or not it may be looked at: the error is to say which one may not.
+// find gives the first that is there, whether or not it may be read: the error is to say which one may not. A working folder in which this
+// user may not even look, as root's is to the gateway's own, holds none for him.
 func find(here, system string) string {
-	for _, file := range []string{here, system} {
-		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-			return file
-		}
+	if _, err := os.Lstat(here); err == nil {
+		return here
+	}
+	if _, err := os.Lstat(system); !errors.Is(err, fs.ErrNotExist) {
+		return system
 	}
 	return here
 }

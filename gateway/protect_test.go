@@ -470,6 +470,24 @@ func TestSessionBegunAnewAtItsEnd(t *testing.T) {
 	}
 }
 
+// TestLeftWhileUnlocking: an account that leaves the configuration while its unlocking merges what waits is locked at once after it.
+func TestLeftWhileUnlocking(t *testing.T) {
+	h := newHouse(t)
+	h.addAccount(t, safeAccount)
+	a, q := h.account("safe"), h.keyOf(t, "safe")
+	_, err := a.index.Unlock(t.Context(), (*indexer.Key)(q.Key))
+	must(t, err)
+	h.edit(t, safeAccount+"\n", "")
+	must(t, h.Reload(t.Context()))
+	_, err = h.beginSession(t.Context(), a, &SealedAccountKey{Account: "safe", For: time.Hour, KeyStays: true}, "uid:7", 0)
+	must(t, err)
+	h.endSessions(t.Context())
+	h.sessions.ending.Wait()
+	if !a.index.Locked() || !h.sessions.until("safe").IsZero() {
+		t.Error("it is open, and nobody could lock it")
+	}
+}
+
 // TestUnlockedIsOneRow: the ledger has a row of each unlocking, also of an index that was given up in the midst of a session, and none of
 // those who join it.
 func TestUnlockedIsOneRow(t *testing.T) {

@@ -51,7 +51,11 @@ func (g *Gateway) watched() []string {
 	files := slices.Clone(cfg.Files)
 	if refused := g.misread.Load(); refused != nil {
 		for _, file := range *refused {
-			if err := unix.Access(filepath.Dir(file), unix.R_OK); err == nil || err == unix.ENOENT {
+			target, err := filepath.EvalSymlinks(file)
+			if err != nil {
+				target = file
+			}
+			if watchable(file) && watchable(target) {
 				files = append(files, file)
 			}
 		}
@@ -63,6 +67,12 @@ func (g *Gateway) watched() []string {
 		files = append(files, glob)
 	}
 	return files
+}
+
+// watchable says whether a file's folder may be watched, now or once it is there.
+func watchable(file string) bool {
+	err := unix.Access(filepath.Dir(file), unix.R_OK)
+	return err == nil || err == unix.ENOENT
 }
 
 // Reload loads the configuration file, checks it whole and swaps it in. Live sessions go on; an upload under way ends by
@@ -113,7 +123,7 @@ func (g *Gateway) take(ctx context.Context, r *rule, accounts map[string]*accoun
 	g.useAccounts(accounts)
 	g.rule.Store(r)
 	g.cfg.Store(cfg)
-	g.sessions.keep(cfg)
+	g.sessions.wake() // of an account that has left
 	g.loaded.Store(new(g.now()))
 	g.tellConfiguration(ctx)
 	if door := g.door.Load(); door != nil {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/sealgate/sealgate/config"
 )
 
 // TestChangedDuringTheStart: a configuration that is saved while the gateway opens its databases is in force when it is ready.
@@ -53,5 +57,26 @@ func TestRefusedLoadIsTold(t *testing.T) {
 	must(t, h.Reload(t.Context()))
 	if s, err := h.Status(t.Context()); err != nil || len(s.Problems) > 0 {
 		t.Errorf("after it was mended: %q, %v", s.Problems, err)
+	}
+}
+
+// TestWatchedFolders: a folder that the gateway's user may not read keeps nothing else from being watched: neither that of a file which a
+// refused configuration names, nor that of where a link leads.
+func TestWatchedFolders(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must(t, os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(dir, 0o755), os.Mkdir(in("closed"), 0o711), os.Chmod(in("closed"), 0o711), os.WriteFile(in("closed/key"), nil, 0o600))
+	must(t, os.WriteFile(in("key"), nil, 0o600), os.Symlink("closed/key", in("there")), os.Symlink("key", in("link")))
+	g := new(Gateway)
+	g.cfg.Store(&config.Config{})
+	refused := []string{in("key"), in("link"), in("later/key"), in("closed/key"), in("there")}
+	g.misread.Store(&refused)
+	must(t, syscall.Setresuid(65534, 65534, 0))
+	defer syscall.Setresuid(0, 0, 0)
+	if got, want := g.watched(), refused[:3]; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

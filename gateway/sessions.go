@@ -65,19 +65,6 @@ func (s *sessions) until(id string) time.Time {
 	return s.open[id].until
 }
 
-// keep ends the sessions of accounts that have left the configuration: nobody could see or end them any more.
-func (s *sessions) keep(cfg *config.Config) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, one := range s.open {
-		if cfg.Account(id) == nil {
-			one.until = time.Time{}
-			s.open[id] = one
-		}
-	}
-	s.wake()
-}
-
 // passing says whether a session goes with whoever has begun it.
 func (s *sessions) passing(id string) bool {
 	s.mu.Lock()
@@ -85,13 +72,14 @@ func (s *sessions) passing(id string) bool {
 	return s.open[id].passing
 }
 
-// over forgets the sessions whose time is up, and gives their indexes, and in how long to look again.
-func (s *sessions) over(now time.Time) (list map[string]*indexer.Index, next time.Duration) {
+// over forgets the sessions whose time is up, and those of accounts that have left the configuration, which nobody could see or end any
+// more. It gives their indexes, and in how long to look again.
+func (s *sessions) over(now time.Time, cfg *config.Config) (list map[string]*indexer.Index, next time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, next = map[string]*indexer.Index{}, LongestSession
 	for id, session := range s.open {
-		if left := session.left(now); left > 0 {
+		if left := session.left(now); left > 0 && cfg.Account(id) != nil {
 			next = min(next, left)
 			continue
 		}
@@ -134,7 +122,7 @@ func (s *sessions) overwrite() {
 // lookAtSessions is how long watchSessions waits at most: its timer stands still while the machine is suspended.
 const lookAtSessions = time.Minute
 
-// watchSessions locks each account when its time is up, until the doors have ended: a gateway that stops may wait for uploads longer
+// watchSessions locks each account when its session is over, until the doors have ended: a gateway that stops may wait for uploads longer
 // than a session is meant to last. What is open then, Close locks.
 func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) error {
 	defer g.sessions.ending.Wait()
@@ -151,10 +139,10 @@ func (g *Gateway) watchSessions(ctx context.Context, ended <-chan struct{}) erro
 	}
 }
 
-// endSessions begins to lock each account whose time is up, and says when to look again. Each is locked for itself: one that takes long
+// endSessions begins to lock each account whose session is over, and says when to look again. Each is locked for itself: one that takes long
 // keeps no other open.
 func (g *Gateway) endSessions(ctx context.Context) time.Duration {
-	over, next := g.sessions.over(g.now())
+	over, next := g.sessions.over(g.now(), g.cfg.Load())
 	for id, index := range over {
 		g.sessions.ending.Go(func() { g.endSession(context.WithoutCancel(ctx), id, index) })
 	}

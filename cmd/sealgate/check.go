@@ -109,7 +109,11 @@ func (t *tool) outages(ctx context.Context, cfg *config.Config) (n int, _ error)
 	for _, o := range s.OutOfService {
 		t.talk("%s: warning: account %s: out of service, nothing is taken for it: %s\n  hint: %s", clean(cfg.File), o.Account, clean(o.Why), clean(o.Hint))
 	}
-	return len(s.OutOfService), nil
+	n = len(s.OutOfService)
+	if n > 0 && n >= len(cfg.Accounts) && len(s.Accounts) == 0 && s.Listening == "" {
+		return n, errors.New("no account can be served")
+	}
+	return n, nil
 }
 
 // tellConfig says what the configuration amounts to.

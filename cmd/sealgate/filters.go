@@ -16,7 +16,8 @@ import (
 	"github.com/sealgate/sealgate/indexer/formats"
 )
 
-var agoForm = regexp.MustCompile(`^([0-9]{1,5})([smhdw])$`)
+// agoForm keeps days and weeks within the years that a question can carry.
+var agoForm = regexp.MustCompile(`^(?:([0-9]{1,6})([smh])|([0-9]{1,5})([dw]))$`)
 
 // moment reads the times of --since and --until: 2h, 30d, today, yesterday, 2026-11-21, 2026-11-21T10:00, or a whole
 // RFC 3339. A day means its beginning or, for --until, its end.
@@ -31,8 +32,8 @@ func moment(flag, s string, now time.Time, end bool) (time.Time, error) {
 		return time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, now.Location())
 	}
 	if ago := agoForm.FindStringSubmatch(s); ago != nil {
-		n, _ := strconv.Atoi(ago[1])
-		switch ago[2] {
+		n, _ := strconv.Atoi(ago[1] + ago[3])
+		switch ago[4] {
 		case "d":
 			return now.AddDate(0, 0, -n), nil
 		case "w":

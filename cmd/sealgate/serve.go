@@ -61,9 +61,14 @@ func (t *tool) serve(ctx context.Context) error {
 		client.Close()
 		return no("sealgate status", "%s", gateway.ErrRunning)
 	}
-	if err := sameOwner(cfg.DataDir); err != nil {
-		return err
+	if os.Geteuid() == 0 { // anybody else can write there by its owner's leave only, as in a container's volume
+		if err := sameOwner(cfg.DataDir); err != nil {
+			return err
+		}
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // by default they kill, also in the midst of opening or closing databases
+	defer signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
 	held, err := steadyHeap()
 	if err != nil {
 		return err
@@ -73,7 +78,7 @@ func (t *tool) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = t.runGateway(ctx, g, log, &level, func(addr string) {
+	err = t.runGateway(ctx, g, signals, log, &level, func(addr string) {
 		log.Info("ready", "version", versionText(), "config", cfg.File, "accounts", len(cfg.Accounts), "door", "sftp", "listen", addr)
 		notify("READY=1\nSTATUS=running")
 	})
@@ -119,7 +124,6 @@ func holdsProtected(cfg *config.Config) bool {
 // openGateway opens the databases with the unlock key, or waits for the one who brings it.
 func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway.Gateway, error) {
 	if cfg.UnlockKeyFile == config.UnlockLater && t.unlockFile == "" {
-		signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) // there is nothing yet that they could mean
 		return patiently(ctx, func() (*gateway.Gateway, error) {
 			return gateway.AwaitUnlock(ctx, cfg, log, func() {
 				log.Warn("locked: no door is open before the unlock key is brought", "version", versionText(), "config", cfg.File, "hint", "sealgate unlock")
@@ -135,14 +139,11 @@ func (t *tool) openGateway(ctx context.Context, cfg *config.Config, log *slog.Lo
 	return patiently(ctx, func() (*gateway.Gateway, error) { return gateway.Open(ctx, cfg, unlock, log) })
 }
 
-// runGateway runs the doors, and beside them what follows signals.
-func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {
+// runGateway runs the doors, and beside them what follows signals. Those that came before wait until it is ready: a door that is just being
+// opened would not hear of a configuration.
+func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, signals <-chan os.Signal, log *slog.Logger, level *slog.LevelVar, ready func(string)) error {
 	ended, end := context.WithCancel(ctx)
 	var following sync.WaitGroup
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody hears that it is ready: by default they kill
-	defer signal.Stop(signals)
-	following.Go(func() { followSignals(ended, signals, g, level, log) })
 	following.Go(func() {
 		<-ended.Done()
 		if ctx.Err() != nil { // and not a door that failed
@@ -150,7 +151,10 @@ func (t *tool) runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Log
 			notify("STOPPING=1")
 		}
 	})
-	err := g.Run(ctx, ready)
+	err := g.Run(ctx, func(addr string) {
+		ready(addr)
+		following.Go(func() { followSignals(ended, signals, g, level, log) })
+	})
 	end()
 	following.Wait()
 	return err
