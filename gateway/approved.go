@@ -243,7 +243,7 @@ func (g *Gateway) enterNote(ctx context.Context, n owedNote) error {
 		if index, err = g.openIndex(ctx, gone); err != nil {
 			return err
 		}
-		g.indexes[n.Account] = index
+		defer index.Close() // should the account be added again, all of its folder is set right as at a start
 	}
 	_, err := index.Note(ctx, n.Kind, "", n.Who, n.Detail)
 	return err

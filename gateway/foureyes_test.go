@@ -721,7 +721,7 @@ func (h *twoPersons) tells(t *testing.T, id, kind, statement string) bool {
 		var err error
 		index, err = h.openIndex(t.Context(), &account{Account: &config.Account{ID: id}, dir: filepath.Join(h.cfg.Load().DataDir, "accounts", id)})
 		must(t, err)
-		h.indexes[id] = index
+		defer index.Close()
 	}
 	for row, err := range index.Ledger(t.Context(), 1) {
 		must(t, err)

@@ -328,6 +328,24 @@ func TestProbeThatDied(t *testing.T) {
 	h.sound(t)
 }
 
+// TestSweptWhenAddedAgain: what a crash left of an account goes when that is added again, though its ledger has got a row meanwhile.
+func TestSweptWhenAddedAgain(t *testing.T) {
+	h := newTwoPersons(t)
+	turn := func(from, to string) {
+		t.Helper()
+		h.edit(t, from, to)
+		must(t, h.Reload(t.Context()))
+	}
+	const gone, soft = "  - {id: gone, after_indexing: delete}\n", "  - {id: soft,"
+	turn(gone, "")
+	h.approve(t)
+	h.reopen(t)
+	must(t, os.WriteFile(filepath.Join(h.dir, "data/accounts/gone/incoming", probeName+tmpSuffix), nil, 0o600))
+	turn(soft, gone+soft) // which the ledger has a row of
+	h.approve(t)
+	h.sound(t)
+}
+
 // TestRefusedFilesAreKnownByTheirHash: size and hash agree, for small files and for large ones refused in their middle.
 func TestRefusedFilesAreKnownByTheirHash(t *testing.T) {
 	h := newHouse(t)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -70,74 +71,78 @@ func serveTest(t *testing.T, handlers sftp.Handlers) (client *sftp.Client, l *li
 
 // TestRestAndGoOn: a server that was given up comes back with the next packet, and answers are gathered without losing any.
 func TestRestAndGoOn(t *testing.T) {
-	client, l, rested := serveTest(t, sftp.InMemHandler())
-	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17)
-	for _, name := range []string{"/one", "/two"} {
-		f, err := client.Create(name)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		client, l, rested := serveTest(t, sftp.InMemHandler())
+		content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17)
+		for _, name := range []string{"/one", "/two"} {
+			f, err := client.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := l.writes.Load()
+			if _, err := f.ReadFromWithConcurrency(bytes.NewReader(content), 64); err != nil {
+				t.Fatal(err)
+			}
+			if answers := l.writes.Load() - before; answers > int64(len(content)/32768) {
+				t.Errorf("%d answers", answers)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			g, err := client.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := io.ReadAll(g); err != nil || !bytes.Equal(back, content) {
+				t.Fatalf("%d bytes came back, %v", len(back), err)
+			}
+			if err := g.Close(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-rested:
+			case <-time.After(20 * quietAfter):
+				t.Fatal("it never rests")
+			}
 		}
-		before := l.writes.Load()
-		if _, err := f.ReadFromWithConcurrency(bytes.NewReader(content), 64); err != nil {
-			t.Fatal(err)
-		}
-		if answers := l.writes.Load() - before; answers > int64(len(content)/32768) {
-			t.Errorf("%d answers", answers)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-		g, err := client.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if back, err := io.ReadAll(g); err != nil || !bytes.Equal(back, content) {
-			t.Fatalf("%d bytes came back, %v", len(back), err)
-		}
-		if err := g.Close(); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-rested:
-		case <-time.After(20 * quietAfter):
-			t.Fatal("it never rests")
-		}
-	}
+	})
 }
 
 // TestPacketsUnderWayAreBounded: the library reads no further while so many packets are unanswered.
 func TestPacketsUnderWayAreBounded(t *testing.T) {
-	handler := &slow{begun: make(chan struct{}), let: make(chan struct{})}
-	handlers := sftp.InMemHandler()
-	handlers.FilePut = handler
-	client, l, _ := serveTest(t, handlers)
-	f, err := client.Create("/slow")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := l.read.Load()
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		if _, err := f.ReadFromWithConcurrency(bytes.NewReader(make([]byte, 100*32768)), 64); err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		handler := &slow{begun: make(chan struct{}), let: make(chan struct{})}
+		handlers := sftp.InMemHandler()
+		handlers.FilePut = handler
+		client, l, _ := serveTest(t, handlers)
+		f, err := client.Create("/slow")
+		if err != nil {
+			t.Fatal(err)
 		}
+		before := l.read.Load()
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			if _, err := f.ReadFromWithConcurrency(bytes.NewReader(make([]byte, 100*32768)), 64); err != nil {
+				t.Error(err)
+			}
+		})
+		for range sftp.SftpServerWorkerCount { // all workers hold one
+			<-handler.begun
+		}
+		for last := int64(-1); last != l.read.Load(); <-time.After(100 * time.Millisecond) {
+			last = l.read.Load() // it reads on until something holds it
+		}
+		if got := l.read.Load() - before; got > mostUnanswered*(32768+100) {
+			t.Errorf("%d bytes were read ahead", got)
+		}
+		go func() {
+			for range handler.begun { // the rest
+			}
+		}()
+		close(handler.let)
+		sending.Wait()
+		close(handler.begun)
 	})
-	for range sftp.SftpServerWorkerCount { // all workers hold one
-		<-handler.begun
-	}
-	for last := int64(-1); last != l.read.Load(); <-time.After(100 * time.Millisecond) {
-		last = l.read.Load() // it reads on until something holds it
-	}
-	if got := l.read.Load() - before; got > mostUnanswered*(32768+100) {
-		t.Errorf("%d bytes were read ahead", got)
-	}
-	go func() {
-		for range handler.begun { // the rest
-		}
-	}()
-	close(handler.let)
-	sending.Wait()
-	close(handler.begun)
 }
 
 // raw is a client that writes packets itself.
@@ -210,18 +215,20 @@ func (r raw) answer(kind, id byte) {
 
 // TestRestInTheMiddleOfAHead: two bytes of a packet came, then nothing for a while, then the rest of it and another one.
 func TestRestInTheMiddleOfAHead(t *testing.T) {
-	client, rested := rawTest(t, sftp.InMemHandler(), true, asItIs)
-	client.send(hello, stat(7), stat(8)[:2])
-	client.answer(2, 3)
-	client.answer(105, 7)
-	<-rested
-	client.send(stat(8)[2:], stat(9), stat(10))
-	client.answer(105, 8)
-	client.answer(105, 9)
-	client.answer(105, 10)
-	<-rested
-	client.send(stat(11))
-	client.answer(105, 11)
+	synctest.Test(t, func(t *testing.T) {
+		client, rested := rawTest(t, sftp.InMemHandler(), true, asItIs)
+		client.send(hello, stat(7), stat(8)[:2])
+		client.answer(2, 3)
+		client.answer(105, 7)
+		<-rested
+		client.send(stat(8)[2:], stat(9), stat(10))
+		client.answer(105, 8)
+		client.answer(105, 9)
+		client.answer(105, 10)
+		<-rested
+		client.send(stat(11))
+		client.answer(105, 11)
+	})
 }
 
 // askLimits is a request of OpenSSH's client.
@@ -231,44 +238,46 @@ func askLimits(id byte) []byte {
 
 // TestLimitsAreTold: they are offered with the version, and told at once, whatever is under way and after a rest too.
 func TestLimitsAreTold(t *testing.T) {
-	handlers, let := sftp.InMemHandler(), make(chan struct{})
-	handlers.FilePut = held{let}
-	client, rested := rawTest(t, handlers, true, asItIs)
-	client.send(hello)
-	offer := client.packet()
-	if want := "\x00\x00\x00\x12limits@openssh.com\x00\x00\x00\x011"; !bytes.HasSuffix(offer, []byte(want)) || offer[0] != 2 {
-		t.Errorf("the version is %q", offer)
-	}
-	told := func(id byte) {
-		t.Helper()
-		got := client.packet()
-		want := []byte{201, 0, 0, 0, id}
-		for _, n := range []uint64{256 << 10, 255 << 10, 255 << 10, 64} {
-			want = binary.BigEndian.AppendUint64(want, n)
+	synctest.Test(t, func(t *testing.T) {
+		handlers, let := sftp.InMemHandler(), make(chan struct{})
+		handlers.FilePut = held{let}
+		client, rested := rawTest(t, handlers, true, asItIs)
+		client.send(hello)
+		offer := client.packet()
+		if want := "\x00\x00\x00\x12limits@openssh.com\x00\x00\x00\x011"; !bytes.HasSuffix(offer, []byte(want)) || offer[0] != 2 {
+			t.Errorf("the version is %q", offer)
 		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("the limits are %v, want %v", got, want)
+		told := func(id byte) {
+			t.Helper()
+			got := client.packet()
+			want := []byte{201, 0, 0, 0, id}
+			for _, n := range []uint64{256 << 10, 255 << 10, 255 << 10, 64} {
+				want = binary.BigEndian.AppendUint64(want, n)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("the limits are %v, want %v", got, want)
+			}
 		}
-	}
-	client.send(askLimits(1), askLimits(2))
-	told(1)
-	told(2)
-	client.send(openFile(3, 'b'))
-	client.answer(102, 3)
-	client.send(writeFile(4, '1'), askLimits(5))
-	told(5) // the write waits
-	close(let)
-	client.answer(101, 4)
-	client.send(closeFile(6, '1'))
-	client.answer(101, 6)
-	<-rested
-	client.send(askLimits(7), stat(8))
-	told(7)
-	client.answer(105, 8)
-	other := askLimits(9)
-	other[len(other)-1] = 'n' // another extension of the same length is not answered by us
-	client.send(other)
-	client.answer(101, 9)
+		client.send(askLimits(1), askLimits(2))
+		told(1)
+		told(2)
+		client.send(openFile(3, 'b'))
+		client.answer(102, 3)
+		client.send(writeFile(4, '1'), askLimits(5))
+		told(5) // the write waits
+		close(let)
+		client.answer(101, 4)
+		client.send(closeFile(6, '1'))
+		client.answer(101, 6)
+		<-rested
+		client.send(askLimits(7), stat(8))
+		told(7)
+		client.answer(105, 8)
+		other := askLimits(9)
+		other[len(other)-1] = 'n' // another extension of the same length is not answered by us
+		client.send(other)
+		client.answer(101, 9)
+	})
 }
 
 // TestLongOpen: an OPEN for writing that is too long to be looked into opens nothing, or a READ of its handle would be a WRITE.

@@ -43,7 +43,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "like": like, "serve": serve, "halt": halt, "signal": sendSignal, "logs": logs, "push": push,
+			"exits": exits, "like": like, "serve": serve, "halt": halt, "signal": sendSignal, "reload": reload, "logs": logs, "push": push,
 			"keep": keep, "edit": edit, "askpass": askpass, "screen": onScreen, "remake": remake,
 		},
 	})
@@ -260,6 +260,16 @@ func halt(ts *testscript.TestScript, neg bool, args []string) {
 // sendSignal sends the daemon one: signal SIGHUP
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(running(ts).cmd.Process.Signal(unix.SignalNum(args[0])))
+}
+
+// reload has the daemon load the configuration as it is now. It does so twice: the first load that is told may be one that the watch over
+// the files began before the last change, or of an earlier change.
+func reload(ts *testscript.TestScript, _ bool, _ []string) {
+	for range 2 {
+		loads := strings.Count(running(ts).text(), "config loaded")
+		sendSignal(ts, false, []string{"SIGHUP"})
+		logs(ts, false, []string{fmt.Sprintf("(?s)(config loaded.*){%d}", loads+1)})
+	}
 }
 
 // logs waits until the daemon's log has a line that matches (! logs: checks that it has none now).
