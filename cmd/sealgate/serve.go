@@ -66,7 +66,7 @@ func (t *tool) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	signals := make(chan os.Signal, 16) // what finds no room is lost, and a load may take long
+	signals := make(chan os.Signal, 16)                     // what finds no room is lost, and a load may take long
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // by default they kill, also in the midst of opening or closing databases
 	defer signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
 	held, err := steadyHeap()
