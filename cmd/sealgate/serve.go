@@ -66,8 +66,9 @@ func (t *tool) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	signals := make(chan os.Signal, 16)                     // what finds no room is lost, and a load may take long
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // by default they kill, also in the midst of opening or closing databases
+	// By default they kill, also in the midst of opening or closing databases. What finds no room is lost, and a load may take long.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
 	held, err := steadyHeap()
 	if err != nil {
